@@ -1,0 +1,135 @@
+"""The cost-bearing view of a network: a graph of layers in execution order.
+
+`lower(architecture)` of a family returns a tuple of `Layer`: the one description of the network
+from which its costs are folded, the extracted torch module is built, the supernet's forward is
+driven and the ONNX graph is written. A layer's name is the path of its parameters in the extracted
+network.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Op = Literal[
+    "input",  # the network's input; always the first layer
+    "conv",  # 2-d convolution, padding kernel // 2
+    "linear",
+    "batch_norm",
+    "activation",  # by `function`
+    "global_pool",  # mean over height and width, which stay as 1 x 1
+    "flatten",
+    "add",
+    "multiply",  # broadcasts a (channels, 1, 1) gate
+]
+Function = Literal["", "relu", "hard_swish", "hard_sigmoid"]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One operation.
+
+    Attributes:
+        name: unique in its network; dots separate modules ("stage1.block2.expand.conv").
+        op: what it computes.
+        inputs: names of the earlier layers whose outputs it reads, in order.
+        out_shape: (channels, height, width) or (features,), without the batch.
+        in_channels: channels or features read (conv, linear, batch_norm).
+        kernel: side of the square kernel (conv).
+        stride: stride in both directions (conv).
+        groups: channel groups (conv); equal to in_channels for a depthwise convolution.
+        bias: whether there is one (conv, linear).
+        function: which activation.
+    """
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+    out_shape: tuple[int, ...]
+    in_channels: int = 0
+    kernel: int = 1
+    stride: int = 1
+    groups: int = 1
+    bias: bool = False
+    function: Function = ""
+
+    @property
+    def out_channels(self) -> int:
+        """Channels or features of the output."""
+        return self.out_shape[0]
+
+
+class LayerGraph:
+    """Collects layers in execution order; each method appends one and returns its name.
+
+    A family's `lower` uses it to write a network down as it would be computed.
+    """
+
+    def __init__(self, input_shape: tuple[int, int, int]) -> None:
+        self._layers: dict[str, Layer] = {}
+        self.input = self._append(Layer("input", "input", (), input_shape))
+
+    def _append(self, layer: Layer) -> str:
+        assert layer.name not in self._layers, f"two layers named {layer.name}"
+        self._layers[layer.name] = layer
+        return layer.name
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Returns the output shape, without the batch, of a layer."""
+        return self._layers[name].out_shape
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Returns all layers in execution order."""
+        return tuple(self._layers.values())
+
+    def conv(
+        self,
+        name: str,
+        x: str,
+        out_channels: int,
+        *,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+    ) -> str:
+        """Appends a convolution with odd `kernel` and padding kernel // 2."""
+        channels, height, width = self.shape(x)
+        # With padding k // 2 and odd k: floor((n + 2 (k // 2) - k) / s) + 1 = ceil(n / s).
+        out_shape = (out_channels, -(-height // stride), -(-width // stride))
+        return self._append(
+            Layer(name, "conv", (x,), out_shape, channels, kernel, stride, groups, bias)
+        )
+
+    def batch_norm(self, name: str, x: str) -> str:
+        """Appends a batch normalization over channels."""
+        shape = self.shape(x)
+        return self._append(Layer(name, "batch_norm", (x,), shape, in_channels=shape[0]))
+
+    def activation(self, name: str, x: str, function: Function) -> str:
+        """Appends an element-wise activation."""
+        return self._append(Layer(name, "activation", (x,), self.shape(x), function=function))
+
+    def global_pool(self, name: str, x: str) -> str:
+        """Appends the mean over height and width, kept as a (channels, 1, 1) tensor."""
+        return self._append(Layer(name, "global_pool", (x,), (self.shape(x)[0], 1, 1)))
+
+    def flatten(self, name: str, x: str) -> str:
+        """Appends a reshape to (features,)."""
+        channels, height, width = self.shape(x)
+        return self._append(Layer(name, "flatten", (x,), (channels * height * width,)))
+
+    def linear(self, name: str, x: str, out_features: int) -> str:
+        """Appends a linear layer with bias."""
+        (features,) = self.shape(x)
+        return self._append(
+            Layer(name, "linear", (x,), (out_features,), in_channels=features, bias=True)
+        )
+
+    def add(self, name: str, x: str, y: str) -> str:
+        """Appends the sum of two tensors of one shape."""
+        assert self.shape(x) == self.shape(y), f"{name} adds {self.shape(x)} to {self.shape(y)}"
+        return self._append(Layer(name, "add", (x, y), self.shape(x)))
+
+    def multiply(self, name: str, x: str, gate: str) -> str:
+        """Appends the product of a (channels, height, width) tensor and a (channels, 1, 1) gate."""
+        assert self.shape(x)[0] == self.shape(gate)[0]
+        return self._append(Layer(name, "multiply", (x, gate), self.shape(x)))

@@ -1,0 +1,1 @@
+"""Policies that propose architectures and learn from what was observed."""

@@ -1,0 +1,238 @@
+"""The protocol between a search and its policy: ask for proposals, tell what was observed.
+
+    searcher = settings.build(problem, seed)
+    while budget remains:
+        proposals = searcher.ask(count)
+        searcher.tell([Observation(proposal, evaluate(proposal.architecture)) ...])
+
+A searcher is deterministic given its settings, its seed and the log of its asks and tells, so it
+is never stored: rebuilt from those three, it goes on as if nothing had happened.
+"""
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from search_space.outcomes import METRIC_GOALS, Goal, Outcome
+from search_space.space import Architecture, SearchSpace
+
+FiniteNumber = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+MetricName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.\-]+$")]
+
+
+class MissingMetricError(ValueError):
+    """An evaluation does not report a metric that the problem is about.
+
+    Attributes:
+        metric: what is missing.
+    """
+
+    def __init__(self, metric: str, measured: Mapping[str, float]) -> None:
+        super().__init__(f"metric {metric!r} must be measured, got {sorted(measured)}")
+        self.metric = metric
+
+
+def _natural_goal(values: dict[str, Any]) -> Any:
+    """None, which is then refused, for a metric whose direction is not known."""
+    return METRIC_GOALS.get(values["metric"])
+
+
+class _OnMetric(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: MetricName
+
+
+class Objective(_OnMetric):
+    """A metric to optimize; a metric of `METRIC_GOALS` has its natural goal by default."""
+
+    goal: Goal = Field(default_factory=_natural_goal, validate_default=True)
+
+
+class Limit(_OnMetric):
+    """A closed range that a metric must lie in, in natural units; open where a side is not given.
+
+    A limit on a metric that is also an objective is usual: "accurate and fast, at most 5 ms".
+    """
+
+    lower: FiniteNumber | None = None
+    upper: FiniteNumber | None = None
+
+    @model_validator(mode="after")
+    def _check_sides(self) -> Self:
+        if self.lower is None and self.upper is None:
+            raise ValueError(f"limit on {self.metric} must have a lower or an upper, got neither")
+        if self.lower is not None and self.upper is not None and self.lower > self.upper:
+            raise ValueError(
+                f"limit on {self.metric} must have lower <= upper, "
+                f"got lower {self.lower} and upper {self.upper}"
+            )
+        return self
+
+    def violation(self, value: float) -> float:
+        """Returns by how much a value lies outside, as a fraction of the side it passes.
+
+        A side at 0 has no scale: there the excess itself is returned.
+
+        Returns:
+            0 exactly when the value is within; otherwise positive and finite.
+        """
+        excess = 0.0
+        if self.upper is not None and value > self.upper:
+            excess = (value - self.upper) / (abs(self.upper) or 1.0)
+        elif self.lower is not None and value < self.lower:
+            excess = (self.lower - value) / (abs(self.lower) or 1.0)
+        return min(excess, sys.float_info.max)
+
+
+_Part = TypeVar("_Part", bound=_OnMetric)
+
+
+def _distinct(parts: tuple[_Part, ...]) -> tuple[_Part, ...]:
+    metrics = [part.metric for part in parts]
+    if len(set(metrics)) != len(metrics):
+        raise ValueError(f"metrics must be distinct, got {metrics}")
+    return parts
+
+
+Objectives = Annotated[tuple[Objective, ...], Field(min_length=1), AfterValidator(_distinct)]
+"""One or more objectives on distinct metrics, as a field of a pydantic model."""
+Limits = Annotated[tuple[Limit, ...], AfterValidator(_distinct)]
+"""Any number of limits on distinct metrics, as a field of a pydantic model."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is searched for: the best architectures of a space by some metrics, within limits.
+
+    The only place where signs flip: metrics are in natural units and direction, losses are to be
+    minimized.
+
+    Attributes:
+        space: where architectures come from.
+        objectives: at least one, on distinct metrics.
+        limits: on distinct metrics; may be empty.
+
+    Raises:
+        ValueError: there is no objective, or a metric occurs twice among objectives or limits.
+    """
+
+    space: SearchSpace
+    objectives: tuple[Objective, ...]
+    limits: tuple[Limit, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.objectives:
+            raise ValueError("a problem must have at least one objective, got none")
+        _distinct(self.objectives)
+        _distinct(self.limits)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that every evaluation must report, each once."""
+        return tuple(dict.fromkeys(part.metric for part in (*self.objectives, *self.limits)))
+
+    def losses(self, metrics: Mapping[str, float]) -> npt.NDArray[np.float64]:
+        """Returns the objectives' values as losses to minimize, shape (num_objectives,).
+
+        Raises:
+            MissingMetricError: an objective's metric is not among the metrics.
+        """
+        return self.loss_matrix([metrics]).reshape(-1)
+
+    def loss_matrix(self, measurements: Sequence[Mapping[str, float]]) -> npt.NDArray[np.float64]:
+        """Returns the losses of many measurements, shape (len(measurements), num_objectives).
+
+        Raises:
+            MissingMetricError: as `losses`.
+        """
+        values = [
+            [_metric(metrics, objective.metric) for objective in self.objectives]
+            for metrics in measurements
+        ]
+        losses = np.array(values, dtype=np.float64).reshape(-1, len(self.objectives))
+        flipped = [objective.goal == "maximize" for objective in self.objectives]
+        losses[:, flipped] *= -1.0
+        return losses
+
+    def violation(self, metrics: Mapping[str, float]) -> float:
+        """Returns the sum over the limits of the relative excess (see `Limit.violation`).
+
+        Relative, so that limits in milliseconds and in bytes weigh alike (Deb et al. 2002, section
+        VI, sum raw constraint values and leave their scales to the user).
+
+        Returns:
+            0 exactly when every limit is kept; otherwise positive and finite.
+
+        Raises:
+            MissingMetricError: a limit's metric is not among the metrics.
+        """
+        excess = sum(limit.violation(_metric(metrics, limit.metric)) for limit in self.limits)
+        return min(float(excess), sys.float_info.max)
+
+
+def _metric(metrics: Mapping[str, float], name: str) -> float:
+    try:
+        return metrics[name]
+    except KeyError:
+        raise MissingMetricError(name, metrics) from None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An architecture that a searcher wants evaluated.
+
+    Attributes:
+        number: counts the searcher's proposals from 0.
+        architecture: a valid architecture of the problem's space.
+    """
+
+    number: int
+    architecture: Architecture
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What came of a proposal."""
+
+    proposal: Proposal
+    outcome: Outcome
+
+
+class Searcher(ABC):
+    """A policy: what to evaluate next, given what was observed so far."""
+
+    @property
+    @abstractmethod
+    def batch_size(self) -> int:
+        """How many proposals to ask for at once where evaluations run in batches with a barrier."""
+
+    @abstractmethod
+    def ask(self, count: int) -> Sequence[Proposal]:
+        """Returns the next proposals, numbered in order.
+
+        No architecture is ever proposed twice, whatever became of it. Earlier proposals need not
+        have been told: then the policy goes by what it knows.
+
+        Returns:
+            `count` proposals; fewer, perhaps none, only when the space holds no further one.
+
+        Raises:
+            ValueError: count is negative.
+        """
+
+    @abstractmethod
+    def tell(self, observations: Sequence[Observation]) -> None:
+        """Takes note of the outcomes of proposals, in any order, each once.
+
+        Raises:
+            ValueError: an observation is not of a proposal of this searcher, or was told before;
+                nothing is noted then.
+            MissingMetricError: a measurement lacks a metric of the problem; nothing is noted then.
+        """

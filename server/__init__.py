@@ -1,0 +1,1 @@
+"""The service: REST API, results store, runner, client and command line."""

@@ -1,0 +1,73 @@
+"""All commands in one application, and how their errors are told."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from server.cli import jobs, operations, resources, searches
+from server.client import ClientError
+from server.errors import ServerError
+
+app = typer.Typer(
+    name="espalier",
+    help="Train one weight-sharing network; pick the sub-network that fits each device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+operations.add_to(app)
+app.add_typer(jobs.app, name="job")
+resources.add_to(app)
+app.add_typer(searches.app, name="search")
+app.command("export")(searches.export)
+app.add_typer(operations.database_app, name="db")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("espalier"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+    ] = False,
+) -> None:
+    """Holds the options of `espalier` itself."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command and exits: 0, 1 with what went wrong on standard error, 2 for usage.
+
+    Args:
+        arguments: of the command line, without the program's name; the process's own if None.
+    """
+    try:
+        app(arguments, prog_name="espalier")
+    except ValidationError as error:  # settings of the environment
+        _fail([_setting_text(fault) for fault in error.errors()])
+    except (ClientError, ServerError) as error:
+        _fail(str(error).splitlines())
+    except OSError as error:
+        _fail([f"{error.filename}: {error.strerror}" if error.filename else str(error)])
+
+
+def _setting_text(fault: Mapping[str, Any]) -> str:
+    name = ".".join(map(str, fault["loc"]))
+    if fault["type"] == "value_error":  # our own rules say themselves what was given
+        return f"setting {name}: {fault['msg'].removeprefix('Value error, ')}"
+    return f"setting {name}: {fault['msg']}, got {fault['input']!r}"
+
+
+def _fail(lines: Sequence[str]) -> None:
+    for line in lines:
+        typer.echo(f"espalier: {line}", err=True)
+    sys.exit(1)

@@ -1,0 +1,105 @@
+"""`espalier serve`, `runner`, `demo` and `db`: the commands that start something here."""
+
+import importlib
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from server.cli.common import output_console
+
+database_app = typer.Typer(help="Check and upgrade the database's schema.", no_args_is_help=True)
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", help="The data folder; by default $ESPALIER_HOME.", file_okay=False),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands of this file to the application."""
+    app.command("serve")(serve)
+    app.command("runner")(runner)
+    app.command("demo")(demo)
+
+
+def serve(
+    home: HomeOption = None,
+    host: Annotated[str | None, typer.Option(help="The loopback address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one.")] = None,
+    with_runner: Annotated[
+        bool, typer.Option("--runner/--no-runner", help="Whether to keep a runner beside it.")
+    ] = True,
+    supervised: Annotated[
+        bool, typer.Option("--supervised", hidden=True, help="Stop when standard input ends.")
+    ] = False,
+) -> None:
+    """Run the service, by default with one runner; settings are ESPALIER_* variables."""
+    from server import main
+    from server.settings import Settings
+
+    given: dict[str, Any] = {"home": home, "host": host, "port": port}
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    if supervised:
+        _stop_with_parent()
+    main.serve(settings, with_runner=with_runner)
+
+
+def _stop_with_parent() -> None:
+    """Stops this process, as SIGTERM does, when the parent that holds its input's end is gone."""
+
+    def wait() -> None:
+        # Not by sys.stdin, whose lock a thread that waits would still hold at the program's end.
+        while os.read(0, 4096):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent watch", daemon=True).start()
+
+
+def runner() -> None:
+    """Run one more runner of jobs (on SQLite: the only one)."""
+    # By name: this process is to need neither torch nor ray until it becomes a runner.
+    sys.exit(importlib.import_module("server.runner").main())
+
+
+def demo(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where all its files go.", file_okay=False)
+    ] = Path("demo-output"),
+    home: HomeOption = None,
+) -> None:
+    """Train, search and export a network on the digits data, through the API."""
+    from server.demo import run_demo
+
+    run_demo(output, home or output / "home", output_console())
+
+
+@database_app.command("check")
+def check_schema() -> None:
+    """Say whether the database has this version's schema; exit with 1 if not."""
+    from server import schema
+    from server.database import open_engine
+    from server.settings import Settings
+
+    status = schema.check(open_engine(Settings()))
+    current = status.state == "current"
+    typer.echo(status.message, err=not current)
+    if not current:
+        raise typer.Exit(1)
+
+
+@database_app.command("upgrade")
+def upgrade_schema() -> None:
+    """Bring the database to this version's schema, making it if there is none."""
+    from server import schema
+    from server.database import open_engine
+    from server.settings import Settings
+
+    settings = Settings()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    typer.echo(schema.upgrade(open_engine(settings)).message)

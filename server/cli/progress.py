@@ -1,0 +1,151 @@
+"""A bar that follows a job's events; lines of text where there is no terminal."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from server.cli.tables import duration_text, progress_text
+from server.job_states import TERMINAL
+from server.schemas.responses import EventView
+
+LINES_PER_JOB = 10
+"""Where there is no terminal, a line is printed after each such part of the job."""
+
+
+class JobProgress:
+    """Shows the events that it is given, as `Client.wait` calls it.
+
+    Args:
+        title: what the job does.
+        console: where to.
+    """
+
+    def __init__(self, title: str, console: Console) -> None:
+        self._title = title
+        self._console = console
+        self._pace = Pace()
+        self._figures: list[str] = []
+        self._num_lines = 0
+        self._bar = _Bar(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[amount]}"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task(title, total=None, amount="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, event: EventView) -> None:
+        """Shows an event."""
+        if event.type == "progress":
+            self._show_progress(event)
+        else:
+            if event.type == "running":
+                self._pace = Pace()
+            self._show_note(note_of(event))
+        if event.type in TERMINAL:
+            self._bar.note = self._bar.note or ", ".join(self._figures)
+            self._bar.update(self._task, total=self._bar.tasks[0].total or 1)
+            self._bar.stop_task(self._task)
+
+    def _show_progress(self, event: EventView) -> None:
+        done, total = event.data["done"], event.data["total"]
+        left = self._pace.left(event.created_at, done, total)
+        self._figures = figures_of(event.data)
+        notes = [*self._figures]
+        if left is not None and done < total:
+            notes.append(f"{duration_text(left)} left")
+        amount = progress_text(event.data)
+        self._bar.update(self._task, completed=done, total=total, amount=amount)
+        self._bar.note = ", ".join(notes)
+        lines = LINES_PER_JOB * done // total if total else 0
+        if not self._console.is_terminal and lines > self._num_lines:
+            self._num_lines = lines
+            self._console.print(f"  {self._title}: {', '.join((amount, *notes))}", markup=False)
+
+    def _show_note(self, note: str) -> None:
+        self._bar.note = note
+        if note and not self._console.is_terminal:
+            self._console.print(f"  {self._title}: {note}", markup=False)
+
+
+class _Bar(Progress):
+    """A progress bar with a line of text below it."""
+
+    note = ""
+
+    def get_renderables(self) -> Any:
+        """Yields the bar and, where there is one, the note."""
+        yield self.make_tasks_table(self.tasks)
+        if self.note:
+            note: RenderableType = Text(
+                f"  {self.note}", style="dim", no_wrap=True, overflow="ellipsis"
+            )
+            yield note
+
+
+class Pace:
+    """Estimates the time left from the events' own times, so that old events count as well."""
+
+    def __init__(self) -> None:
+        self._start: tuple[datetime, float] | None = None
+
+    def left(self, now: datetime, done: float, total: float) -> timedelta | None:
+        """Returns how long the rest will take at the pace so far; None before there is one.
+
+        Args:
+            now: when `done` was reached.
+            done: how much.
+            total: of how much.
+        """
+        if self._start is None:
+            self._start = (now, done)
+        began, at_first = self._start
+        if done <= at_first:
+            return None
+        return (now - began) / (done - at_first) * (total - done)
+
+
+def figures_of(progress: Mapping[str, Any]) -> list[str]:
+    """Returns the figures that come with a job's progress, as words."""
+    words = {
+        "label_loss": "loss {:.3f}",
+        "distillation_loss": "distillation loss {:.3f}",
+        "label_top1_percent": "train top-1 {:.1f} %",
+        "evaluating": "evaluating {}",
+        "front": "{} on the front",
+    }
+    return [text.format(progress[name]) for name, text in words.items() if progress.get(name)]
+
+
+def note_of(event: EventView) -> str:
+    """Returns an event that is no progress, as words; empty where there is nothing to say."""
+    match event.type, event.data:
+        case "running", _:
+            again = f", attempt {event.attempt}" if event.attempt > 1 else ""
+            return f"starting the workers{again}"
+        case "succeeded", _:
+            return ""
+        case "queued", _:
+            return "waits for a runner"
+        case "connecting", {"to": to}:
+            return f"connecting to {to}"
+        case "finalists", {"count": count}:
+            return f"measuring {count} finalists again, side by side"
+        case kind, {"reason": reason}:
+            return f"{kind}: {reason}"
+        case kind, _:
+            return kind

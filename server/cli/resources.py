@@ -1,0 +1,71 @@
+"""`espalier data-set` and `espalier supernet`: what a search starts from."""
+
+import typer
+
+from server.cli import tables
+from server.cli.common import (
+    FileArgument,
+    JsonOption,
+    LimitOption,
+    UrlOption,
+    newest,
+    open_client,
+    print_json,
+    read_document,
+    show,
+)
+from server.client import DEFAULT_URL
+
+data_set_app = typer.Typer(help="Register and list data sets.", no_args_is_help=True)
+supernet_app = typer.Typer(help="Train and list supernets.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands of this file to the application."""
+    app.add_typer(data_set_app, name="data-set")
+    app.add_typer(supernet_app, name="supernet")
+
+
+@data_set_app.command("register")
+def register_data_set(
+    file: FileArgument, as_json: JsonOption = False, url: UrlOption = DEFAULT_URL
+) -> None:
+    """Register the data set that a JSON document describes."""
+    document = read_document(file)
+    with open_client(url) as client:
+        data_set = client.create_data_set(document)
+    show(tables.data_sets_table([data_set]), data_set, as_json=as_json)
+
+
+@data_set_app.command("list")
+def list_data_sets(
+    limit: LimitOption = 20, as_json: JsonOption = False, url: UrlOption = DEFAULT_URL
+) -> None:
+    """List data sets, newest first."""
+    with open_client(url) as client:
+        data_sets = newest(client.data_sets(), limit)
+    show(tables.data_sets_table(data_sets), data_sets, as_json=as_json)
+
+
+@supernet_app.command("train")
+def train_supernet(
+    file: FileArgument, as_json: JsonOption = False, url: UrlOption = DEFAULT_URL
+) -> None:
+    """Submit the training that a JSON document describes."""
+    document = read_document(file)
+    with open_client(url) as client:
+        supernet = client.create_supernet(document)
+    if as_json:
+        print_json(supernet)
+    else:
+        typer.echo(f"supernet {supernet.id}\njob {supernet.job}")
+
+
+@supernet_app.command("list")
+def list_supernets(
+    limit: LimitOption = 20, as_json: JsonOption = False, url: UrlOption = DEFAULT_URL
+) -> None:
+    """List supernets, newest first."""
+    with open_client(url) as client:
+        supernets = newest(client.supernets(), limit)
+    show(tables.supernets_table(supernets), supernets, as_json=as_json)

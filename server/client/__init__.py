@@ -1,0 +1,25 @@
+"""The client of the REST API."""
+
+from server.client.client import Client
+from server.client.connection import DEFAULT_URL, Document, parse_url
+from server.client.errors import (
+    ApiError,
+    ClientError,
+    DamagedDownloadError,
+    FieldFault,
+    NotOurServiceError,
+    ServiceUnreachableError,
+)
+
+__all__ = [
+    "DEFAULT_URL",
+    "ApiError",
+    "Client",
+    "ClientError",
+    "DamagedDownloadError",
+    "Document",
+    "FieldFault",
+    "NotOurServiceError",
+    "ServiceUnreachableError",
+    "parse_url",
+]

@@ -1,0 +1,186 @@
+"""Requests to one service: typed answers, whole lists, errors as ours, patience in outages."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from server.client.errors import (
+    ApiError,
+    ClientError,
+    NotOurServiceError,
+    ServiceUnreachableError,
+)
+from server.schemas.responses import PageOf
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+View = TypeVar("View", bound=BaseModel)
+Document = Mapping[str, Any] | BaseModel
+"""A request's body: JSON as Python values, or the pydantic model of it."""
+
+Parameters = Mapping[str, str | int | None]
+"""Of an address's query; those that are None are left out."""
+
+
+class Connection:
+    """Sends requests to one service. Every method raises `ClientError`.
+
+    Args:
+        base_url: the service's address.
+        timeout_s: how long a request may take.
+        transport: for tests; the network if None.
+
+    Raises:
+        ValueError: the address is not an http address.
+    """
+
+    def __init__(
+        self, base_url: str, timeout_s: float, transport: httpx.BaseTransport | None
+    ) -> None:
+        url = parse_url(base_url)
+        self.base_url = base_url.rstrip("/")
+        # A proxy of the environment does not reach this machine's loopback addresses.
+        is_local = url.host in ("localhost", "127.0.0.1", "::1")
+        self._http = httpx.Client(
+            base_url=url, timeout=timeout_s, transport=transport, trust_env=not is_local
+        )
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def get(self, path: str, kind: type[View], parameters: Parameters | None = None) -> View:
+        """Returns the document at a path."""
+        return self.parse(self.send("GET", path, parameters=parameters).content, kind)
+
+    def post(self, path: str, body: Document | None, kind: type[View]) -> View:
+        """Returns the document that answers a posted one."""
+        return self.parse(self.send("POST", path, body=body).content, kind)
+
+    def pages(
+        self, path: str, kind: type[PageOf[View]], parameters: Parameters | None = None
+    ) -> Iterator[View]:
+        """Yields the items of a list, page by page as they are asked for."""
+        page = self.get(path, kind, parameters)
+        yield from page.items
+        while page.next is not None:
+            page = self.get(page.next, kind)
+            yield from page.items
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Document | None = None,
+        parameters: Parameters | None = None,
+    ) -> httpx.Response:
+        """Returns the response to a request.
+
+        Raises:
+            ApiError: the service refused.
+            ServiceUnreachableError: no response came.
+        """
+        values = body.model_dump(mode="json") if isinstance(body, BaseModel) else body
+        # Not httpx's own encoding, which raises on NaN where the service names the field.
+        content = None if values is None else json.dumps(values)
+        headers = {} if values is None else {"Content-Type": "application/json"}
+        given = {name: value for name, value in (parameters or {}).items() if value is not None}
+        try:
+            # No parameters must be None: an empty mapping would remove those of the path.
+            response = self._http.request(
+                method, path, content=content, headers=headers, params=given or None
+            )
+        except httpx.RequestError as error:
+            raise self._unreachable(error) from error
+        if not response.is_success:
+            raise ApiError.of(response)
+        return response
+
+    def stream(
+        self, path: str, headers: Mapping[str, str] | None = None, silence_s: float | None = None
+    ) -> Iterator[bytes]:
+        """Yields the content at a path as it comes; raises as `send` does.
+
+        Args:
+            path: what to get.
+            headers: of the request.
+            silence_s: how long nothing may come; the timeout of requests if None.
+        """
+        timeout = httpx.Timeout(self._http.timeout)
+        if silence_s is not None:
+            timeout.read = silence_s
+        try:
+            with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
+                if not response.is_success:
+                    response.read()
+                    raise ApiError.of(response)
+                yield from response.iter_bytes()
+        except httpx.RequestError as error:
+            raise self._unreachable(error) from error
+
+    def parse(self, document: bytes | str, kind: type[View]) -> View:
+        """Returns an answer's JSON as the value it is meant to be.
+
+        Raises:
+            NotOurServiceError: it is not.
+        """
+        try:
+            return kind.model_validate_json(document)
+        except ValidationError as error:
+            raise NotOurServiceError(self.base_url, kind.__name__) from error
+
+    def _unreachable(self, error: httpx.RequestError) -> ServiceUnreachableError:
+        return ServiceUnreachableError(self.base_url, str(error) or type(error).__name__)
+
+
+class Patience:
+    """Waits between attempts, longer each time, until one outage has lasted too long.
+
+    Args:
+        total_s: how long an outage may last.
+    """
+
+    def __init__(self, total_s: float) -> None:
+        self._total_s = total_s
+        self.renew()
+
+    def renew(self) -> None:
+        """Notes that the service answered: the next outage is a new one."""
+        self._give_up_at: float | None = None
+        self._delay_s = 0.1
+
+    def wait(self, error: ClientError) -> None:
+        """Returns after a while; raises the error where trying again is of no use."""
+        now = time.monotonic()
+        if self._give_up_at is None:
+            self._give_up_at = now + self._total_s
+        if not error.is_temporary or now + self._delay_s > self._give_up_at:
+            raise error
+        time.sleep(self._delay_s)
+        self._delay_s = min(2 * self._delay_s, 2.0)
+
+
+def quoted(identifier: str) -> str:
+    """Returns an identifier as one part of a path, whatever it holds."""
+    return quote(identifier, safe="")
+
+
+def parse_url(base_url: str) -> httpx.URL:
+    """Returns the parsed address of a service.
+
+    Raises:
+        ValueError: it is not an http address.
+    """
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"the address must be a URL: {error}, got {base_url!r}") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError(f"the address must begin with http:// or https://, got {base_url!r}")
+    return url

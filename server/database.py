@@ -1,0 +1,99 @@
+"""The engine: how the two dialects are opened, and how their transactions begin."""
+
+import json
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Engine, FunctionElement, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from server.errors import SchemaError
+from server.settings import Settings
+from server.tables import UtcDateTime
+
+_dumps = partial(json.dumps, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+class DatabaseNow(FunctionElement[Any]):
+    """The database's clock at the time of the statement: leases of all runners go by it."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(DatabaseNow, "sqlite")
+def _sqlite_now(_element: DatabaseNow, _compiler: SQLCompiler, **_options: Any) -> str:
+    # The text format of SQLAlchemy's DateTime: microseconds, of which SQLite knows three digits.
+    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
+
+
+@compiles(DatabaseNow, "postgresql")
+def _postgresql_now(_element: DatabaseNow, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "clock_timestamp()"
+
+
+def open_engine(settings: Settings) -> Engine:
+    """Returns an engine for the settings' database; nothing is connected yet.
+
+    Transactions on a connection with the execution option
+    `writes` begin in a way that cannot fail half-way for want of a lock (see `_begin_sqlite`).
+
+    Raises:
+        SchemaError: the address is of another kind of database.
+    """
+    try:
+        url = make_url(settings.database_url)
+    except ArgumentError as error:
+        raise SchemaError(f"database_url must be a SQLAlchemy address: {error}") from None
+    match url.get_backend_name():
+        case "sqlite":
+            return _open_sqlite(settings)
+        case "postgresql":
+            return create_engine(
+                url.set(drivername="postgresql+psycopg"),
+                json_serializer=_dumps,
+                pool_pre_ping=True,
+                pool_timeout=10,
+                connect_args={"connect_timeout": 5},
+            )
+        case other:
+            raise SchemaError(f"database_url must be of sqlite or postgresql, got {other!r}")
+
+
+def _open_sqlite(settings: Settings) -> Engine:
+    url = make_url(settings.database_url)
+    if not url.database or url.database == ":memory:":
+        raise SchemaError(
+            "database_url must name a file: several processes share the database, "
+            f"got {settings.database_url!r}"
+        )
+    engine = create_engine(url, json_serializer=_dumps)
+
+    def configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        # Autocommit for the driver: it must not begin transactions of its own.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {int(settings.sqlite_busy_timeout_s * 1000)}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA synchronous = {settings.sqlite_synchronous}")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    event.listen(engine, "connect", configure)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Begins a transaction that takes the write lock at once if it is going to write.
+
+    A deferred one that reads first and then writes fails with "database is locked" whenever another
+    process has written in between, whatever the busy timeout.
+    """
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,105 @@
+"""Errors of the server, named by what the caller should do about them.
+
+    ServerError
+    +-- InvalidRequestError       mend the request: says field, rule and value of each fault
+    +-- NotFoundError             ask for something that exists
+    +-- ConflictError             wait, or change the state that is in the way
+    +-- TooLargeError             send less
+    +-- WrongMediaTypeError       send JSON
+    +-- WrongHostError            use the address that the server listens on
+    +-- DatabaseUnavailableError  try again later
+    +-- SchemaError               run `espalier db upgrade`
+    +-- DamagedArtifactError      restore the file from a backup; it is not what was stored
+    +-- StaleAttemptError         stop working on the job: another attempt owns it, or it ended
+        +-- LeaseLostError        the same, learnt from a heartbeat
+
+`server.problems` turns each into an RFC 9457 document.
+"""
+
+import reprlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+class ServerError(Exception):
+    """Base of all of them."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with a request.
+
+    Attributes:
+        pointer: JSON pointer of the field in the body ("/limits/0/upper"); for parameters of the
+            address the parameter's name.
+        rule: what would be accepted.
+        value: what was given, as JSON.
+    """
+
+    pointer: str
+    rule: str
+    value: Any
+
+
+class InvalidRequestError(ServerError):
+    """The request breaks one or more rules."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(
+            "; ".join(
+                f"{fault.pointer or 'the body'} {fault.rule}, got {reprlib.repr(fault.value)}"
+                for fault in faults
+            )
+        )
+        self.faults = tuple(faults)
+
+    @classmethod
+    def single(cls, pointer: str, rule: str, value: Any) -> "InvalidRequestError":
+        """Returns the error for one fault."""
+        return cls([Fault(pointer, rule, value)])
+
+
+class NotFoundError(ServerError):
+    """There is no such row or file."""
+
+    def __init__(self, kind: str, identifier: str) -> None:
+        super().__init__(f"there is no {kind} {identifier!r}")
+        self.kind = kind
+        self.identifier = identifier
+
+
+class ConflictError(ServerError):
+    """The state of something stored does not allow it now."""
+
+
+class TooLargeError(ServerError):
+    """The body is larger than the server takes."""
+
+
+class WrongMediaTypeError(ServerError):
+    """The body is not JSON by its own account."""
+
+
+class WrongHostError(ServerError):
+    """The request was meant for another host: a web page may be misusing a browser to get here."""
+
+
+class DatabaseUnavailableError(ServerError):
+    """The database cannot be reached, or is too busy to answer in time."""
+
+
+class SchemaError(ServerError):
+    """The database's tables are not those that this version needs."""
+
+
+class DamagedArtifactError(ServerError):
+    """A stored file is missing or its content has changed."""
+
+
+class StaleAttemptError(ServerError):
+    """The job has moved on without this attempt; its late result is refused."""
+
+
+class LeaseLostError(StaleAttemptError):
+    """The job has moved on without this attempt, which is still at work."""

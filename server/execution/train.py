@@ -1,0 +1,95 @@
+"""Runs a training: the supernet under Ray Train, then its two extremes, measured."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from search_space.families import NetworkSettings, space_settings
+from search_space.outcomes import Measured, Outcome
+from server.execution.context import JobContext, JobFailedError, JobStopped
+from server.execution.evaluation import BatchEvaluator, open_pool
+from server.store import Artifact
+from supernet.settings import AccuracySettings, TrainingSettings
+from supernet.training import EpochReport
+from workers.cluster import ClusterError
+from workers.protocol import TrainingCancelledError, TrainingFailedError
+from workers.settings import LatencySettings, ResourceSettings
+from workers.training import run_training
+from workers.training_job import TrainingJob, TrainingResult
+
+SUPERNET_MEDIA_TYPE = "application/vnd.safetensors"
+EPOCHS = ("epoch", "num_epochs")
+"""The fields of an epoch's report that are the progress itself."""
+
+
+def run_train(context: JobContext) -> None:
+    """Does a training job: its checkpoints are in the job's folder, so any attempt goes on there.
+
+    Raises:
+        JobStopped: the job shall stop; its newest checkpoint is kept.
+        JobFailedError: the training cannot succeed.
+    """
+    spec = context.job.spec
+    result = _train(context, spec)
+    artifact = context.artifacts.add_file(result.supernet_path, SUPERNET_MEDIA_TYPE)
+    context.event("measuring", networks=["smallest", "largest"])
+    extremes = _measure_extremes(context, spec, artifact)
+    context.store.finish_supernet(
+        context.job,
+        spec["supernet_id"],
+        artifact,
+        {name: _as_json(outcome) for name, outcome in extremes.items()},
+    )
+
+
+def _train(context: JobContext, spec: Mapping[str, Any]) -> TrainingResult:
+    network = space_settings(spec["space"])
+    assert isinstance(network, NetworkSettings)  # checked when the supernet was submitted
+    job = TrainingJob(
+        name=context.job.id,
+        attempt=context.job.attempt,
+        network=network,
+        data_path=context.artifacts.path(spec["data_set"]["version"]),
+        training=TrainingSettings.model_validate(spec["training"]),
+        resources=ResourceSettings.model_validate(spec["resources"]),
+        seed=spec["seed"],
+        folder=context.work_folder,
+    )
+
+    def on_report(report: EpochReport) -> None:
+        figures = {name: value for name, value in asdict(report).items() if name not in EPOCHS}
+        context.progress(report.epoch, report.num_epochs, "epochs", **figures)
+
+    try:
+        return run_training(job, on_report=on_report, should_cancel=context.stop.is_set)
+    except TrainingCancelledError:
+        raise JobStopped from None
+    except (TrainingFailedError, ClusterError) as error:
+        raise JobFailedError(str(error)) from error
+
+
+def _measure_extremes(
+    context: JobContext, spec: Mapping[str, Any], artifact: Artifact
+) -> dict[str, Outcome]:
+    """Returns what the smallest and the largest network achieve: the range that limits lie in."""
+    space = space_settings(spec["space"]).build()
+    extremes = {"smallest": space.smallest(), "largest": space.largest()}
+    pool = open_pool(
+        context,
+        artifact.sha256,
+        spec["data_set"]["version"],
+        AccuracySettings(),
+        ResourceSettings(cpus_per_worker=spec["resources"]["cpus_per_worker"]),
+    )
+    with pool:
+        evaluator = BatchEvaluator(
+            context, pool, LatencySettings(), space.largest(), baseline_ms=None, seed=spec["seed"]
+        )
+        outcomes = evaluator.evaluate(list(extremes.values()))
+    return {name: outcomes[architecture.digest] for name, architecture in extremes.items()}
+
+
+def _as_json(outcome: Outcome) -> dict[str, Any]:
+    if isinstance(outcome, Measured):
+        return {"metrics": dict(outcome.metrics), "provenance": dict(outcome.provenance)}
+    return {"metrics": {}, "provenance": {}, "reason": outcome.reason}

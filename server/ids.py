@@ -1,0 +1,23 @@
+"""Opaque names of rows that sort by the time of their making."""
+
+import secrets
+from datetime import datetime
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
+_NUM_RANDOM_BITS = 80
+_NUM_CHARACTERS = 26  # 48 bits of milliseconds and the random ones
+
+PATTERN = r"^[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}$"
+
+
+def new_id(prefix: str, now: datetime) -> str:
+    """Returns `prefix`, an underscore and a ULID: milliseconds since 1970, then random bits.
+
+    Args:
+        prefix: three lower-case letters that say what the row is.
+        now: aware time of its making, by the database's clock.
+    """
+    milliseconds = int(now.timestamp() * 1000)
+    number = milliseconds << _NUM_RANDOM_BITS | secrets.randbits(_NUM_RANDOM_BITS)
+    digits = [_ALPHABET[number >> 5 * i & 31] for i in reversed(range(_NUM_CHARACTERS))]
+    return f"{prefix}_{''.join(digits)}"

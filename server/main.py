@@ -1,0 +1,159 @@
+"""The only place where engine, store, artifacts, runner and application are wired together."""
+
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import Engine
+
+from server import schema
+from server.app import build_app
+from server.artifacts import ArtifactStore
+from server.database import open_engine
+from server.logs import configure_logs
+from server.routes.common import Service
+from server.settings import Settings
+from server.store import Store
+from server.supervisor import RunnerSupervisor
+
+logger = structlog.get_logger(__name__)
+
+
+def open_database(settings: Settings) -> Engine:
+    """Returns an engine for a database whose schema is current.
+
+    The data folder is made if it is not there. A SQLite file that is not there or has no tables is
+    set up; nothing else is changed without being asked for.
+
+    Raises:
+        SchemaError: the schema is missing, stale or unknown; names the command that mends it.
+        DatabaseUnavailableError: the database cannot be reached.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(settings)
+    try:
+        if settings.is_sqlite and schema.check(engine).state == "missing":
+            logger.info("new database", url=settings.database_url)
+            schema.upgrade(engine)
+        schema.require_current(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def open_store(settings: Settings) -> Store:
+    """Returns the store over the settings' database.
+
+    Raises:
+        SchemaError: see `open_database`.
+        DatabaseUnavailableError: the database cannot be reached.
+    """
+    return Store(open_database(settings), max_lost_leases=settings.max_lost_leases)
+
+
+@contextmanager
+def open_service(
+    settings: Settings,
+    *,
+    stopping: threading.Event,
+    supervisor: RunnerSupervisor | None = None,
+) -> Iterator[FastAPI]:
+    """Gives the application over the settings' database and files, and closes them at the end.
+
+    Args:
+        settings: the operator's.
+        stopping: set when the server begins to shut down; streams of events end then.
+        supervisor: of the runner, if the server keeps one.
+
+    Raises:
+        SchemaError: see `open_database`.
+        DatabaseUnavailableError: the database cannot be reached.
+    """
+    engine = open_database(settings)
+    store = Store(engine, max_lost_leases=settings.max_lost_leases)
+    service = Service(
+        settings=settings,
+        store=store,
+        artifacts=ArtifactStore(settings.artifacts_folder),
+        schema_revision=schema.check(engine).needed,
+        is_stopping=stopping.is_set,
+        runner_state=lambda: supervisor.state if supervisor else "external",
+    )
+    try:
+        yield build_app(service)
+    finally:
+        store.close()
+
+
+class _Server(uvicorn.Server):
+    """Tells streams of events to end when the server is asked to.
+
+    uvicorn waits for open responses before it runs the application's own shutdown, which is too
+    late for responses that do not end by themselves.
+    """
+
+    def __init__(self, config: uvicorn.Config, stopping: threading.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Handles SIGINT and SIGTERM: ends gracefully; at a second SIGINT, at once.
+
+        uvicorn's own handler would raise the signal again once the server has ended, and so kill
+        this process before its runner has been stopped.
+        """
+        del frame
+        self._stopping.set()
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family)
+    logger.info("listening", host=host, port=listener.getsockname()[1])
+    return listener
+
+
+def serve(settings: Settings, *, with_runner: bool = True) -> None:
+    """Serves the API until SIGINT or SIGTERM, with one runner as a child process.
+
+    Requests in flight, streams and then the runner get `shutdown_seconds` each to end.
+
+    Args:
+        settings: the operator's.
+        with_runner: whether to keep a runner; without one, `espalier runner` must be started.
+
+    Raises:
+        SchemaError: see `open_database`.
+        DatabaseUnavailableError: the database cannot be reached.
+        OSError: the port is taken.
+    """
+    configure_logs(settings.log_level)
+    stopping = threading.Event()
+    supervisor = RunnerSupervisor(settings) if with_runner else None
+    with open_service(settings, stopping=stopping, supervisor=supervisor) as app:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=round(settings.shutdown_seconds) or 1,
+        )
+        server = _Server(config, stopping)
+        with _listen(settings.host, settings.port) as listener:
+            if supervisor:
+                supervisor.start()
+            try:
+                server.run(sockets=[listener])
+            finally:
+                stopping.set()
+                if supervisor:
+                    supervisor.stop(settings.shutdown_seconds)

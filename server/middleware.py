@@ -1,0 +1,179 @@
+"""What happens to every request before it is routed: identity, host, body."""
+
+import json
+import math
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from email.message import Message as EmailMessage
+from typing import Any
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.errors import (
+    Fault,
+    InvalidRequestError,
+    ServerError,
+    TooLargeError,
+    WrongHostError,
+    WrongMediaTypeError,
+)
+from server.problems import respond_to_bug, response_to
+
+logger = structlog.get_logger(__name__)
+
+_REQUEST_ID = re.compile(r"^[A-Za-z0-9_.\-]{1,100}$")
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_DRAINED_LIMITS = 8
+"""A body that is too large is still read up to this many times the limit.
+
+A client that is cut off while it writes often never reads why.
+"""
+
+
+class RequestLog:
+    """Gives each request an id (the client's own, if it sent `X-Request-ID`) and logs one line."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.match(given) else secrets.token_hex(8)
+        started = time.perf_counter()
+        status: int | None = None
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = int(message["status"])
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_id)
+            except Exception as error:
+                logger.error("request failed", exc_info=error)
+                if status is not None:
+                    raise  # half an answer is out: only the connection's end can tell
+                await respond_to_bug()(scope, receive, send_with_id)
+            finally:
+                logger.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    duration_ms=round((time.perf_counter() - started) * 1000, 1),
+                )
+
+
+class RequestGuard:
+    """Refuses requests for other hosts, and bodies that are too large or not strict JSON.
+
+    Strict: no NaN, no infinities (which Python's parser lets in and its writer lets out), no NUL
+    characters and no lone surrogates (which databases cannot store).
+    """
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            _check_host(headers)
+            body = await _read(receive, self._max_body_bytes)
+            if body:
+                _check_body(headers, body)
+        except ServerError as error:
+            await response_to(error)(scope, receive, send)
+            return
+        delivered = False
+
+        async def replay() -> Message:
+            nonlocal delivered
+            if delivered:
+                return await receive()
+            delivered = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, replay, send)
+
+
+def _check_host(headers: Headers) -> None:
+    # A page of some web site whose name resolves to 127.0.0.1 would be let through by the browser.
+    name = re.sub(r":\d*$", "", headers.get("host", ""))
+    if name.lower() not in _LOOPBACK_NAMES:
+        raise WrongHostError(
+            f"the Host header must name one of {sorted(_LOOPBACK_NAMES)}, got {name!r}"
+        )
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b""
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= limit:
+            chunks.append(chunk)
+        if not message.get("more_body", False) or size > _DRAINED_LIMITS * limit:
+            break
+    if size > limit:
+        raise TooLargeError(f"the body must have at most {limit} bytes, got {size} or more")
+    return b"".join(chunks)
+
+
+def _check_body(headers: Headers, body: bytes) -> None:
+    message = EmailMessage()
+    message["content-type"] = headers.get("content-type", "")
+    if message.get_content_type() != "application/json":
+        raise WrongMediaTypeError(
+            f"the body must be application/json, got {headers.get('content-type')!r}"
+        )
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequestError.single("", f"must be JSON: {error}", None) from None
+    faults = list(_forbidden_values(document))
+    if faults:
+        raise InvalidRequestError(faults)
+
+
+def _forbidden_values(document: Any) -> Iterator[Fault]:
+    """Yields what JSON, or the databases, cannot hold."""
+    pending: list[tuple[str, Any]] = [("", document)]
+    while pending:
+        pointer, value = pending.pop()
+        match value:
+            case float() if not math.isfinite(value):
+                yield Fault(pointer, "must be a finite number", str(value))
+            case str() if not _is_text(value):
+                yield Fault(pointer, "must not hold NUL characters or lone surrogates", repr(value))
+            case dict():
+                for name, member in value.items():
+                    if not _is_text(name):
+                        yield Fault(pointer, "must have names without NUL", repr(name))
+                    part = name.replace("~", "~0").replace("/", "~1")
+                    pending.append((f"{pointer}/{part}", member))
+            case list():
+                pending += [(f"{pointer}/{i}", member) for i, member in enumerate(value)]
+
+
+def _is_text(value: str) -> bool:
+    return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)

@@ -1,0 +1,210 @@
+"""Every error as one JSON shape: `application/problem+json` (RFC 9457)."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
+
+from server.errors import (
+    ConflictError,
+    DamagedArtifactError,
+    DatabaseUnavailableError,
+    Fault,
+    InvalidRequestError,
+    NotFoundError,
+    SchemaError,
+    ServerError,
+    StaleAttemptError,
+    TooLargeError,
+    WrongHostError,
+    WrongMediaTypeError,
+)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
+_MAX_VALUE_LENGTH = 500
+_SHOULD = re.compile(r"^\w+ should\b")
+
+logger = structlog.get_logger(__name__)
+
+STATUSES: Mapping[type[ServerError], HTTPStatus] = {
+    InvalidRequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    ConflictError: HTTPStatus.CONFLICT,
+    TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    WrongHostError: HTTPStatus.MISDIRECTED_REQUEST,
+    WrongMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    SchemaError: HTTPStatus.SERVICE_UNAVAILABLE,
+    DamagedArtifactError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    StaleAttemptError: HTTPStatus.CONFLICT,
+}
+"""The status of each error; an error has the status of the nearest class that is listed."""
+
+
+class FaultBody(BaseModel):
+    """One thing wrong with a request."""
+
+    pointer: str = Field(
+        description="JSON pointer into the body; for parameters of the address their name."
+    )
+    rule: str = Field(description="What would be accepted.")
+    value: Any = Field(description="What was given.")
+
+
+class ProblemBody(BaseModel):
+    """An error, as RFC 9457 describes it."""
+
+    type: str = Field(description="Names the kind of problem; `about:blank` is its status alone.")
+    title: str
+    status: int
+    detail: str
+    errors: list[FaultBody] = []
+    request_id: str | None = Field(default=None, description="Finds the request in the logs.")
+
+
+def respond(
+    status: HTTPStatus,
+    detail: str,
+    faults: Sequence[Fault] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Returns the response for an error."""
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    errors = [FaultBody(pointer=f.pointer, rule=f.rule, value=_shown(f.value)) for f in faults]
+    body = ProblemBody(
+        type="about:blank",
+        title=status.phrase,
+        status=status,
+        detail=detail,
+        errors=errors,
+        request_id=request_id,
+    )
+    return JSONResponse(
+        body.model_dump(mode="json"),
+        status_code=status,
+        headers=dict(headers or {}),
+        media_type=MEDIA_TYPE,
+    )
+
+
+def response_to(error: ServerError) -> JSONResponse:
+    """Returns the response for one of our errors."""
+    status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+    faults = error.faults if isinstance(error, InvalidRequestError) else ()
+    headers = {}
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("request failed", exc_info=error)
+    return respond(status, str(error), faults, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Makes the app answer with a problem document to all errors but its own bugs.
+
+    Those are for `server.middleware.RequestLog`, which knows the request's id.
+    """
+    app.add_exception_handler(ServerError, _on_server_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+# Starlette types handlers by Exception; each of these is only called with what it was added for.
+
+
+async def _on_server_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ServerError)
+    return response_to(error)
+
+
+async def _on_validation_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    return response_to(InvalidRequestError(faults_of(error.errors(), error.body)))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    status, detail, headers = HTTPStatus(error.status_code), error.detail, error.headers
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(_allowed_methods(request))
+        detail = f"{request.url.path} takes {allowed}, not {request.method}"
+        headers = {"Allow": allowed}
+    if status is HTTPStatus.NOT_FOUND:
+        detail = f"there is nothing at {request.url.path}"
+    return respond(status, detail, headers=headers)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Returns the methods of all routes of the path (Starlette names those of the first one)."""
+    methods: set[str] = set()
+    for path, operations in request.app.openapi()["paths"].items():
+        if compile_path(path)[0].match(request.url.path):
+            methods |= {method.upper() for method in operations}
+    return sorted(methods)
+
+
+def respond_to_bug() -> JSONResponse:
+    """Returns the response for an error that is none of ours; its details are for the log."""
+    return respond(HTTPStatus.INTERNAL_SERVER_ERROR, "an error of the server's own; see its log")
+
+
+def faults_of(errors: Sequence[Any], body: Any) -> list[Fault]:
+    """Returns pydantic's errors as faults.
+
+    Args:
+        errors: from pydantic, located as FastAPI does (`body`, `query`, `path`, ... first).
+        body: what was validated.
+    """
+    return [_fault(error, body) for error in errors]
+
+
+def _fault(error: Mapping[str, Any], body: Any) -> Fault:
+    origin, *path = error["loc"]
+    kind, context, value = error["type"], error.get("ctx", {}), error["input"]
+    rule = _SHOULD.sub("must", str(error["msg"]).removeprefix("Value error, "))
+    match kind:
+        case "missing":
+            rule, value = "must be given", None
+        case "extra_forbidden":
+            rule = "must not be given: there is no such field"
+        case "union_tag_invalid":
+            path.append(context["discriminator"].strip("'"))
+            rule, value = f"must be one of {context['expected_tags']}", context["tag"]
+        case "union_tag_not_found":
+            path.append(context["discriminator"].strip("'"))
+            rule, value = "must be given", None
+    pointer = _pointer(path, body) if origin == "body" else str(path[-1] if path else origin)
+    return Fault(pointer, rule, value)
+
+
+def _pointer(path: Sequence[str | int], body: Any) -> str:
+    """Returns the JSON pointer of a location; pydantic's also name the members of unions."""
+    parts = []
+    here = body
+    for position, part in enumerate(path):
+        try:
+            here = here[part]
+        except (LookupError, TypeError):
+            missing = position == len(path) - 1 and isinstance(here, dict)
+            if not missing:
+                continue
+        parts.append(str(part).replace("~", "~0").replace("/", "~1"))
+    return "".join(f"/{part}" for part in parts)
+
+
+def _shown(value: Any) -> Any:
+    """Returns a value as JSON, cut short where it is long."""
+    text = json.dumps(value, default=str)
+    if len(text) > _MAX_VALUE_LENGTH:
+        return text[:_MAX_VALUE_LENGTH] + "..."
+    return json.loads(text)

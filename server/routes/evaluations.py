@@ -1,0 +1,85 @@
+"""Evaluations of all searches, and all that is known about an architecture."""
+
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Path, Query
+
+from search_space.families import NetworkSettings, space_settings
+from search_space.space import Architecture
+from server.errors import NotFoundError
+from server.routes.common import ListDep, Service, ServiceDep, problems
+from server.routes.spaces import cost_view
+from server.schemas.requests import Digest
+from server.schemas.responses import (
+    ArchitectureKnowledge,
+    EvaluationView,
+    PageOf,
+    SpaceKnowledge,
+)
+from server.tables import EvaluationRow
+
+router = APIRouter(prefix="/v1", tags=["evaluations"])
+
+MAX_SHOWN = 500
+
+
+def view(row: EvaluationRow) -> EvaluationView:
+    """Returns a row as it is answered."""
+    return EvaluationView(
+        id=row.id,
+        space=row.space_id,
+        architecture_digest=row.architecture_digest,
+        architecture=row.architecture,
+        status=cast("Any", row.status),
+        metrics=row.metrics,
+        provenance=row.provenance,
+        reason=row.reason,
+        evaluator_digest=row.evaluator_digest,
+        search=row.search_id,
+        created_at=row.created_at,
+    )
+
+
+@router.get("/evaluations", operation_id="list_evaluations", responses=problems())
+def list_all(
+    parameters: ListDep,
+    service: ServiceDep,
+    architecture_digest: Annotated[Digest | None, Query()] = None,
+    space: Annotated[Digest | None, Query(description="A space's id.")] = None,
+) -> PageOf[EvaluationView]:
+    """Evaluations, newest first."""
+    page = service.store.list_evaluations(
+        parameters.limit,
+        parameters.before,
+        architecture_digest=architecture_digest,
+        space_id=space,
+    )
+    return parameters.page(page, view)
+
+
+@router.get("/architectures/{digest}", operation_id="get_architecture", responses=problems(404))
+def get_architecture(
+    digest: Annotated[Digest, Path(description="An architecture's digest.")], service: ServiceDep
+) -> ArchitectureKnowledge:
+    """All that is known about an architecture, space by space (the newest 500 evaluations)."""
+    rows = service.store.list_evaluations(MAX_SHOWN, architecture_digest=digest).rows
+    if not rows:
+        raise NotFoundError("evaluated architecture", digest)
+    exports = service.store.list_exports(MAX_SHOWN, architecture_digest=digest).rows
+    by_space: dict[str, list[EvaluationRow]] = {}
+    for row in rows:
+        by_space.setdefault(row.space_id, []).append(row)
+    return ArchitectureKnowledge(
+        digest=digest,
+        architecture=rows[0].architecture,
+        spaces=[_knowledge(service, space_id, found) for space_id, found in by_space.items()],
+        exports=[export.id for export in exports],
+    )
+
+
+def _knowledge(service: Service, space_id: str, rows: list[EvaluationRow]) -> SpaceKnowledge:
+    settings = space_settings(service.store.get_space(space_id).settings)
+    costs = None
+    if isinstance(settings, NetworkSettings):
+        costs = cost_view(settings, Architecture(rows[0].architecture))
+    return SpaceKnowledge(space=space_id, costs=costs, evaluations=[view(row) for row in rows])

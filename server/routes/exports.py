@@ -1,0 +1,90 @@
+"""Exports: networks in files."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import FileResponse
+
+from server.errors import NotFoundError
+from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
+from server.schemas.requests import ExportBody
+from server.schemas.responses import ExportView, FileView, PageOf
+from server.tables import ExportRow, JobRow
+
+router = APIRouter(prefix="/v1/exports", tags=["exports"])
+
+
+def view(row: ExportRow, job: JobRow) -> ExportView:
+    """Returns a row as it is answered."""
+    return ExportView(
+        id=row.id,
+        search=row.search_id,
+        architecture_digest=row.architecture_digest,
+        architecture=row.architecture,
+        report_test=row.report_test,
+        job=row.job_id,
+        status=job.state,
+        files=[
+            FileView(**file, url=f"/v1/exports/{row.id}/files/{file['name']}") for file in row.files
+        ],
+        card=row.card,
+        test_report=row.test_report,
+        created_at=row.created_at,
+    )
+
+
+@router.post("", status_code=202, operation_id="create_export", responses=problems(404, *BODY))
+def create(body: ExportBody, service: ServiceDep, response: Response) -> ExportView:
+    """Submits the export of a network that a search has measured; follow its job."""
+    row, job = service.store.add_export(
+        body.search, body.architecture_digest, report_test=body.report_test
+    )
+    response.headers["Location"] = f"/v1/exports/{row.id}"
+    return view(row, job)
+
+
+@router.get("", operation_id="list_exports", responses=problems())
+def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[ExportView]:
+    """Exports, newest first."""
+    page = service.store.list_exports(parameters.limit, parameters.before)
+    jobs = service.store.get_jobs([row.job_id for row in page.rows])
+    return parameters.page(page, lambda row: view(row, jobs[row.job_id]))
+
+
+@router.get("/{export_id}", operation_id="get_export", responses=problems(404))
+def get(export_id: Id, service: ServiceDep) -> ExportView:
+    """One export."""
+    row = service.store.get_export(export_id)
+    return view(row, service.store.get_job(row.job_id))
+
+
+@router.get(
+    "/{export_id}/files/{name}",
+    operation_id="download_export_file",
+    response_class=FileResponse,
+    responses={
+        200: {
+            "description": "The file.",
+            "content": {
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
+            },
+        },
+        **problems(404),
+    },
+)
+def download(
+    export_id: Id,
+    name: Annotated[str, Path(max_length=200, description="One of the export's files.")],
+    service: ServiceDep,
+) -> FileResponse:
+    """A file of the export; its content is verified first."""
+    # The name only selects among the row's files; no path is made of it.
+    for file in service.store.get_export(export_id).files:
+        if file["name"] == name:
+            return FileResponse(
+                service.artifacts.path(file["sha256"]),
+                media_type=file["media_type"],
+                filename=name,
+                headers={"ETag": f'"{file["sha256"]}"'},
+            )
+    raise NotFoundError("file", name)

@@ -1,0 +1,160 @@
+"""Jobs and their events."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any, cast
+
+import anyio
+from fastapi import APIRouter, Depends, Header, Query
+from fastapi.concurrency import run_in_threadpool
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from server.errors import DatabaseUnavailableError, InvalidRequestError
+from server.job_states import TERMINAL, JobStatus
+from server.routes.common import Id, ListDep, ServiceDep, problems
+from server.schemas.requests import JobKind
+from server.schemas.responses import EventsView, EventView, JobView, PageOf
+from server.store import Store
+from server.tables import JobEventRow, JobRow
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+STREAM_POLL_SECONDS = 0.25
+_EVENTS_PER_READ = 500
+_SUBJECTS = {"train": "supernet", "search": "search", "export": "export"}
+_PATHS = {"train": "supernets", "search": "searches", "export": "exports"}
+
+After = Annotated[
+    int, Query(ge=0, lt=2**63, description="Only events with greater ids; 0 for all.")
+]
+
+
+def view(row: JobRow) -> JobView:
+    """Returns a row as it is answered."""
+    return JobView(
+        id=row.id,
+        kind=cast("Any", row.kind),
+        subject=f"/v1/{_PATHS[row.kind]}/{row.spec[f'{_SUBJECTS[row.kind]}_id']}",
+        status=row.state,
+        attempt=row.attempt,
+        progress=row.progress,
+        error=row.error,
+        spec=row.spec,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
+def event_view(row: JobEventRow) -> EventView:
+    """Returns a row as it is answered."""
+    return EventView(
+        id=row.id,
+        job=row.job_id,
+        attempt=row.attempt,
+        type=row.type,
+        data=row.data,
+        created_at=row.created_at,
+    )
+
+
+@router.get("", operation_id="list_jobs", responses=problems())
+def list_all(
+    parameters: ListDep,
+    service: ServiceDep,
+    status: JobStatus | None = None,
+    kind: JobKind | None = None,
+) -> PageOf[JobView]:
+    """Jobs, newest first."""
+    page = service.store.list_jobs(parameters.limit, parameters.before, status=status, kind=kind)
+    return parameters.page(page, view)
+
+
+@router.get("/{job_id}", operation_id="get_job", responses=problems(404))
+def get(job_id: Id, service: ServiceDep) -> JobView:
+    """One job."""
+    return view(service.store.get_job(job_id))
+
+
+@router.post(
+    "/{job_id}/cancel", status_code=202, operation_id="cancel_job", responses=problems(404, 409)
+)
+def cancel(job_id: Id, service: ServiceDep) -> JobView:
+    """Asks to cancel a job; asking again changes nothing. 409 if it succeeded or failed before."""
+    return view(service.store.request_cancel(job_id))
+
+
+@router.get("/{job_id}/events", operation_id="list_job_events", responses=problems(404))
+def list_events(
+    job_id: Id,
+    service: ServiceDep,
+    after: After = 0,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> EventsView:
+    """The job's events after a given one, in order."""
+    rows, ended = _read(service.store, job_id, after, limit)
+    return EventsView(
+        items=[event_view(row) for row in rows],
+        last=rows[-1].id if rows else after,
+        ended=ended,
+    )
+
+
+def _read(store: Store, job_id: str, after: int, limit: int) -> tuple[Sequence[JobEventRow], bool]:
+    """Returns events, and whether the job has ended and these are the last."""
+    # The status is read first: if it is terminal, the events that follow are complete.
+    ended = store.get_job(job_id).state in TERMINAL
+    rows = store.job_events(job_id, after, limit)
+    return rows, ended and len(rows) < limit
+
+
+async def _first_event(
+    job_id: Id,
+    service: ServiceDep,
+    after: After = 0,
+    last_event_id: Annotated[
+        str | None, Header(description="Sent by clients that lost the stream.")
+    ] = None,
+) -> int:
+    """Checks the request while it can still be refused; returns the event to go on after."""
+    await run_in_threadpool(service.store.get_job, job_id)
+    if last_event_id is None:
+        return after
+    if not (last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 19):
+        raise InvalidRequestError.single(
+            "Last-Event-ID", "must be the id of an event", last_event_id
+        )
+    return int(last_event_id)
+
+
+@router.get(
+    "/{job_id}/events/stream",
+    operation_id="stream_job_events",
+    response_class=EventSourceResponse,
+    responses=problems(404),
+)
+async def stream_events(
+    job_id: Id, service: ServiceDep, after: Annotated[int, Depends(_first_event)]
+) -> AsyncIterator[ServerSentEvent]:
+    """The job's events as they happen, as server-sent events.
+
+    Their ids are those of `events`; a client that reconnects with `Last-Event-ID` misses none. The
+    stream ends after the event that ends the job; where it ends before that, the client should
+    connect again.
+    """
+    last = after
+    while not service.is_stopping():
+        try:
+            rows, ended = await run_in_threadpool(
+                _read, service.store, job_id, last, _EVENTS_PER_READ
+            )
+        except DatabaseUnavailableError:
+            return
+        for row in rows:
+            yield ServerSentEvent(
+                raw_data=event_view(row).model_dump_json(), event=row.type, id=str(row.id)
+            )
+            last = row.id
+        if ended:
+            return
+        if not rows:
+            await anyio.sleep(STREAM_POLL_SECONDS)

@@ -1,0 +1,237 @@
+"""Searches, their evaluations and their fronts."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Response
+
+from search_space.families import space_settings
+from search_space.space import digest_of
+from searchers.protocol import Limit, Objective, Problem
+from server.errors import Fault, InvalidRequestError
+from server.fronts import ReportedFront, infeasible_views, point_views, report_front
+from server.routes import evaluations
+from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
+from server.schemas.requests import SearchBody
+from server.schemas.responses import FrontView, ObservationView, PageOf, SearchView
+from server.tables import JobRow, SearchRow
+
+router = APIRouter(prefix="/v1/searches", tags=["searches"])
+
+IfNoneMatch = Annotated[str | None, Header(description="ETags of fronts that the client has.")]
+
+
+def view(row: SearchRow, job: JobRow, counts: dict[str, int]) -> SearchView:
+    """Returns a row as it is answered."""
+    return SearchView(
+        id=row.id,
+        name=row.name,
+        supernet=row.supernet_id,
+        space=row.space_id,
+        searcher=row.searcher,
+        objectives=row.objectives,
+        limits=row.limits,
+        evaluations=row.evaluations,
+        evaluator=row.evaluator,
+        evaluator_digest=row.evaluator_digest,
+        resources=row.resources,
+        seed=row.seed,
+        job=row.job_id,
+        status=job.state,
+        counts=counts,
+        result=row.result,
+        created_at=row.created_at,
+    )
+
+
+def problem_of(service: Service, row: SearchRow) -> Problem:
+    """Returns the problem that a search solves."""
+    return Problem(
+        space_settings(service.store.get_space(row.space_id).settings).build(),
+        tuple(Objective.model_validate(objective) for objective in row.objectives),
+        tuple(Limit.model_validate(limit) for limit in row.limits),
+    )
+
+
+@router.post("", status_code=202, operation_id="create_search", responses=problems(404, 409, *BODY))
+def create(body: SearchBody, service: ServiceDep, response: Response) -> SearchView:
+    """Submits a search of a trained supernet; follow its job. 409 while it is in training."""
+    _check_metrics(body)
+    row, job = service.store.add_search(
+        name=body.name,
+        supernet_id=body.supernet,
+        searcher=body.searcher.model_dump(mode="json"),
+        objectives=[objective.model_dump(mode="json") for objective in body.objectives],
+        limits=[limit.model_dump(mode="json") for limit in body.limits],
+        evaluations=body.evaluations,
+        evaluator=body.evaluator.model_dump(mode="json"),
+        resources=body.resources.model_dump(mode="json"),
+        seed=body.seed,
+    )
+    response.headers["Location"] = f"/v1/searches/{row.id}"
+    return view(row, job, service.store.search_counts(row.id))
+
+
+def _check_metrics(body: SearchBody) -> None:
+    """Returns if the evaluator reports everything that the problem is about.
+
+    Raises:
+        InvalidRequestError: it does not, or it reads the test split.
+    """
+    faults = []
+    if body.evaluator.accuracy.split == "test":
+        rule = "must not be the test split: that is read once, for the network that is reported"
+        faults.append(Fault("/evaluator/accuracy/split", rule, "test"))
+    if body.evaluator.latency is None:
+        rule = "must not be latency_ms without /evaluator/latency, which says how it is measured"
+        for field, parts in (("objectives", body.objectives), ("limits", body.limits)):
+            faults += [
+                Fault(f"/{field}/{position}/metric", rule, part.metric)
+                for position, part in enumerate(parts)
+                if part.metric == "latency_ms"
+            ]
+    if faults:
+        raise InvalidRequestError(faults)
+
+
+@router.get("", operation_id="list_searches", responses=problems())
+def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SearchView]:
+    """Searches, newest first."""
+    store = service.store
+    page = store.list_searches(parameters.limit, parameters.before)
+    jobs = store.get_jobs([row.job_id for row in page.rows])
+    return parameters.page(
+        page, lambda row: view(row, jobs[row.job_id], store.search_counts(row.id))
+    )
+
+
+@router.get("/{search_id}", operation_id="get_search", responses=problems(404))
+def get(search_id: Id, service: ServiceDep) -> SearchView:
+    """One search."""
+    row = service.store.get_search(search_id)
+    job = service.store.get_job(row.job_id)
+    return view(row, job, service.store.search_counts(row.id))
+
+
+@router.get(
+    "/{search_id}/evaluations", operation_id="list_search_evaluations", responses=problems(404)
+)
+def list_observations(
+    search_id: Id, parameters: ListDep, service: ServiceDep
+) -> PageOf[ObservationView]:
+    """What the search observed, in the order of its proposals."""
+    service.store.get_search(search_id)
+    if parameters.before is not None and not parameters.before.isdigit():
+        raise InvalidRequestError.single(
+            "cursor", "must come from the next of a page of this list", parameters.before
+        )
+    after = -1 if parameters.before is None else int(parameters.before)
+    points = service.store.search_points(search_id, parameters.limit + 1, after)
+    shown = points[: parameters.limit]
+    views = [
+        ObservationView(number=point.number, evaluation=evaluations.view(point.evaluation))
+        for point in shown
+    ]
+    return parameters.answer(views, str(shown[-1].number) if len(points) > len(shown) else None)
+
+
+def _report(service: Service, search_id: str) -> tuple[SearchRow, Problem, ReportedFront]:
+    row = service.store.get_search(search_id)
+    problem = problem_of(service, row)
+    points = service.store.search_points(search_id)
+    measurements = service.store.last_measurements(search_id)
+    return row, problem, report_front(problem, points, measurements)
+
+
+def _conditional(
+    tag: str, if_none_match: str | None, make: Callable[[], tuple[bytes, str]]
+) -> Response:
+    """Returns 304 without a body if the client has what the tag names, else what `make` makes."""
+    headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
+    known = [name.strip().removeprefix("W/") for name in (if_none_match or "").split(",")]
+    if headers["ETag"] in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    content, media_type = make()
+    return Response(content, media_type=media_type, headers=headers)
+
+
+@router.get(
+    "/{search_id}/front",
+    operation_id="get_front",
+    response_model=FrontView,
+    responses={304: {"description": "The front has not changed."}, **problems(404)},
+)
+def get_front(search_id: Id, service: ServiceDep, if_none_match: IfNoneMatch = None) -> Response:
+    """The Pareto front of what was measured so far, by the first objective from its best."""
+    row, problem, front = _report(service, search_id)
+    answer = FrontView(
+        search=row.id,
+        status=service.store.get_job(row.job_id).state,
+        objectives=row.objectives,
+        limits=row.limits,
+        num_measured=front.num_measured,
+        remeasured=front.remeasured,
+        feasible=bool(front.points),
+        points=point_views(problem, front.points),
+        least_violating=infeasible_views(problem, front.least_violating),
+    )
+    content = answer.model_dump_json().encode()
+    tag = digest_of(answer.model_dump(mode="json"))
+    return _conditional(tag, if_none_match, lambda: (content, "application/json"))
+
+
+def _picture(
+    search_id: str,
+    service: Service,
+    if_none_match: str | None,
+    image_format: Literal["png", "svg"],
+) -> Response:
+    row, problem, front = _report(service, search_id)
+    media_type = {"png": "image/png", "svg": "image/svg+xml"}[image_format]
+    facts: list[Any] = [
+        image_format,
+        row.name,
+        [[c.number, dict(c.metrics), c.intervals] for c in front.candidates],
+    ]
+
+    def make() -> tuple[bytes, str]:
+        from server.plots import plot_front  # matplotlib would double the server's time to start
+
+        return plot_front(problem, front, row.name, image_format), media_type
+
+    return _conditional(digest_of(facts), if_none_match, make)
+
+
+def _picture_responses(media_type: str) -> dict[int | str, dict[str, Any]]:
+    schema = {"type": "string", "format": "binary"}
+    return {
+        200: {"description": "The picture.", "content": {media_type: {"schema": schema}}},
+        304: {"description": "The front has not changed."},
+        **problems(404),
+    }
+
+
+@router.get(
+    "/{search_id}/front.png",
+    operation_id="get_front_png",
+    response_class=Response,
+    responses=_picture_responses("image/png"),
+)
+def get_front_png(
+    search_id: Id, service: ServiceDep, if_none_match: IfNoneMatch = None
+) -> Response:
+    """The front as a picture."""
+    return _picture(search_id, service, if_none_match, "png")
+
+
+@router.get(
+    "/{search_id}/front.svg",
+    operation_id="get_front_svg",
+    response_class=Response,
+    responses=_picture_responses("image/svg+xml"),
+)
+def get_front_svg(
+    search_id: Id, service: ServiceDep, if_none_match: IfNoneMatch = None
+) -> Response:
+    """The front as a drawing."""
+    return _picture(search_id, service, if_none_match, "svg")

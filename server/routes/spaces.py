@@ -1,0 +1,172 @@
+"""Search spaces."""
+
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from search_space.cnn import PRESETS, MobileNetV3Settings
+from search_space.costs import costs
+from search_space.custom import CustomSettings
+from search_space.families import NetworkSettings, SpaceSettings, space_settings
+from search_space.space import Architecture, InvalidArchitectureError, SearchSpace
+from server.errors import InvalidRequestError
+from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
+from server.schemas.requests import CostBody, SampleBody
+from server.schemas.responses import (
+    ArchitectureView,
+    CostView,
+    FamiliesView,
+    FamilyView,
+    PageOf,
+    SampleView,
+    SpaceView,
+)
+from server.store import Store
+from server.tables import SpaceRow
+
+router = APIRouter(prefix="/v1", tags=["spaces"])
+
+
+def view(row: SpaceRow) -> SpaceView:
+    """Returns a row as it is answered."""
+    return SpaceView.model_validate(row, from_attributes=True)
+
+
+def register(
+    store: Store, settings: MobileNetV3Settings | CustomSettings, pointer: str
+) -> tuple[SpaceRow, bool]:
+    """Registers the space of settings in a body; returns the row, and whether it is new.
+
+    Args:
+        store: the database.
+        settings: as given.
+        pointer: where in the body.
+
+    Raises:
+        InvalidRequestError: the settings are no space.
+    """
+    try:
+        space = settings.build()
+    except ValueError as error:
+        given = settings.model_dump(mode="json")
+        raise InvalidRequestError.single(pointer, f"must be a space: {error}", given) from None
+    return store.add_space(settings, space)
+
+
+def network_settings(row: SpaceRow, pointer: str) -> MobileNetV3Settings:
+    """Returns the settings of a space whose architectures are networks.
+
+    Raises:
+        InvalidRequestError: they are not.
+    """
+    settings = space_settings(row.settings)
+    if not isinstance(settings, NetworkSettings):
+        raise InvalidRequestError.single(
+            pointer, "must be a space of networks: a custom space has no layers", row.id
+        )
+    return settings
+
+
+def valid_architecture(space: SearchSpace, values: dict[str, Any], pointer: str) -> Architecture:
+    """Returns an architecture of the space in canonical order.
+
+    Raises:
+        InvalidRequestError: it is not of the space; says which choice, rule and value.
+    """
+    try:
+        return space.validate(values)
+    except InvalidArchitectureError as error:
+        raise InvalidRequestError.single(
+            f"{pointer}/{error.choice}", error.rule, error.value
+        ) from None
+
+
+def cost_view(settings: MobileNetV3Settings, architecture: Architecture) -> CostView:
+    """Returns what a network costs on paper."""
+    layers = settings.lower(architecture)
+    found = costs(layers)
+    return CostView(
+        digest=architecture.digest,
+        architecture=dict(architecture),
+        input_shape=list(settings.input_shape(architecture)),
+        num_layers=len(layers),
+        macs=found.macs,
+        num_params=found.num_params,
+        num_activations=found.num_activations,
+        peak_activations=found.peak_activations,
+    )
+
+
+@router.get("/space-families", operation_id="list_space_families", responses=problems())
+def list_families() -> FamiliesView:
+    """The kinds of spaces with their settings' JSON Schema and presets."""
+    presets = {name: MobileNetV3Settings.from_preset(name) for name in PRESETS}
+    families: list[tuple[type[BaseModel], dict[str, Any]]] = [
+        (MobileNetV3Settings, {name: s.model_dump(mode="json") for name, s in presets.items()}),
+        (CustomSettings, {}),
+    ]
+    return FamiliesView(
+        items=[
+            FamilyView(
+                kind=family.model_fields["kind"].default,
+                description=(family.__doc__ or "").splitlines()[0],
+                has_networks=issubclass(family, NetworkSettings),
+                settings_schema=family.model_json_schema(),
+                presets=presets_of_family,
+            )
+            for family, presets_of_family in families
+        ]
+    )
+
+
+@router.post(
+    "/spaces",
+    status_code=201,
+    operation_id="create_space",
+    responses={200: {"model": SpaceView}, **problems(*BODY)},
+)
+def create(body: SpaceSettings, service: ServiceDep, response: Response) -> SpaceView:
+    """Registers a space; 200 if it is known."""
+    row, created = register(service.store, body, "")
+    response.status_code = 201 if created else 200
+    response.headers["Location"] = f"/v1/spaces/{row.id}"
+    return view(row)
+
+
+@router.get("/spaces", operation_id="list_spaces", responses=problems())
+def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SpaceView]:
+    """Spaces, in descending order of their ids."""
+    page = service.store.list_spaces(parameters.limit, parameters.before)
+    return parameters.page(page, view)
+
+
+@router.get("/spaces/{space_id}", operation_id="get_space", responses=problems(404))
+def get(space_id: Id, service: ServiceDep) -> SpaceView:
+    """One space."""
+    return view(service.store.get_space(space_id))
+
+
+@router.post(
+    "/spaces/{space_id}/sample", operation_id="sample_space", responses=problems(404, *BODY)
+)
+def sample(space_id: Id, body: SampleBody, service: ServiceDep) -> SampleView:
+    """Architectures drawn at random; the same seed draws the same ones."""
+    space = space_settings(service.store.get_space(space_id).settings).build()
+    genes = space.sample(body.count, np.random.default_rng(body.seed))
+    drawn = [space.decode(row) for row in genes]
+    return SampleView(
+        items=[ArchitectureView(digest=a.digest, architecture=dict(a)) for a in drawn]
+    )
+
+
+@router.post(
+    "/spaces/{space_id}/cost", operation_id="cost_architecture", responses=problems(404, *BODY)
+)
+def cost(space_id: Id, body: CostBody, service: ServiceDep) -> CostView:
+    """What an architecture's network costs on paper."""
+    row = service.store.get_space(space_id)
+    settings = network_settings(row, "space_id")
+    architecture = valid_architecture(settings.build(), body.architecture, "/architecture")
+    return cost_view(settings, architecture)

@@ -1,0 +1,93 @@
+"""Supernets."""
+
+from fastapi import APIRouter, Response
+
+from search_space.cnn import MobileNetV3Settings
+from search_space.space import InvalidArchitectureError
+from server.errors import Fault, InvalidRequestError
+from server.routes import spaces
+from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
+from server.schemas.requests import SupernetBody
+from server.schemas.responses import PageOf, SupernetView
+from server.store import Page
+from server.tables import DataSetRow, JobRow, SupernetRow
+
+router = APIRouter(prefix="/v1/supernets", tags=["supernets"])
+
+
+def view(row: SupernetRow, job: JobRow) -> SupernetView:
+    """Returns a row as it is answered."""
+    return SupernetView(
+        id=row.id,
+        name=row.name,
+        space=row.space_id,
+        data_set=row.data_set_id,
+        training=row.training,
+        resources=row.resources,
+        seed=row.seed,
+        job=row.job_id,
+        status=job.state,
+        version=row.version,
+        summary=row.summary,
+        created_at=row.created_at,
+    )
+
+
+@router.post("", status_code=202, operation_id="create_supernet", responses=problems(404, *BODY))
+def create(body: SupernetBody, service: ServiceDep, response: Response) -> SupernetView:
+    """Submits the training of a supernet; follow its job."""
+    store = service.store
+    if isinstance(body.space, str):
+        space = store.get_space(body.space)
+    else:
+        space, _ = spaces.register(store, body.space, "/space")
+    settings = spaces.network_settings(space, "/space")
+    _check_images(store.get_data_set(body.data_set), settings)
+    try:
+        body.training.schedule.build(settings.build())
+    except InvalidArchitectureError as error:
+        raise InvalidRequestError.single(
+            f"/training/schedule/architecture/{error.choice}", error.rule, error.value
+        ) from None
+    row, job = store.add_supernet(
+        name=body.name,
+        space_id=space.id,
+        data_set_id=body.data_set,
+        training=body.training.model_dump(mode="json"),
+        resources=body.resources.model_dump(mode="json"),
+        seed=body.seed,
+    )
+    response.headers["Location"] = f"/v1/supernets/{row.id}"
+    return view(row, job)
+
+
+def _check_images(data_set: DataSetRow, settings: MobileNetV3Settings) -> None:
+    """Returns if networks of the space take the data set's images and labels.
+
+    Raises:
+        InvalidRequestError: they do not.
+    """
+    faults = []
+    if data_set.shape[0] != settings.input_channels:
+        rule = f"must have images of {settings.input_channels} channels, the space's input_channels"
+        faults.append(Fault("/data_set", rule, data_set.shape[0]))
+    if data_set.num_classes != settings.num_classes:
+        rule = f"must have {settings.num_classes} classes, the space's num_classes"
+        faults.append(Fault("/data_set", rule, data_set.num_classes))
+    if faults:
+        raise InvalidRequestError(faults)
+
+
+@router.get("", operation_id="list_supernets", responses=problems())
+def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SupernetView]:
+    """Supernets, newest first."""
+    page: Page[SupernetRow] = service.store.list_supernets(parameters.limit, parameters.before)
+    jobs = service.store.get_jobs([row.job_id for row in page.rows])
+    return parameters.page(page, lambda row: view(row, jobs[row.job_id]))
+
+
+@router.get("/{supernet_id}", operation_id="get_supernet", responses=problems(404))
+def get(supernet_id: Id, service: ServiceDep) -> SupernetView:
+    """One supernet."""
+    row = service.store.get_supernet(supernet_id)
+    return view(row, service.store.get_job(row.job_id))

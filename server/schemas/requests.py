@@ -1,0 +1,196 @@
+"""Bodies of requests: what is refused at the door, without a look at the database."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    Tag,
+    ValidationError,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from search_space.families import SpaceSettings
+from search_space.outcomes import METRIC_GOALS
+from searchers.nsga2 import NSGA2Settings
+from searchers.protocol import Limits, Objectives
+from searchers.settings import SearcherSettings
+from supernet.datasets import DataSetSource
+from supernet.settings import AccuracySettings, TrainingSettings
+from workers.settings import LatencySettings, ResourceSettings
+
+MAX_SAMPLES = 1000
+MAX_EVALUATIONS = 100_000
+_METRICS = {"names": ", ".join(METRIC_GOALS)}
+_EXAMPLE_ID = "01k9qv7m3c8r2n5t6w0x4y1zab"
+
+
+def _printable(name: str) -> str:
+    if name != name.strip() or not name.isprintable():
+        raise ValueError("must be printable, without spaces at its ends")
+    return name
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one type of number: 45.0 is a whole one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, Field(strict=True), BeforeValidator(_whole)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+Values = dict[str, StrictInt | StrictFloat | StrictStr]
+
+
+class Body(BaseModel):
+    """A request's body: fields that nobody knows are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class DataSetBody(Body):
+    """A data set to register."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "digits", "source": {"kind": "digits"}}]}
+    )
+
+    name: Name
+    source: DataSetSource
+
+
+class SampleBody(Body):
+    """How many architectures to draw."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"count": 3, "seed": 0}]})
+
+    count: Whole = Field(ge=1, le=MAX_SAMPLES)
+    seed: Seed = 0
+
+
+class CostBody(Body):
+    """An architecture of the space."""
+
+    architecture: Values
+
+
+def _id_or_settings(value: Any) -> str:
+    return "id" if isinstance(value, str) else "settings"
+
+
+SpaceReference = Annotated[
+    Annotated[Digest, Tag("id")] | Annotated[SpaceSettings, Tag("settings")],
+    Discriminator(_id_or_settings),
+]
+
+
+class SupernetBody(Body):
+    """A supernet to train."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "digits",
+                    "space": {"kind": "mobilenetv3", "preset": "digits"},
+                    "data_set": f"dat_{_EXAMPLE_ID}",
+                    "training": {"epochs": 60},
+                    "seed": 0,
+                }
+            ]
+        }
+    )
+
+    name: Name
+    space: SpaceReference = Field(description="A space's id, or its settings.")
+    data_set: str = Field(description="A data set's id.", max_length=100)
+    training: TrainingSettings = TrainingSettings()
+    resources: ResourceSettings = ResourceSettings()
+    seed: Seed = 0
+
+
+def _with_known_metrics(parts: Any) -> Any:
+    """Refuses unknown metrics, before their missing direction is complained of."""
+    errors = [
+        InitErrorDetails(
+            type=PydanticCustomError("unknown_metric", "must be one of {names}", _METRICS),
+            loc=(position, "metric"),
+            input=part["metric"],
+        )
+        for position, part in enumerate(parts if isinstance(parts, list) else ())
+        if isinstance(part, dict)
+        and isinstance(part.get("metric"), str)
+        and part["metric"] not in METRIC_GOALS
+    ]
+    if errors:
+        raise ValidationError.from_exception_data("metrics", errors)
+    return parts
+
+
+class EvaluatorBody(Body):
+    """How architectures are evaluated; without `latency` nothing is timed."""
+
+    accuracy: AccuracySettings = AccuracySettings()
+    latency: LatencySettings | None = None
+
+
+class SearchBody(Body):
+    """A search to run."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "fast and accurate",
+                    "supernet": f"net_{_EXAMPLE_ID}",
+                    "searcher": {"kind": "nsga2"},
+                    "objectives": [{"metric": "top1_percent"}, {"metric": "latency_ms"}],
+                    "limits": [{"metric": "latency_ms", "upper": 1.0}],
+                    "evaluations": 60,
+                    "evaluator": {"latency": {"threads": 1}},
+                    "seed": 0,
+                }
+            ]
+        }
+    )
+
+    name: Name
+    supernet: str = Field(description="A supernet's id.", max_length=100)
+    searcher: SearcherSettings = NSGA2Settings()
+    objectives: Annotated[Objectives, BeforeValidator(_with_known_metrics)]
+    limits: Annotated[Limits, BeforeValidator(_with_known_metrics)] = ()
+    evaluations: Whole = Field(ge=1, le=MAX_EVALUATIONS)
+    evaluator: EvaluatorBody = EvaluatorBody()
+    resources: ResourceSettings = ResourceSettings()
+    seed: Seed = 0
+
+
+class ExportBody(Body):
+    """A network to export."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "search": f"sea_{_EXAMPLE_ID}",
+                    "architecture_digest": "0123456789abcdef",
+                    "report_test": True,
+                }
+            ]
+        }
+    )
+
+    search: str = Field(description="The id of the search that found it.", max_length=100)
+    architecture_digest: Digest
+    report_test: bool = Field(default=False, strict=True, description="Read the test split, once.")
+
+
+JobKind = Literal["train", "search", "export"]

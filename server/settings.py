@@ -1,0 +1,109 @@
+"""What an operator may set, each from the environment variable `ESPALIER_` + its name."""
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+def default_home() -> Path:
+    """Returns the data folder of this user: `espalier` in the XDG data directory."""
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "espalier"
+
+
+class Settings(BaseSettings):
+    """The settings of the service and of its runners.
+
+    Attributes:
+        home: the data folder; holds the SQLite file, the artifacts and by default the data sets.
+        database_url: a SQLAlchemy address; by default a SQLite file in `home`.
+        host: the address to listen on; only loopback ones.
+        port: the port to listen on; 0 takes a free one.
+        max_body_bytes: a larger request body is refused with 413.
+        lease_seconds: a job whose runner has not been heard of for this long is taken over.
+        poll_seconds: how often an idle runner looks for a job, and a busy one after its lease.
+        stop_grace_seconds: a job that does not stop within this time takes its runner down.
+        max_lost_leases: a job that was lost with its runner more often than this has failed.
+        sqlite_synchronous: `normal` survives the crash of any process, `full` also that of the
+            machine.
+        sqlite_busy_timeout_s: how long a transaction waits for another process's.
+        data_root: the folder that data sets given by a path are read from; `home`/data by default.
+        shutdown_seconds: how long requests in flight and the runner get to end on their own.
+        log_level: the least severe messages that are logged.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ESPALIER_", frozen=True, extra="forbid")
+
+    home: Path = Field(default_factory=default_home)
+    database_url: str = ""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535)
+    max_body_bytes: int = Field(default=8 * 2**20, ge=1024)
+    lease_seconds: float = Field(default=30.0, gt=0, le=86_400, allow_inf_nan=False)
+    poll_seconds: float = Field(default=0.5, gt=0, le=60, allow_inf_nan=False)
+    stop_grace_seconds: float = Field(default=30.0, gt=0, le=3600, allow_inf_nan=False)
+    max_lost_leases: int = Field(default=20, ge=0)
+    sqlite_synchronous: Literal["normal", "full"] = "normal"
+    sqlite_busy_timeout_s: float = Field(default=10.0, ge=0, le=3600, allow_inf_nan=False)
+    data_root: Annotated[Path | None, Field(validate_default=True)] = None
+    shutdown_seconds: float = Field(default=10.0, gt=0, le=3600, allow_inf_nan=False)
+    log_level: LogLevel = "info"
+
+    @field_validator("host")
+    @classmethod
+    def _check_host(cls, host: str) -> str:
+        if host == "localhost":
+            return host
+        try:
+            loopback = ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise ValueError(
+                f"host must be a loopback address (127.0.0.1, ::1 or localhost): this version has "
+                f"no API keys, so whoever reaches it may use it; got {host!r}"
+            )
+        return host
+
+    @model_validator(mode="after")
+    def _fill_paths(self) -> Self:
+        # A frozen model is completed through object.__setattr__, as pydantic does itself.
+        home = self.home.expanduser().absolute()
+        object.__setattr__(self, "home", home)
+        root = self.data_root.expanduser().absolute() if self.data_root else home / "data"
+        object.__setattr__(self, "data_root", root)
+        if not self.database_url:
+            object.__setattr__(self, "database_url", f"sqlite:///{home / 'espalier.db'}")
+        return self
+
+    @property
+    def data_folder(self) -> Path:
+        """The folder that data sets given by a path are read from."""
+        assert self.data_root is not None
+        return self.data_root
+
+    @property
+    def artifacts_folder(self) -> Path:
+        """Where content-addressed files lie."""
+        return self.home / "artifacts"
+
+    @property
+    def work_folder(self) -> Path:
+        """Where running jobs keep their checkpoints and other files of their own."""
+        return self.home / "work"
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a SQLite file."""
+        return self.database_url.startswith("sqlite")
+
+    def environment(self) -> dict[str, str]:
+        """Returns the environment variables that give a child process these settings."""
+        values = self.model_dump(mode="json")
+        return {f"ESPALIER_{name.upper()}": str(value) for name, value in values.items()}

@@ -1,0 +1,27 @@
+"""Every query. A method is one transaction, and only the store commits."""
+
+from server.store.base import Artifact, Page
+from server.store.evaluations import EvaluationStore, Finalist, Point
+from server.store.exports import ExportFile, ExportStore
+from server.store.jobs import ClaimedJob, JobStore
+from server.store.resources import ResourceStore
+from server.store.searches import Asked, SearchStore, Told
+
+__all__ = [
+    "Artifact",
+    "Asked",
+    "ClaimedJob",
+    "ExportFile",
+    "Finalist",
+    "Page",
+    "Point",
+    "Store",
+    "Told",
+]
+
+
+class Store(JobStore, ResourceStore, SearchStore, EvaluationStore, ExportStore):
+    """The database. Rows that it returns are detached values.
+
+    Every method raises `DatabaseUnavailableError` when the database does not answer.
+    """

@@ -1,0 +1,163 @@
+"""Transactions and keyset pages: what all parts of the store share."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Engine, Select, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
+
+from server.database import DatabaseNow
+from server.errors import DatabaseUnavailableError, NotFoundError
+from server.tables import ArtifactRow, Table
+
+Row = TypeVar("Row")
+TableRow = TypeVar("TableRow", bound=Table)
+
+_NAMES = {
+    "artifacts": "artifact",
+    "data_sets": "data set",
+    "spaces": "space",
+    "jobs": "job",
+    "supernets": "supernet",
+    "searches": "search",
+    "evaluations": "evaluation",
+    "exports": "export",
+}
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row]):
+    """Some rows of a list, and the key after which the next page begins (None on the last)."""
+
+    rows: Sequence[Row]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A content-addressed file as it is recorded beside the rows that refer to it."""
+
+    sha256: str
+    size_bytes: int
+    media_type: str
+
+
+class Transactions:
+    """Runs reading and writing transactions; only this class commits.
+
+    Args:
+        engine: from `server.database.open_engine`.
+        max_lost_leases: a job that was lost with its runner more often than this has failed.
+    """
+
+    def __init__(self, engine: Engine, *, max_lost_leases: int = 20) -> None:
+        self._engine = engine
+        self._new_session = sessionmaker(engine, expire_on_commit=False)
+        writer = engine.execution_options(writes=True)
+        self._new_write_session = sessionmaker(writer, expire_on_commit=False)
+        self._max_lost_leases = max_lost_leases
+
+    @contextmanager
+    def _read(self) -> Iterator[Session]:
+        """A transaction that only reads.
+
+        Raises:
+            DatabaseUnavailableError: the database cannot be reached or is too busy.
+        """
+        with _unavailable(), self._new_session() as session:
+            yield session
+
+    @contextmanager
+    def _write(self) -> Iterator[Session]:
+        """A transaction that writes; commits at the end, rolls back if anything is raised.
+
+        Raises:
+            DatabaseUnavailableError: the database cannot be reached or is too busy.
+        """
+        with _unavailable(), self._new_write_session.begin() as session:
+            yield session
+
+    def ping(self) -> None:
+        """Returns if the database answers.
+
+        Raises:
+            DatabaseUnavailableError: it does not.
+        """
+        with self._read() as session:
+            clock(session)
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self._engine.dispose()
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise DatabaseUnavailableError(f"the database does not answer: {error.orig}") from error
+    except PoolTimeoutError as error:
+        raise DatabaseUnavailableError("all connections to the database are in use") from error
+
+
+def clock(session: Session) -> datetime:
+    """Returns the time by the database's clock."""
+    now = session.scalar(select(DatabaseNow()))
+    assert isinstance(now, datetime)
+    return now
+
+
+def get(session: Session, table: type[TableRow], key: Any) -> TableRow:
+    """Returns a row by its primary key.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    row = session.get(table, key)
+    if row is None:
+        raise NotFoundError(_NAMES[table.__tablename__], str(key))
+    return row
+
+
+def newest_first(
+    session: Session,
+    statement: Select[TableRow],
+    key: InstrumentedAttribute[str],
+    limit: int,
+    before: str | None,
+) -> Page[TableRow]:
+    """Returns the rows with the `limit` greatest keys below `before`."""
+    if before is not None:
+        statement = statement.where(key < before)
+    rows = session.scalars(statement.order_by(key.desc()).limit(limit + 1)).all()
+    more = len(rows) > limit
+    return Page(rows[:limit], getattr(rows[limit - 1], key.key) if more else None)
+
+
+def insert_new(session: Session, table: type[Table], values: Sequence[dict[str, Any]]) -> int:
+    """Inserts the rows that break no UNIQUE constraint; returns how many those are."""
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    inserted = 0
+    for row in values:
+        statement = insert(table).values(**row).on_conflict_do_nothing()
+        inserted += len(session.execute(statement.returning(literal(1))).all())
+    return inserted
+
+
+def add_artifact(session: Session, artifact: Artifact, now: datetime) -> None:
+    """Records a file, once."""
+    values = {
+        "sha256": artifact.sha256,
+        "size_bytes": artifact.size_bytes,
+        "media_type": artifact.media_type,
+        "created_at": now,
+    }
+    insert_new(session, ArtifactRow, [values])

@@ -1,0 +1,207 @@
+"""What was measured: evaluations, reusable by every search, and finalists measured again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from search_space.outcomes import Failed, Infeasible, Measured, Outcome
+from search_space.space import Architecture
+from server.ids import new_id
+from server.store.base import Page, Transactions, clock, get, insert_new, newest_first
+from server.store.jobs import ClaimedJob, fence
+from server.tables import EvaluationRow, MeasurementRow, ObservationRow, SearchRow
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """Metrics of an architecture that was measured again, with their provenance."""
+
+    architecture_digest: str
+    metrics: Mapping[str, float]
+    provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Point:
+    """An observed proposal of a search, with the evaluation that it was told."""
+
+    number: int
+    evaluation: EvaluationRow
+
+
+class EvaluationStore(Transactions):
+    """Queries about evaluations and measurements."""
+
+    def find_evaluations(
+        self, search_id: str, architecture_digests: Sequence[str]
+    ) -> dict[str, EvaluationRow]:
+        """Returns results that the search need not get again, by architecture digest.
+
+        Those are results of any search with an equal evaluator on the same space, and failures that
+        this search itself has met.
+        """
+        with self._read() as session:
+            return _find(session, get(session, SearchRow, search_id), architecture_digests)
+
+    def reference_baseline_ms(self, search_id: str) -> float | None:
+        """Returns the reference network's speed when the search's evaluator first measured.
+
+        All latencies of one evaluator are scaled to it, so that they can be compared.
+
+        Returns:
+            None if nothing was measured yet.
+        """
+        with self._read() as session:
+            search = get(session, SearchRow, search_id)
+            first = session.scalar(
+                select(EvaluationRow)
+                .where(
+                    EvaluationRow.space_id == search.space_id,
+                    EvaluationRow.evaluator_digest == search.evaluator_digest,
+                    EvaluationRow.status == "measured",
+                )
+                .order_by(EvaluationRow.id)
+                .limit(1)
+            )
+        measured = first.provenance.get("latency_ms") if first is not None else None
+        return None if measured is None else float(measured["reference_baseline_ms"])
+
+    def record_evaluation(
+        self, job: ClaimedJob, search_id: str, architecture: Architecture, outcome: Outcome
+    ) -> EvaluationRow:
+        """Records the outcome of an evaluation, unless one that can be reused is on record.
+
+        Returns:
+            The row that stands: the first one recorded.
+
+        Raises:
+            StaleAttemptError: the job is no longer this attempt's.
+        """
+        with self._write() as session:
+            fence(session, job)
+            search = get(session, SearchRow, search_id)
+            known = _find(session, search, [architecture.digest])
+            if not known:
+                values = _evaluation_values(search, architecture, outcome)
+                now = clock(session)
+                values |= {"id": new_id("eva", now), "created_at": now}
+                insert_new(session, EvaluationRow, [values])
+                # Another search may have been faster, so the row that stands is read again.
+                known = _find(session, search, [architecture.digest])
+            return known[architecture.digest]
+
+    def list_evaluations(
+        self,
+        limit: int,
+        before: str | None = None,
+        *,
+        architecture_digest: str | None = None,
+        space_id: str | None = None,
+    ) -> Page[EvaluationRow]:
+        """Returns evaluations of all searches, newest first."""
+        statement = select(EvaluationRow)
+        if architecture_digest is not None:
+            statement = statement.where(EvaluationRow.architecture_digest == architecture_digest)
+        if space_id is not None:
+            statement = statement.where(EvaluationRow.space_id == space_id)
+        with self._read() as session:
+            return newest_first(session, statement, EvaluationRow.id, limit, before)
+
+    def search_points(
+        self, search_id: str, limit: int | None = None, after: int = -1
+    ) -> list[Point]:
+        """Returns the search's observations in the order of their proposals' numbers.
+
+        Args:
+            search_id: whose.
+            limit: how many; all of them if None.
+            after: only those with greater numbers.
+        """
+        with self._read() as session:
+            rows = session.execute(
+                select(ObservationRow.number, EvaluationRow)
+                .join(EvaluationRow, EvaluationRow.id == ObservationRow.evaluation_id)
+                .where(ObservationRow.search_id == search_id, ObservationRow.number > after)
+                .order_by(ObservationRow.number)
+                .limit(limit)
+            )
+            return [Point(number, evaluation) for number, evaluation in rows]
+
+    def record_measurements(
+        self, job: ClaimedJob, search_id: str, finalists: Sequence[Finalist]
+    ) -> int:
+        """Records that finalists were measured again, side by side; returns the occasion's number.
+
+        Raises:
+            StaleAttemptError: the job is no longer this attempt's.
+        """
+        with self._write() as session:
+            fence(session, job)
+            now = clock(session)
+            mine = MeasurementRow.search_id == search_id
+            last = session.scalar(select(func.max(MeasurementRow.occasion)).where(mine))
+            occasion = 1 if last is None else last + 1
+            session.add_all(
+                MeasurementRow(
+                    id=new_id("mea", now),
+                    search_id=search_id,
+                    occasion=occasion,
+                    architecture_digest=finalist.architecture_digest,
+                    metrics=dict(finalist.metrics),
+                    provenance=dict(finalist.provenance),
+                    created_at=now,
+                )
+                for finalist in finalists
+            )
+            return occasion
+
+    def last_measurements(self, search_id: str) -> dict[str, MeasurementRow]:
+        """Returns the measurements of the last occasion, by architecture digest."""
+        with self._read() as session:
+            mine = MeasurementRow.search_id == search_id
+            last = select(func.max(MeasurementRow.occasion)).where(mine).scalar_subquery()
+            statement = select(MeasurementRow).where(mine, MeasurementRow.occasion == last)
+            return {row.architecture_digest: row for row in session.scalars(statement)}
+
+
+def _find(
+    session: Session, search: SearchRow, architecture_digests: Sequence[str]
+) -> dict[str, EvaluationRow]:
+    rows = session.scalars(
+        select(EvaluationRow).where(
+            EvaluationRow.space_id == search.space_id,
+            EvaluationRow.evaluator_digest == search.evaluator_digest,
+            EvaluationRow.architecture_digest.in_(architecture_digests),
+            or_(EvaluationRow.status != "failed", EvaluationRow.search_id == search.id),
+        )
+    ).all()
+    # Where there are both, a result goes before a failure.
+    ordered = sorted(rows, key=lambda row: row.status != "failed")
+    return {row.architecture_digest: row for row in ordered}
+
+
+def _evaluation_values(
+    search: SearchRow, architecture: Architecture, outcome: Outcome
+) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "space_id": search.space_id,
+        "architecture_digest": architecture.digest,
+        "evaluator_digest": search.evaluator_digest,
+        "architecture": dict(architecture),
+        "search_id": search.id,
+        "metrics": {},
+        "provenance": {},
+        "reason": None,
+    }
+    match outcome:
+        case Measured(metrics, provenance):
+            values |= {"status": "measured", "metrics": dict(metrics)}
+            values |= {"provenance": dict(provenance)}
+        case Infeasible(reason):
+            values |= {"status": "infeasible", "reason": reason}
+        case Failed(reason):
+            values |= {"status": "failed", "reason": reason}
+    return values

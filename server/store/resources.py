@@ -1,0 +1,213 @@
+"""Data sets, spaces and supernets: what a search starts from."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import select
+
+from search_space.families import SpaceSettings
+from search_space.space import SearchSpace
+from server.errors import ConflictError
+from server.ids import new_id
+from server.store.base import (
+    Artifact,
+    Page,
+    Transactions,
+    add_artifact,
+    clock,
+    get,
+    insert_new,
+    newest_first,
+)
+from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
+from server.tables import (
+    DataSetRow,
+    JobRow,
+    Json,
+    SpaceRow,
+    SupernetRow,
+)
+
+
+class ResourceStore(Transactions):
+    """Queries about data sets, spaces and supernets."""
+
+    # --- data sets -----------------------------------------------------------------------------
+
+    def add_data_set(
+        self,
+        name: str,
+        source: Json,
+        artifact: Artifact,
+        counts: Mapping[str, int],
+        shape: Sequence[int],
+        num_classes: int,
+    ) -> tuple[DataSetRow, bool]:
+        """Registers a data set, once for equal name and content.
+
+        Args:
+            name: unique among data sets.
+            source: where it came from, as settings.
+            artifact: its file, whose digest is the version.
+            counts: images of each split.
+            shape: (channels, height, width) of an image.
+            num_classes: number of labels.
+
+        Returns:
+            The row, and whether it is new.
+
+        Raises:
+            ConflictError: the name stands for other content.
+        """
+        with self._write() as session:
+            now = clock(session)
+            add_artifact(session, artifact, now)
+            values = {
+                "id": new_id("dat", now),
+                "name": name,
+                "source": source,
+                "version": artifact.sha256,
+                "counts": dict(counts),
+                "shape": list(shape),
+                "num_classes": num_classes,
+                "created_at": now,
+            }
+            created = insert_new(session, DataSetRow, [values]) == 1
+            row = session.scalars(select(DataSetRow).where(DataSetRow.name == name)).one()
+            if row.version != artifact.sha256:
+                raise ConflictError(
+                    f"data set {name!r} exists with other content: version {row.version[:16]}, "
+                    f"this one is {artifact.sha256[:16]}; give it another name"
+                )
+            return row, created
+
+    def get_data_set(self, data_set_id: str) -> DataSetRow:
+        """Returns a data set.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self._read() as session:
+            return get(session, DataSetRow, data_set_id)
+
+    def list_data_sets(self, limit: int, before: str | None = None) -> Page[DataSetRow]:
+        """Returns data sets, newest first."""
+        with self._read() as session:
+            return newest_first(session, select(DataSetRow), DataSetRow.id, limit, before)
+
+    # --- spaces --------------------------------------------------------------------------------
+
+    def add_space(self, settings: SpaceSettings, space: SearchSpace) -> tuple[SpaceRow, bool]:
+        """Registers a space under its digest; returns the row, and whether it is new.
+
+        Args:
+            settings: what the space is built from.
+            space: the space that `settings.build()` gave.
+        """
+        with self._write() as session:
+            values = {
+                "id": space.digest,
+                "kind": settings.kind,
+                "settings": settings.model_dump(mode="json"),
+                "size": str(space.size),
+                "num_choices": space.num_choices,
+                "created_at": clock(session),
+            }
+            created = insert_new(session, SpaceRow, [values]) == 1
+            return get(session, SpaceRow, space.digest), created
+
+    def get_space(self, space_id: str) -> SpaceRow:
+        """Returns a space.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self._read() as session:
+            return get(session, SpaceRow, space_id)
+
+    def list_spaces(self, limit: int, before: str | None = None) -> Page[SpaceRow]:
+        """Returns spaces, in descending order of their digests."""
+        with self._read() as session:
+            return newest_first(session, select(SpaceRow), SpaceRow.id, limit, before)
+
+    # --- supernets -----------------------------------------------------------------------------
+
+    def add_supernet(
+        self,
+        *,
+        name: str,
+        space_id: str,
+        data_set_id: str,
+        training: Json,
+        resources: Json,
+        seed: int,
+    ) -> tuple[SupernetRow, JobRow]:
+        """Adds a supernet and the job that trains it.
+
+        Raises:
+            NotFoundError: there is no such space or data set.
+        """
+        with self._write() as session:
+            now = clock(session)
+            space = get(session, SpaceRow, space_id)
+            data_set = get(session, DataSetRow, data_set_id)
+            supernet_id = new_id("net", now)
+            spec = {
+                "supernet_id": supernet_id,
+                "space": space.settings,
+                "data_set": {"id": data_set.id, "version": data_set.version},
+                "training": training,
+                "resources": resources,
+                "seed": seed,
+            }
+            job = submit_job(session, "train", spec, now)
+            supernet = SupernetRow(
+                id=supernet_id,
+                name=name,
+                space_id=space_id,
+                data_set_id=data_set_id,
+                training=training,
+                resources=resources,
+                seed=seed,
+                job_id=job.id,
+                created_at=now,
+            )
+            session.add(supernet)
+            session.flush()
+            return supernet, job
+
+    def get_supernet(self, supernet_id: str) -> SupernetRow:
+        """Returns a supernet.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self._read() as session:
+            return get(session, SupernetRow, supernet_id)
+
+    def list_supernets(self, limit: int, before: str | None = None) -> Page[SupernetRow]:
+        """Returns supernets, newest first."""
+        with self._read() as session:
+            return newest_first(session, select(SupernetRow), SupernetRow.id, limit, before)
+
+    def finish_supernet(
+        self, job: ClaimedJob, supernet_id: str, artifact: Artifact, summary: Json
+    ) -> None:
+        """Records the trained network and ends the job as succeeded.
+
+        Args:
+            job: as claimed.
+            supernet_id: what the job was about.
+            artifact: the network's file, whose digest is the supernet's version.
+            summary: final figures of the training.
+
+        Raises:
+            StaleAttemptError: the job is no longer this attempt's.
+        """
+        with self._write() as session:
+            fence(session, job)
+            now = clock(session)
+            add_artifact(session, artifact, now)
+            supernet = get(session, SupernetRow, supernet_id)
+            supernet.version = artifact.sha256
+            supernet.summary = summary
+            succeed_job(session, job, now, {"version": artifact.sha256})

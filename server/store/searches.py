@@ -1,0 +1,256 @@
+"""Searches and their logs of asks and tells."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from search_space.space import Architecture, digest_of
+from searchers.protocol import Observation, Proposal
+from server.errors import ConflictError
+from server.ids import new_id
+from server.store.base import Page, Transactions, clock, get, newest_first
+from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
+from server.tables import (
+    DataSetRow,
+    EvaluationRow,
+    JobRow,
+    Json,
+    ObservationRow,
+    ProposalRow,
+    SearchRow,
+    SpaceRow,
+    SupernetRow,
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An entry of a search's log: what one ask returned."""
+
+    proposals: tuple[Proposal, ...]
+
+
+@dataclass(frozen=True)
+class Told:
+    """An entry of a search's log: what one tell was given."""
+
+    observations: tuple[Observation, ...]
+
+
+class SearchStore(Transactions):
+    """Queries about searches and their logs."""
+
+    def add_search(
+        self,
+        *,
+        name: str,
+        supernet_id: str,
+        searcher: Json,
+        objectives: list[Json],
+        limits: list[Json],
+        evaluations: int,
+        evaluator: Json,
+        resources: Json,
+        seed: int,
+    ) -> tuple[SearchRow, JobRow]:
+        """Adds a search and the job that runs it.
+
+        Args:
+            name: what people call it.
+            supernet_id: whose sub-networks are searched; must have been trained.
+            searcher: settings of the policy.
+            objectives: what to optimize.
+            limits: what to keep within.
+            evaluations: how many architectures to evaluate.
+            evaluator: settings of the evaluation without the versions of the supernet and of its
+                data set, which are added here.
+            resources: of the workers.
+            seed: of the policy.
+
+        Raises:
+            NotFoundError: there is no such supernet.
+            ConflictError: it is not trained.
+        """
+        with self._write() as session:
+            now = clock(session)
+            supernet = get(session, SupernetRow, supernet_id)
+            if supernet.version is None:
+                status = get(session, JobRow, supernet.job_id).status
+                raise ConflictError(
+                    f"supernet {supernet_id} must be trained before it is searched; its job "
+                    f"{supernet.job_id} is {status}"
+                )
+            space = get(session, SpaceRow, supernet.space_id)
+            data_set = get(session, DataSetRow, supernet.data_set_id)
+            evaluator = {
+                "supernet_version": supernet.version,
+                "data_set_version": data_set.version,
+                **evaluator,
+            }
+            search_id = new_id("sea", now)
+            settings = {
+                "searcher": searcher,
+                "objectives": objectives,
+                "limits": limits,
+                "evaluations": evaluations,
+                "evaluator": evaluator,
+                "evaluator_digest": digest_of(evaluator),
+                "resources": resources,
+                "seed": seed,
+            }
+            spec = {
+                "search_id": search_id,
+                "supernet": {"id": supernet.id, "version": supernet.version},
+                "space_id": space.id,
+                "space": space.settings,
+                "data_set": {"id": data_set.id, "version": data_set.version},
+                **settings,
+            }
+            job = submit_job(session, "search", spec, now)
+            search = SearchRow(
+                id=search_id,
+                name=name,
+                supernet_id=supernet_id,
+                space_id=space.id,
+                job_id=job.id,
+                created_at=now,
+                **settings,
+            )
+            session.add(search)
+            session.flush()
+            return search, job
+
+    def get_search(self, search_id: str) -> SearchRow:
+        """Returns a search.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self._read() as session:
+            return get(session, SearchRow, search_id)
+
+    def list_searches(self, limit: int, before: str | None = None) -> Page[SearchRow]:
+        """Returns searches, newest first."""
+        with self._read() as session:
+            return newest_first(session, select(SearchRow), SearchRow.id, limit, before)
+
+    def search_counts(self, search_id: str) -> dict[str, int]:
+        """Returns how many proposals were observed as measured, infeasible and failed."""
+        with self._read() as session:
+            counted = session.execute(
+                select(EvaluationRow.status, func.count())
+                .join(ObservationRow, ObservationRow.evaluation_id == EvaluationRow.id)
+                .where(ObservationRow.search_id == search_id)
+                .group_by(EvaluationRow.status)
+            )
+            return {"measured": 0, "infeasible": 0, "failed": 0, **dict(counted.all())}
+
+    # --- the log -------------------------------------------------------------------------------
+
+    def record_proposals(
+        self, job: ClaimedJob, search_id: str, proposals: Sequence[Proposal]
+    ) -> None:
+        """Appends an ask to the search's log; call it before anything is done with the proposals.
+
+        Raises:
+            StaleAttemptError: the job is no longer this attempt's.
+        """
+        with self._write() as session:
+            fence(session, job)
+            now = clock(session)
+            step = _next_step(session, search_id)
+            session.add_all(
+                ProposalRow(
+                    search_id=search_id,
+                    number=proposal.number,
+                    step=step,
+                    architecture_digest=proposal.architecture.digest,
+                    architecture=dict(proposal.architecture),
+                    created_at=now,
+                )
+                for proposal in proposals
+            )
+
+    def record_observations(
+        self, job: ClaimedJob, search_id: str, observed: Sequence[tuple[int, str]]
+    ) -> None:
+        """Appends a tell to the search's log; call it before the searcher is told.
+
+        Args:
+            job: as claimed.
+            search_id: whose log.
+            observed: number of the proposal and id of its evaluation, in the order of telling.
+
+        Raises:
+            StaleAttemptError: the job is no longer this attempt's.
+        """
+        with self._write() as session:
+            fence(session, job)
+            now = clock(session)
+            step = _next_step(session, search_id)
+            mine = ObservationRow.search_id == search_id
+            num_told = session.scalar(select(func.count()).select_from(ObservationRow).where(mine))
+            session.add_all(
+                ObservationRow(
+                    search_id=search_id,
+                    number=number,
+                    evaluation_id=evaluation_id,
+                    step=step,
+                    told_order=told_order,
+                    created_at=now,
+                )
+                for told_order, (number, evaluation_id) in enumerate(observed, start=num_told or 0)
+            )
+
+    def search_log(self, search_id: str) -> list[Asked | Told]:
+        """Returns all asks and tells in their order: replayed, they give the searcher's state."""
+        with self._read() as session:
+            asked = session.scalars(
+                select(ProposalRow)
+                .where(ProposalRow.search_id == search_id)
+                .order_by(ProposalRow.number)
+            ).all()
+            told = session.execute(
+                select(ObservationRow, EvaluationRow)
+                .join(EvaluationRow, EvaluationRow.id == ObservationRow.evaluation_id)
+                .where(ObservationRow.search_id == search_id)
+                .order_by(ObservationRow.told_order)
+            )
+            proposals = {row.number: _proposal(row) for row in asked}
+            asks: dict[int, list[Proposal]] = {}
+            for row in asked:
+                asks.setdefault(row.step, []).append(proposals[row.number])
+            tells: dict[int, list[Observation]] = {}
+            for observation, evaluation in told:
+                entry = Observation(proposals[observation.number], evaluation.outcome)
+                tells.setdefault(observation.step, []).append(entry)
+        return [
+            Asked(tuple(asks[step])) if step in asks else Told(tuple(tells[step]))
+            for step in sorted({*asks, *tells})
+        ]
+
+    def finish_search(self, job: ClaimedJob, search_id: str, result: Json) -> None:
+        """Records the search's result and ends the job as succeeded.
+
+        Raises:
+            StaleAttemptError: the job is no longer this attempt's.
+        """
+        with self._write() as session:
+            fence(session, job)
+            get(session, SearchRow, search_id).result = result
+            succeed_job(session, job, clock(session), result)
+
+
+def _next_step(session: Session, search_id: str) -> int:
+    """The position of the next entry in the log; the fence makes this job the only writer."""
+    last = [
+        session.scalar(select(func.max(table.step)).where(table.search_id == search_id))
+        for table in (ProposalRow, ObservationRow)
+    ]
+    return 1 + max(-1 if step is None else step for step in last)
+
+
+def _proposal(row: ProposalRow) -> Proposal:
+    return Proposal(row.number, Architecture(row.architecture))

@@ -1,0 +1,1 @@
+"""The weights: elastic layers, the training loop, calibration, evaluation and export."""

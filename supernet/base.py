@@ -1,0 +1,185 @@
+"""The supernet: one set of weights of which every architecture of a space uses a slice."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from search_space.families import NetworkSettings
+from search_space.layers import Layer
+from search_space.space import Architecture, Option, SearchSpace
+from supernet.channels import by_layer, channel_groups, is_depthwise, sort_by_importance
+from supernet.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticLinear
+from supernet.network import Network, add_at, initialize
+from supernet.plans import Operation, Plan
+
+MAX_CACHED_PLANS = 256
+
+
+class Supernet(nn.Module):
+    """Shared weights for all networks of a space.
+
+    The architecture is an argument of every call; nothing remembers one. In eval mode
+    `supernet(x, a)` equals `supernet.extract(a)(x)` up to rounding, and the gradients of a loss are
+    exactly zero outside the slice that `a` uses.
+
+    Args:
+        settings: the family's settings. Its largest architecture must have every layer that any
+            other has, at its full size.
+        allowed: restricts the space (`SearchSpace.restrict`); the weights are as large as what is
+            left needs. With one option everywhere the supernet is one network trained alone.
+        generator: draws the initial weights; by default one of seed 0.
+
+    Attributes:
+        settings: as given.
+        allowed: as given.
+        space: the space of `settings`, restricted.
+    """
+
+    def __init__(
+        self,
+        settings: NetworkSettings,
+        *,
+        allowed: Mapping[str, Sequence[Option]] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.allowed = {name: tuple(options) for name, options in (allowed or {}).items()}
+        self.space: SearchSpace = settings.build().restrict(self.allowed)
+        self.layers = settings.lower(self.space.largest())
+        kernels = _kernel_sizes(settings, self.space)
+        for layer in self.layers:
+            if layer.op in ("conv", "linear", "batch_norm"):
+                add_at(self, layer.name, _elastic(layer, kernels))
+        self._plans: OrderedDict[str, tuple[Plan, tuple[int, ...]]] = OrderedDict()
+        initialize(self, generator or torch.Generator().manual_seed(0))
+
+    def forward(self, inputs: Tensor, architecture: Architecture) -> Tensor:
+        """Returns the logits of one architecture.
+
+        Args:
+            inputs: (batch, channels, height, width) at the architecture's resolution.
+            architecture: of the space.
+
+        Returns:
+            Shape (batch, num_classes).
+
+        Raises:
+            InvalidArchitectureError: the architecture is not of the space.
+            ValueError: the inputs have another shape.
+        """
+        plan, input_shape = self._plan(architecture)
+        if inputs.shape[1:] != input_shape:
+            raise ValueError(
+                f"inputs must have shape (batch, channels, height, width) = (any, "
+                f"{', '.join(map(str, input_shape))}), got {tuple(inputs.shape)}"
+            )
+        return plan(inputs)
+
+    def extract(self, architecture: Architecture) -> Network:
+        """Returns a plain network with a copy of the slice of the weights that it uses.
+
+        Raises:
+            InvalidArchitectureError: the architecture is not of the space.
+        """
+        network = Network(self.settings.lower(self.space.validate(architecture)))
+        network.to(next(self.parameters()).device)
+        with torch.no_grad():
+            for layer in network.layers:
+                if layer.op in ("conv", "linear", "batch_norm"):
+                    target = network.get_submodule(layer.name).state_dict()
+                    for kind, tensor in self._slices(layer).items():
+                        target[kind].copy_(tensor)
+        return network.train(self.training)
+
+    def sort_channels(self, *companions: Mapping[str, Tensor]) -> None:
+        """Sorts hidden channels by importance so that smaller networks keep the best ones.
+
+        The largest network's function stays as it is; all others change.
+
+        Args:
+            companions: further tensors that move along, by the names of their parameters (an
+                optimizer's momentum).
+        """
+        sort_by_importance(
+            channel_groups(self.layers),
+            by_layer(self.state_dict()),
+            [by_layer(tensors) for tensors in companions],
+        )
+
+    def _plan(self, architecture: Architecture) -> tuple[Plan, tuple[int, ...]]:
+        known = self._plans.get(architecture.digest)
+        if known is not None:
+            self._plans.move_to_end(architecture.digest)
+            return known
+        layers = self.settings.lower(self.space.validate(architecture))
+        made = Plan(layers, self._bind), layers[0].out_shape
+        self._plans[architecture.digest] = made
+        if len(self._plans) > MAX_CACHED_PLANS:
+            self._plans.popitem(last=False)
+        return made
+
+    def _bind(self, layer: Layer) -> Operation:
+        module = self.get_submodule(layer.name)
+        # `forward` itself: the checks for hooks in a module's call cost as much as slicing.
+        if isinstance(module, ElasticConv2d):
+            return partial(
+                module.forward,
+                out_channels=layer.out_channels,
+                kernel=layer.kernel,
+                stride=layer.stride,
+            )
+        if isinstance(module, ElasticLinear):
+            return partial(module.forward, out_features=layer.out_channels)
+        assert isinstance(module, ElasticBatchNorm2d)
+        return module.forward
+
+    def _slices(self, layer: Layer) -> dict[str, Tensor]:
+        module = self.get_submodule(layer.name)
+        if isinstance(module, ElasticBatchNorm2d):
+            kinds = ("weight", "bias", "running_mean", "running_var")
+            return dict(zip(kinds, module.sliced(layer.in_channels), strict=True))
+        if isinstance(module, ElasticConv2d):
+            weight, bias = module.sliced(layer.in_channels, layer.out_channels, layer.kernel)
+            return {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
+        assert isinstance(module, ElasticLinear)
+        weight, bias = module.sliced(layer.in_channels, layer.out_channels)
+        return {"weight": weight, "bias": bias}
+
+
+def _elastic(layer: Layer, kernels: Mapping[str, Sequence[int]]) -> nn.Module:
+    if layer.op == "batch_norm":
+        return ElasticBatchNorm2d(layer.in_channels)
+    if layer.op == "linear":
+        return ElasticLinear(layer.in_channels, layer.out_channels)
+    return ElasticConv2d(
+        layer.in_channels,
+        layer.out_channels,
+        kernels[layer.name],
+        depthwise=is_depthwise(layer),
+        bias=layer.bias,
+    )
+
+
+def _kernel_sizes(settings: NetworkSettings, space: SearchSpace) -> dict[str, tuple[int, ...]]:
+    """Returns every convolution's kernel sizes, ascending.
+
+    Found by lowering the largest architecture with one choice changed at a time, which sees every
+    size as long as no layer's kernel depends on two choices at once.
+    """
+    sizes: dict[str, set[int]] = {}
+    largest = space.num_options - 1
+    for position, num_options in enumerate(space.num_options):
+        for option in range(num_options):
+            row = largest.copy()
+            row[position] = option
+            for layer in settings.lower(space.decode(row)):
+                if layer.op == "conv":
+                    sizes.setdefault(layer.name, set()).add(layer.kernel)
+    for layer in settings.lower(space.largest()):  # a space without choices has one architecture
+        if layer.op == "conv":
+            sizes.setdefault(layer.name, set()).add(layer.kernel)
+    return {name: tuple(sorted(found)) for name, found in sizes.items()}

@@ -1,0 +1,118 @@
+"""Which channels move together: the groups by which a supernet's channels can be sorted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from search_space.layers import Layer
+
+
+@dataclass
+class ChannelGroup:
+    """Tensors that index the same channels; permuting all alike leaves the network's function.
+
+    Attributes:
+        members: (layer, dimension) of each tensor of that layer that has these channels: dimension
+            0 of everything a writer owns, dimension 1 of a reader's weight.
+        reader: the last convolution or linear layer that reads the channels: in an inverted
+            residual the projection (the squeeze layer of its gate comes before).
+        is_fixed: whether the channels' order means something outside: the network's input and
+            output, and sums, whose channels other blocks share.
+    """
+
+    members: list[tuple[str, int]] = field(default_factory=list)
+    reader: str = ""
+    is_fixed: bool = False
+
+
+def channel_groups(layers: Sequence[Layer]) -> list[ChannelGroup]:
+    """Returns the groups of a network whose channels may be sorted, found by walking its layers."""
+    groups: dict[str, ChannelGroup] = {}  # by layer: the group of its output channels
+    shapes = {layer.name: layer.out_shape for layer in layers}
+    for layer in layers:
+        sources = [groups[name] for name in layer.inputs]
+        if layer.op in ("conv", "linear") and not is_depthwise(layer):
+            sources[0].members.append((layer.name, 1))
+            sources[0].reader = layer.name
+            group = ChannelGroup()
+        else:
+            group = _merged(sources, groups)
+        if layer.op in ("conv", "linear", "batch_norm"):
+            group.members.append((layer.name, 0))
+        if layer.op in ("input", "add"):
+            group.is_fixed = True
+        if layer.op == "flatten" and shapes[layer.inputs[0]][1:] != (1, 1):
+            group.is_fixed = True  # a channel becomes several features
+        groups[layer.name] = group
+    groups[layers[-1].name].is_fixed = True
+    unique = {id(group): group for group in groups.values()}
+    return [group for group in unique.values() if not group.is_fixed]
+
+
+def is_depthwise(layer: Layer) -> bool:
+    """Whether each output channel of the layer reads the one input channel of its own number."""
+    return layer.op == "conv" and layer.groups == layer.in_channels == layer.out_channels
+
+
+def _merged(sources: list[ChannelGroup], groups: dict[str, ChannelGroup]) -> ChannelGroup:
+    """Makes one group of all sources, also where earlier layers refer to them."""
+    if not sources:
+        return ChannelGroup()
+    first, *others = sources
+    for other in others:
+        if other is first:
+            continue
+        first.members += other.members
+        first.is_fixed |= other.is_fixed
+        for name, group in groups.items():
+            if group is other:
+                groups[name] = first
+    return first
+
+
+Tensors = Mapping[str, Mapping[str, Tensor]]
+"""Tensors by layer and then by kind: {"stem.conv": {"weight": ...}}."""
+
+
+@torch.no_grad()
+def sort_by_importance(
+    groups: Sequence[ChannelGroup], weights: Tensors, companions: Sequence[Tensors] = ()
+) -> None:
+    """Sorts each group's channels in place, the most important first.
+
+    A channel's importance is the L1 norm of what the group's reader multiplies it by (Cai et al.
+    2020, arXiv 1908.09791, section 3.3: the norm of the following pointwise convolution).
+
+    Args:
+        groups: of the largest network.
+        weights: its parameters and buffers.
+        companions: tensors of the same shapes that are permuted along.
+    """
+    for group in groups:
+        weight = weights[group.reader]["weight"]
+        importance = weight.abs().sum(dim=[dim for dim in range(weight.dim()) if dim != 1])
+        order = torch.argsort(importance, descending=True, stable=True)
+        for tensors in (weights, *companions):
+            for layer, dim in group.members:
+                for kind, tensor in tensors.get(layer, {}).items():
+                    if _has_channels(kind, dim):
+                        tensor.copy_(tensor.index_select(dim, order))
+
+
+def _has_channels(kind: str, dim: int) -> bool:
+    """Whether a tensor of a layer has a dimension of the layer's output (0) or input (1) channels.
+
+    A kernel transform is shared by all channels.
+    """
+    return kind == "weight" or (dim == 0 and not kind.startswith("transform"))
+
+
+def by_layer(named: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Returns a state dict's entries by layer and kind: {"stem.conv": {"weight": ...}}."""
+    nested: dict[str, dict[str, Tensor]] = {}
+    for name, value in named.items():
+        layer, _, kind = name.rpartition(".")
+        nested.setdefault(layer, {})[kind] = value
+    return nested

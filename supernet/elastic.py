@@ -1,0 +1,170 @@
+"""Elastic layers: one set of weights for every size; the size is an argument of each call.
+
+A smaller layer is the first channels of the larger one; a smaller kernel is the centre of the
+larger one, seen through a learned square matrix (Cai et al. 2020, arXiv 1908.09791, section 3.3).
+Nothing here remembers a size between calls.
+
+Tensors carry their shape as a suffix: B batch, C channels, H height, W width, F features.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from supernet.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM
+
+
+def leading(tensor: Tensor, *sizes: int) -> Tensor:
+    """Returns the view of the first `sizes[i]` entries along each dimension i.
+
+    A dimension that is taken whole costs nothing, so full-size layers run unsliced.
+    """
+    for dim, size in enumerate(sizes):
+        if size != tensor.shape[dim]:
+            tensor = tensor.narrow(dim, 0, size)
+    return tensor
+
+
+class ElasticConv2d(nn.Module):
+    """A convolution of any number of channels and any of its kernel sizes; padding kernel // 2.
+
+    Args:
+        in_channels: at most.
+        out_channels: at most.
+        kernel_sizes: odd, ascending.
+        depthwise: one channel per group; in and out channels are then always equal. Several kernel
+            sizes are for depthwise convolutions only.
+        bias: whether there is one.
+
+    The weight is that of the largest kernel. From each kernel size to the next smaller one leads a
+    matrix `transform_7to5` (kernel^2 x kernel^2 of the smaller one, shared by all channels,
+    initially the identity); size 3 of (3, 5, 7) is cropped and transformed twice.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_sizes: Sequence[int],
+        *,
+        depthwise: bool = False,
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        assert depthwise or len(kernel_sizes) == 1, "kernel transforms are for depthwise layers"
+        self.kernel_sizes = tuple(kernel_sizes)
+        self.depthwise = depthwise
+        self.groups = in_channels if depthwise else 1
+        kernel = self.kernel_sizes[-1]
+        self.weight = nn.Parameter(
+            torch.empty(out_channels, in_channels // self.groups, kernel, kernel)
+        )
+        self.register_parameter("bias", nn.Parameter(torch.empty(out_channels)) if bias else None)
+        for small, large in itertools.pairwise(self.kernel_sizes):
+            self.register_parameter(
+                f"transform_{large}to{small}", nn.Parameter(torch.eye(small**2))
+            )
+
+    def forward(self, x_BCHW: Tensor, out_channels: int, kernel: int, stride: int) -> Tensor:
+        """Returns (B, out_channels, ceil(H / stride), ceil(W / stride))."""
+        in_channels = x_BCHW.shape[1]
+        weight, bias = self.sliced(in_channels, out_channels, kernel)
+        groups = in_channels if self.depthwise else 1
+        return functional.conv2d(x_BCHW, weight, bias, stride, kernel // 2, 1, groups)
+
+    def sliced(
+        self, in_channels: int, out_channels: int, kernel: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """Returns weight and bias of the given sizes: views where no transform takes part."""
+        own = self._parameters  # attribute access of modules is slow, and this runs every call
+        full, bias = own["weight"], own["bias"]
+        assert full is not None
+        weight = leading(full, out_channels, 1 if self.depthwise else in_channels)
+        if kernel != self.kernel_sizes[-1]:
+            weight = self._transformed(weight, kernel)
+        return weight, None if bias is None else leading(bias, out_channels)
+
+    def _transformed(self, weight: Tensor, kernel: int) -> Tensor:
+        for small, large in reversed(list(itertools.pairwise(self.kernel_sizes))):
+            if small < kernel:
+                break
+            margin = (large - small) // 2
+            centre = weight[:, :, margin : margin + small, margin : margin + small]
+            flat = functional.linear(
+                centre.flatten(1), self.get_parameter(f"transform_{large}to{small}")
+            )
+            weight = flat.view(centre.shape)
+        return weight
+
+
+class ElasticLinear(nn.Module):
+    """A linear layer with bias of any number of features.
+
+    Args:
+        in_features: at most.
+        out_features: at most.
+    """
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+        self.bias = nn.Parameter(torch.empty(out_features))
+
+    def forward(self, x_BF: Tensor, out_features: int) -> Tensor:
+        """Returns (B, out_features)."""
+        return functional.linear(x_BF, *self.sliced(x_BF.shape[1], out_features))
+
+    def sliced(self, in_features: int, out_features: int) -> tuple[Tensor, Tensor]:
+        """Returns views of weight and bias of the given sizes."""
+        return leading(self.weight, out_features, in_features), leading(self.bias, out_features)
+
+
+class ElasticBatchNorm2d(nn.Module):
+    """A batch normalization of any number of channels; all sizes share scale, shift, statistics.
+
+    The running statistics mix every size that was trained, so they fit none of them: networks are
+    evaluated on extracted copies whose statistics are estimated anew (`supernet.calibrate`).
+
+    Args:
+        channels: at most.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Returns the normalized tensor: by its own statistics in training, else by the running."""
+        weight, bias, mean, variance = self.sliced(x_BCHW.shape[1])
+        return functional.batch_norm(
+            x_BCHW,
+            mean,
+            variance,
+            weight,
+            bias,
+            self.training,
+            BATCH_NORM_MOMENTUM,
+            BATCH_NORM_EPSILON,
+        )
+
+    def sliced(self, channels: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Returns views of scale, shift, running mean and running variance."""
+        own, buffers = self._parameters, self._buffers  # quicker than attributes of a module
+        weight, bias = own["weight"], own["bias"]
+        mean, variance = buffers["running_mean"], buffers["running_var"]
+        assert weight is not None
+        assert bias is not None
+        assert mean is not None
+        assert variance is not None
+        if channels == weight.shape[0]:
+            return weight, bias, mean, variance
+        return weight[:channels], bias[:channels], mean[:channels], variance[:channels]

@@ -1,0 +1,168 @@
+"""Plain networks: what a supernet's extract returns, and networks trained on their own.
+
+Tensors carry their shape as a suffix: B batch, C channels, H height, W width, F features.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from search_space.layers import Layer
+from supernet.plans import Operation, Plan
+
+BATCH_NORM_MOMENTUM = 0.1
+BATCH_NORM_EPSILON = 1e-5
+
+
+class Network(nn.Module):
+    """A network as its layers say, each with parameters of its own.
+
+    Parameters live under the layers' names: the layer `stem.conv` owns `stem.conv.weight` in the
+    state dict. Every intermediate tensor is freed after its last use.
+
+    Args:
+        layers: in execution order, the input first (`search_space.layers`).
+        generator: draws the initial weights; without one they are left uninitialized, to be
+            loaded.
+    """
+
+    def __init__(
+        self, layers: Sequence[Layer], *, generator: torch.Generator | None = None
+    ) -> None:
+        super().__init__()
+        self.layers = tuple(layers)
+        for layer in self.layers:
+            if layer.op in ("conv", "linear", "batch_norm"):
+                add_at(self, layer.name, _module(layer))
+        self._plan = Plan(self.layers, self._bind)
+        if generator is not None:
+            initialize(self, generator)
+
+    def _bind(self, layer: Layer) -> Operation:
+        return self.get_submodule(layer.name)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(channels, height, width) that `forward` expects."""
+        return self.layers[0].out_shape
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Returns logits of shape (B, num_classes)."""
+        return self._plan(x_BCHW)
+
+
+def _module(layer: Layer) -> nn.Module:
+    if layer.op == "batch_norm":
+        return nn.BatchNorm2d(
+            layer.in_channels, eps=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM
+        )
+    # On the meta device: torch would draw initial weights from its global generator.
+    module: nn.Module
+    if layer.op == "conv":
+        module = nn.Conv2d(
+            layer.in_channels,
+            layer.out_channels,
+            layer.kernel,
+            stride=layer.stride,
+            padding=layer.kernel // 2,
+            groups=layer.groups,
+            bias=layer.bias,
+            device="meta",
+        )
+    else:
+        assert layer.op == "linear"
+        module = nn.Linear(layer.in_channels, layer.out_channels, bias=layer.bias, device="meta")
+    return module.to_empty(device="cpu")
+
+
+def add_at(root: nn.Module, path: str, module: nn.Module) -> None:
+    """Registers `module` under a dotted path, with containers along the way."""
+    *containers, leaf = path.split(".")
+    for name in containers:
+        child = root._modules.get(name)
+        if child is None:
+            child = nn.Module()
+            root.add_module(name, child)
+        root = child
+    root.add_module(leaf, module)
+
+
+@torch.no_grad()
+def initialize(module: nn.Module, generator: torch.Generator) -> None:
+    """Draws all weights and biases anew, in the order of the module's parameters.
+
+    As in the once-for-all code. Convolutions: normal with variance
+    2 / (kernel^2 * out_channels / groups) (He et al. 2015, arXiv 1502.01852, eq. 14). Linear
+    layers: uniform within 1 / sqrt(in_features) of zero. Biases zero; batch-norm scales one,
+    shifts zero. Kernel transforms are left at the identity.
+    """
+    norms = {name for name, child in module.named_modules() if hasattr(child, "running_mean")}
+    for name, parameter in module.named_parameters():
+        owner, _, kind = name.rpartition(".")
+        if kind == "bias":
+            parameter.zero_()
+        elif owner in norms:
+            parameter.fill_(1.0)
+        elif kind == "weight" and parameter.dim() == 4:
+            groups = getattr(module.get_submodule(owner), "groups", 1)
+            fan_out = parameter[0, 0].numel() * parameter.shape[0] / groups
+            parameter.normal_(0.0, math.sqrt(2.0 / fan_out), generator=generator)
+        elif kind == "weight":
+            bound = 1 / math.sqrt(parameter.shape[1])
+            parameter.uniform_(-bound, bound, generator=generator)
+
+
+@torch.no_grad()
+def fold(network: Network) -> Network:
+    """Returns a copy in eval mode whose batch norms are merged into the convolutions before them.
+
+    The copy's layers have no batch_norm, its convolutions have biases. It computes what the
+    network computes in eval mode, up to rounding.
+
+    Raises:
+        ValueError: a batch norm does not follow a convolution that nobody else reads.
+    """
+    folded = Network(_folded_layers(network.layers))
+    state = dict(network.state_dict())
+    for norm in network.layers:
+        if norm.op != "batch_norm":
+            continue
+        conv = norm.inputs[0]
+        module = network.get_submodule(norm.name)
+        assert isinstance(module, nn.BatchNorm2d)
+        assert module.running_mean is not None
+        assert module.running_var is not None
+        scale = module.weight / torch.sqrt(module.running_var + module.eps)
+        bias = state.get(f"{conv}.bias", torch.zeros_like(scale))
+        state[f"{conv}.weight"] = state[f"{conv}.weight"] * scale[:, None, None, None]
+        state[f"{conv}.bias"] = module.bias + (bias - module.running_mean) * scale
+    folded.load_state_dict({name: state[name] for name in folded.state_dict()})
+    return folded.to(next(network.parameters()).device).eval()
+
+
+def _folded_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    by_name = {layer.name: layer for layer in layers}
+    readers = [name for layer in layers for name in layer.inputs]
+    renamed: dict[str, str] = {}  # a batch norm -> the convolution that absorbs it
+    for layer in layers:
+        if layer.op == "batch_norm":
+            source = by_name[layer.inputs[0]]
+            if source.op != "conv" or readers.count(source.name) != 1:
+                raise ValueError(
+                    f"{layer.name} must follow a convolution that nothing else reads, "
+                    f"got {source.name} ({source.op})"
+                )
+            renamed[layer.name] = source.name
+    absorbing = set(renamed.values())
+    return tuple(
+        replace(
+            layer,
+            inputs=tuple(renamed.get(name, name) for name in layer.inputs),
+            bias=layer.bias or layer.name in absorbing,
+        )
+        for layer in layers
+        if layer.name not in renamed
+    )

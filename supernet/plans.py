@@ -1,0 +1,87 @@
+"""Execution of a layer graph: operations bound in order over numbered slots.
+
+Extracted networks and the supernet run the same plans; they differ in what a layer is bound to.
+"""
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+from torch.nn import functional
+
+from search_space.layers import Layer
+
+Operation = Callable[..., Tensor]
+
+
+class Plan:
+    """A network's forward pass: calls one operation per layer and frees what nobody reads again.
+
+    Args:
+        layers: in execution order, the input first.
+        bind: returns what computes a layer with parameters (conv, linear, batch_norm); all others
+            have only one meaning and are bound here.
+    """
+
+    def __init__(self, layers: Sequence[Layer], bind: Callable[[Layer], Operation]) -> None:
+        slot = {layer.name: number for number, layer in enumerate(layers)}
+        last_use = dict(slot)
+        for layer in layers:
+            for name in layer.inputs:
+                last_use[name] = slot[layer.name]
+        last_use[layers[-1].name] = len(layers)
+        self._num_slots = len(layers)
+        # (operation, first input, second input or -1, output, slots read here for the last time)
+        self._steps: list[tuple[Operation, int, int, int, tuple[int, ...]]] = []
+        for layer in layers[1:]:
+            first, second = [*(slot[name] for name in layer.inputs), -1][:2]
+            dead = tuple(
+                slot[name] for name in set(layer.inputs) if last_use[name] == slot[layer.name]
+            )
+            operation = _FIXED.get(layer.function or layer.op) or bind(layer)
+            self._steps.append((operation, first, second, slot[layer.name], dead))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Returns the last layer's output for the input's value `x`."""
+        values: list[Tensor | None] = [None] * self._num_slots
+        values[0] = x
+        for operation, first, second, output, dead in self._steps:
+            if second < 0:
+                values[output] = operation(values[first])
+            else:
+                values[output] = operation(values[first], values[second])
+            for slot in dead:
+                values[slot] = None
+        result = values[-1]
+        assert result is not None
+        return result
+
+
+def global_pool(x_BCHW: Tensor) -> Tensor:
+    """Returns the mean over height and width, (B, C, 1, 1)."""
+    return x_BCHW.mean((2, 3), keepdim=True)
+
+
+def flatten(x_BCHW: Tensor) -> Tensor:
+    """Returns (B, C * H * W); a view wherever the memory format allows it."""
+    return x_BCHW.flatten(1)
+
+
+def add(x: Tensor, y: Tensor) -> Tensor:
+    """Returns the sum."""
+    return x + y
+
+
+def multiply(x: Tensor, gate: Tensor) -> Tensor:
+    """Returns the product; the gate is broadcast."""
+    return x * gate
+
+
+_FIXED: dict[str, Operation] = {
+    "relu": functional.relu,
+    "hard_swish": functional.hardswish,
+    "hard_sigmoid": functional.hardsigmoid,
+    "global_pool": global_pool,
+    "flatten": flatten,
+    "add": add,
+    "multiply": multiply,
+}

@@ -1,0 +1,196 @@
+"""What every searcher promises; a new one adds a subclass with its settings at the end."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+from strategies import outcomes, seeds, spaces
+from toy_problems import METRICS, Script, grid, play, search, two_losses, zdt1
+
+from search_space.cnn import MobileNetV3Settings
+from search_space.outcomes import Failed, Infeasible, Measured, Outcome
+from search_space.space import Architecture, SearchSpace
+from searchers.nsga2 import NSGA2Settings
+from searchers.protocol import (
+    Limit,
+    MissingMetricError,
+    Observation,
+    Proposal,
+    Searcher,
+)
+from searchers.random import RandomSettings
+from searchers.settings import SearcherSettings
+
+scripts: st.SearchStrategy[Script] = st.lists(
+    st.tuples(
+        st.integers(0, 12),
+        st.lists(st.tuples(st.integers(0, 100), outcomes(*METRICS)), max_size=12),
+    ),
+    max_size=8,
+)
+# The suite's tests are inherited on purpose: each class runs them on its own searcher.
+inherited = settings(suppress_health_check=[HealthCheck.differing_executors], max_examples=50)
+GOOD = Measured({"f1": 1.0, "f2": 2.0})
+
+
+class SearcherContract:
+    """The suite; `searcher_settings` is what a subclass sets."""
+
+    searcher_settings: ClassVar[SearcherSettings]
+
+    def build(self, space: SearchSpace, seed: int = 0, *limits: Limit) -> Searcher:
+        return self.searcher_settings.build(two_losses(space, *limits), seed)
+
+    @inherited
+    @given(spaces(), seeds, scripts)
+    def test_proposals_are_valid_numbered_in_order_and_never_repeated(
+        self, space: SearchSpace, seed: int, script: Script
+    ) -> None:
+        proposals = play(self.build(space, seed), script)
+        assert [proposal.number for proposal in proposals] == list(range(len(proposals)))
+        assert len({proposal.architecture.digest for proposal in proposals}) == len(proposals)
+        for proposal in proposals:
+            assert space.validate(proposal.architecture) == proposal.architecture
+
+    @inherited
+    @given(spaces(), seeds, scripts)
+    def test_fewer_are_proposed_only_when_the_space_is_exhausted(
+        self, space: SearchSpace, seed: int, script: Script
+    ) -> None:
+        proposals = play(self.build(space, seed), script)
+        assert len(proposals) == min(space.size, sum(count for count, _ in script))
+
+    @inherited
+    @given(spaces(), seeds, scripts)
+    def test_settings_seed_and_log_determine_every_proposal(
+        self, space: SearchSpace, seed: int, script: Script
+    ) -> None:
+        limit = Limit(metric="f1", upper=0.5)
+        first = play(self.build(space, seed, limit), script)
+        assert play(self.build(space, seed, limit), script) == first
+
+    @inherited
+    @given(spaces(), seeds, scripts)
+    def test_a_rebuilt_searcher_goes_on_from_the_middle_of_its_log(
+        self, space: SearchSpace, seed: int, script: Script
+    ) -> None:
+        original, rebuilt = self.build(space, seed), self.build(space, seed)
+        assert play(original, script) == play(rebuilt, script)
+        assert original.ask(5) == rebuilt.ask(5)
+
+    @inherited
+    @given(spaces())
+    def test_a_space_can_be_proposed_in_full(self, space: SearchSpace) -> None:
+        searcher = self.build(space)
+        proposals = list(searcher.ask(space.size + 1))
+        assert len({proposal.architecture for proposal in proposals}) == space.size
+        assert list(searcher.ask(1)) == []
+        searcher.tell([Observation(proposal, GOOD) for proposal in proposals])
+        assert list(searcher.ask(1)) == []
+
+    def test_a_space_is_proposed_in_full_one_by_one_while_learning(self) -> None:
+        space = grid(num_variables=3, num_steps=5)
+        history = search(self.build(space), zdt1, space.size, batch_size=1)
+        assert len({proposal.architecture for proposal, _ in history}) == space.size
+
+    def test_a_space_without_choices_has_one_architecture(self) -> None:
+        searcher = self.build(SearchSpace("fixed", []))
+        assert [dict(proposal.architecture) for proposal in searcher.ask(3)] == [{}]
+        assert list(searcher.ask(3)) == []
+
+    def test_many_proposals_of_a_space_too_large_to_enumerate(self) -> None:
+        space = MobileNetV3Settings().build()
+        searcher = self.build(space)
+
+        def depth_against_kernels(architecture: Architecture) -> Outcome:
+            sizes = [v for name, v in architecture.items() if name.endswith("kernel_size")]
+            return Measured({"f1": len(architecture), "f2": -float(sum(map(float, sizes)))})
+
+        history = search(searcher, depth_against_kernels, 300)
+        assert len({proposal.architecture.digest for proposal, _ in history}) == 300
+
+    def test_asks_may_run_ahead_of_tells(self) -> None:
+        searcher = self.build(grid(3, 10))
+        out = [*searcher.ask(30), *searcher.ask(5)]
+        searcher.tell([Observation(proposal, GOOD) for proposal in reversed(out)])
+        assert [proposal.number for proposal in searcher.ask(2)] == [35, 36]
+
+    def test_nothing_may_be_asked_for_but_not_less(self) -> None:
+        searcher = self.build(grid(3, 10))
+        assert list(searcher.ask(0)) == []
+        with pytest.raises(ValueError, match="count must be at least 0, got -1"):
+            searcher.ask(-1)
+
+    @pytest.mark.parametrize("outcome", [Failed("worker died"), Infeasible("does not fit")])
+    def test_a_search_in_which_nothing_is_measured_goes_on(self, outcome: Outcome) -> None:
+        history = search(self.build(grid(3, 10)), lambda _: outcome, 50, batch_size=7)
+        assert len({proposal.architecture for proposal, _ in history}) == 50
+
+    def test_a_search_in_which_no_limit_is_kept_goes_on(self) -> None:
+        searcher = self.build(grid(3, 10), 0, Limit(metric="f1", upper=-1))
+        assert len(search(searcher, zdt1, 60)) == 60
+
+    def test_seeds_matter(self) -> None:
+        space = grid(3, 10)
+        assert self.build(space, 1).ask(5) != self.build(space, 2).ask(5)
+
+    @pytest.mark.parametrize(
+        ("spoil", "message"),
+        [
+            (lambda p: Observation(Proposal(99, p.architecture), GOOD), "this searcher's proposal"),
+            (lambda p: Observation(Proposal(-1, p.architecture), GOOD), "this searcher's proposal"),
+            (
+                lambda p: Observation(Proposal(p.number, Architecture({"x1": 0.5})), GOOD),
+                "this searcher's proposal",
+            ),
+            (lambda p: Observation(p, Measured({"f1": 1.0})), "'f2' must be measured"),
+        ],
+    )
+    def test_bad_observations_are_refused_and_nothing_of_them_is_noted(
+        self, spoil: Callable[[Proposal], Observation], message: str
+    ) -> None:
+        searcher, untouched = self.build(grid(3, 10)), self.build(grid(3, 10))
+        first, second = searcher.ask(2)
+        untouched.ask(2)
+        with pytest.raises(ValueError, match=message):
+            searcher.tell([Observation(first, GOOD), spoil(second)])
+        for each in (searcher, untouched):
+            each.tell([Observation(second, GOOD), Observation(first, GOOD)])
+        assert searcher.ask(40) == untouched.ask(40)
+
+    def test_an_outcome_is_told_once(self) -> None:
+        searcher = self.build(grid(3, 10))
+        first, second = (Observation(proposal, GOOD) for proposal in searcher.ask(2))
+        with pytest.raises(ValueError, match="once"):
+            searcher.tell([first, first])
+        searcher.tell([first])
+        with pytest.raises(ValueError, match="told once, got number 0 again"):
+            searcher.tell([second, first])
+        searcher.tell([second])
+
+    def test_limits_need_their_metrics(self) -> None:
+        searcher = self.build(grid(3, 10), 0, Limit(metric="macs", upper=1))
+        (proposal,) = searcher.ask(1)
+        with pytest.raises(MissingMetricError, match="'macs'"):
+            searcher.tell([Observation(proposal, GOOD)])
+
+    def test_settings_survive_json_and_are_found_by_their_kind(self) -> None:
+        adapter: TypeAdapter[SearcherSettings] = TypeAdapter(SearcherSettings)
+        text = adapter.dump_json(self.searcher_settings)
+        assert adapter.validate_json(text) == self.searcher_settings
+        kind = self.searcher_settings.kind
+        assert adapter.validate_python({"kind": kind}) == type(self.searcher_settings)()
+
+    def test_the_batch_size_is_positive(self) -> None:
+        assert self.build(grid(3, 10)).batch_size > 0
+
+
+class TestRandom(SearcherContract):
+    searcher_settings = RandomSettings(batch_size=7)
+
+
+class TestNSGA2(SearcherContract):
+    searcher_settings = NSGA2Settings(population_size=8)

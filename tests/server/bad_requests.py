@@ -1,0 +1,254 @@
+"""Requests that must be refused: path, body, and the pointer, rule and value to expect.
+
+Capital names stand for ids. `...` is any value.
+"""
+
+from typing import Any
+
+from search_space.outcomes import METRIC_GOALS
+
+DIGITS = {"kind": "mobilenetv3", "preset": "digits"}
+OBJECTIVES = [{"metric": "top1_percent"}]
+
+
+def supernet_body(**changes: Any) -> dict[str, Any]:
+    return {"name": "x", "space": DIGITS, "data_set": "DATA_SET"} | changes
+
+
+def search_body(**changes: Any) -> dict[str, Any]:
+    body = {"name": "x", "supernet": "SUPERNET", "objectives": OBJECTIVES, "evaluations": 5}
+    return body | changes
+
+
+def custom(**changes: Any) -> dict[str, Any]:
+    choices = [{"name": "a", "options": [1, 2]}]
+    return {"kind": "custom", "name": "x", "choices": choices} | changes
+
+
+CASES: dict[str, tuple[str, Any, str, str, Any]] = {
+    "unknown space kind": (
+        "/v1/spaces",
+        {"kind": "resnet"},
+        "/kind",
+        "must be one of 'mobilenetv3', 'custom'",
+        "resnet",
+    ),
+    "no space kind": ("/v1/spaces", {}, "/kind", "must be given", None),
+    "unknown preset": (
+        "/v1/spaces",
+        {"kind": "mobilenetv3", "preset": "mnist"},
+        "/preset",
+        "must be 'digits', 'cifar' or 'imagenet'",
+        "mnist",
+    ),
+    "condition on nothing": (
+        "/v1/spaces",
+        custom(choices=[{"name": "a", "options": [1], "when": {"parent": "b", "options": [1]}}]),
+        "",
+        "must be a space: a: when.parent must name an earlier choice, got 'b'",
+        ...,
+    ),
+    "no options": (
+        "/v1/spaces",
+        custom(choices=[{"name": "a", "options": []}]),
+        "/choices/0/options",
+        "must have at least 1 item after validation, not 0",
+        [],
+    ),
+    "option outside its choices": (
+        "/v1/spaces/SPACE/cost",
+        {"architecture": {"resolution": 7}},
+        "/architecture/resolution",
+        "must be one of (8, 10, 12)",
+        7,
+    ),
+    "unknown choice": (
+        "/v1/spaces/SPACE/cost",
+        {"architecture": {"wings": 2}},
+        "/architecture/wings",
+        "is not a choice of space 'mobilenetv3'",
+        2,
+    ),
+    "too many samples": (
+        "/v1/spaces/SPACE/sample",
+        {"count": 1001},
+        "/count",
+        "must be less than or equal to 1000",
+        1001,
+    ),
+    "true is no number": (
+        "/v1/spaces/SPACE/sample",
+        {"count": True},
+        "/count",
+        "must be a valid integer",
+        True,
+    ),
+    "data set outside the data folder": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "arrays", "path": "../../etc/passwd"}},
+        "/source/path",
+        "must lie inside the data folder",
+        "../../etc/passwd",
+    ),
+    "absolute path": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "arrays", "path": "/etc/passwd"}},
+        "/source/path",
+        "must lie inside the data folder",
+        "/etc/passwd",
+    ),
+    "symbolic link out of the data folder": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "arrays", "path": "link.npz"}},
+        "/source/path",
+        "must lie inside the data folder",
+        "link.npz",
+    ),
+    "no such file": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "arrays", "path": "none.npz"}},
+        "/source/path",
+        "must name a file in the data folder",
+        "none.npz",
+    ),
+    "a path too long for any file": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "arrays", "path": "0" * 4096}},
+        "/source/path",
+        "must name a file in the data folder",
+        ...,
+    ),
+    "images of floats": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "arrays", "path": "floats.npz"}},
+        "/source/images",
+        "must be uint8",
+        "float64",
+    ),
+    "blank name": (
+        "/v1/data-sets",
+        {"name": " ", "source": {"kind": "digits"}},
+        "/name",
+        "must be printable, without spaces at its ends",
+        " ",
+    ),
+    "unknown field": (
+        "/v1/supernets",
+        supernet_body(epochs=3),
+        "/epochs",
+        "must not be given: there is no such field",
+        3,
+    ),
+    "no epochs": (
+        "/v1/supernets",
+        supernet_body(training={"epochs": 0}),
+        "/training/epochs",
+        "must be greater than or equal to 1",
+        0,
+    ),
+    "images of other channels": (
+        "/v1/supernets",
+        supernet_body(space=DIGITS | {"input_channels": 3}),
+        "/data_set",
+        "must have images of 3 channels, the space's input_channels",
+        1,
+    ),
+    "images of other classes": (
+        "/v1/supernets",
+        supernet_body(space=DIGITS | {"num_classes": 7}),
+        "/data_set",
+        "must have 7 classes, the space's num_classes",
+        10,
+    ),
+    "a space without networks": (
+        "/v1/supernets",
+        supernet_body(space=custom()),
+        "/space",
+        "must be a space of networks: a custom space has no layers",
+        ...,
+    ),
+    "training an architecture of another space": (
+        "/v1/supernets",
+        supernet_body(training={"schedule": {"kind": "single", "architecture": {"x": 1}}}),
+        "/training/schedule/architecture/x",
+        "is not a choice of space 'mobilenetv3'",
+        1,
+    ),
+    "zero evaluations": (
+        "/v1/searches",
+        search_body(evaluations=0),
+        "/evaluations",
+        "must be greater than or equal to 1",
+        0,
+    ),
+    "negative evaluations": (
+        "/v1/searches",
+        search_body(evaluations=-60),
+        "/evaluations",
+        "must be greater than or equal to 1",
+        -60,
+    ),
+    "half an evaluation": (
+        "/v1/searches",
+        search_body(evaluations=1.5),
+        "/evaluations",
+        "must be a valid integer",
+        1.5,
+    ),
+    "unknown metric": (
+        "/v1/searches",
+        search_body(objectives=[{"metric": "top1_percent"}, {"metric": "beauty"}]),
+        "/objectives/1/metric",
+        f"must be one of {', '.join(METRIC_GOALS)}",
+        "beauty",
+    ),
+    "no objectives": (
+        "/v1/searches",
+        search_body(objectives=[]),
+        "/objectives",
+        "must have at least 1 item after validation, not 0",
+        [],
+    ),
+    "one objective twice": (
+        "/v1/searches",
+        search_body(objectives=OBJECTIVES * 2),
+        "/objectives",
+        "metrics must be distinct, got ['top1_percent', 'top1_percent']",
+        OBJECTIVES * 2,
+    ),
+    "an unbounded limit": (
+        "/v1/searches",
+        search_body(limits=[{"metric": "macs"}]),
+        "/limits/0",
+        "limit on macs must have a lower or an upper, got neither",
+        {"metric": "macs"},
+    ),
+    "latency that nobody measures": (
+        "/v1/searches",
+        search_body(limits=[{"metric": "latency_ms", "upper": 1.0}]),
+        "/limits/0/metric",
+        "must not be latency_ms without /evaluator/latency, which says how it is measured",
+        "latency_ms",
+    ),
+    "choices made on the test split": (
+        "/v1/searches",
+        search_body(evaluator={"accuracy": {"split": "test"}}),
+        "/evaluator/accuracy/split",
+        "must not be the test split: that is read once, for the network that is reported",
+        "test",
+    ),
+    "a population of one": (
+        "/v1/searches",
+        search_body(searcher={"kind": "nsga2", "population_size": 1}),
+        "/searcher/population_size",
+        "must be greater than or equal to 2",
+        1,
+    ),
+    "an export of what was never measured": (
+        "/v1/exports",
+        {"search": "SEARCH", "architecture_digest": "0" * 16},
+        "/architecture_digest",
+        "must be of an architecture that search SEARCH has measured",
+        "0" * 16,
+    ),
+}

@@ -1,0 +1,89 @@
+"""Databases of both dialects, each real."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from live import Live, serving
+from postgres_server import PostgresServer, find_programs
+from sqlalchemy import Engine
+
+from server import schema
+from server.database import open_engine
+from server.main import open_database, open_store
+from server.settings import Settings
+from server.store import Store
+
+DIALECTS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL server programs (initdb, pg_ctl) on this machine")
+    server = PostgresServer(programs)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database whose schema is current."""
+    url = postgres.new_database()
+    engine = open_engine(Settings(home=tmp_path_factory.mktemp("template"), database_url=url))
+    schema.upgrade(engine)
+    engine.dispose()
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture(params=DIALECTS)
+def empty_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings with an empty database of either dialect."""
+    url = ""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").new_database()
+    settings = Settings(home=tmp_path / "home", database_url=url)
+    settings.home.mkdir()
+    return settings
+
+
+@pytest.fixture(params=DIALECTS)
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings with a database of either dialect whose schema is current."""
+    url = ""
+    if request.param == "postgresql":
+        template = request.getfixturevalue("postgres_template")
+        url = request.getfixturevalue("postgres").new_database(template)
+    settings = Settings(home=tmp_path / "home", database_url=url)
+    open_database(settings).dispose()
+    return settings
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    engine = open_engine(settings)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def store(engine: Engine) -> Store:
+    return Store(engine, max_lost_leases=2)
+
+
+@pytest.fixture
+def live(settings: Settings, store: Store) -> Iterator[Live]:
+    """The application on a port, over a database of either dialect."""
+    with serving(settings, store) as live:
+        yield live
+
+
+@pytest.fixture
+def sqlite_live(tmp_path: Path) -> Iterator[Live]:
+    """The application on a port, over SQLite, where the dialect makes no difference."""
+    settings = Settings(home=tmp_path / "home")
+    store = open_store(settings)
+    with serving(settings, store) as live:
+        yield live
+    store.close()

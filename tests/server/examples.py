@@ -1,0 +1,120 @@
+"""Rows to test with, made through the store as the service makes them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from search_space.cnn import MobileNetV3Settings
+from search_space.outcomes import Measured
+from search_space.space import Architecture, SearchSpace
+from searchers.protocol import Limit, Objective, Proposal
+from server.store import Artifact, ClaimedJob, Store
+from server.tables import DataSetRow, ExportRow, JobRow, SearchRow, SpaceRow, SupernetRow
+
+SPACE_SETTINGS = MobileNetV3Settings.from_preset("digits")
+SPACE: SearchSpace = SPACE_SETTINGS.build()
+KINDS = ("train", "search", "export")
+
+
+def artifact(letter: str) -> Artifact:
+    return Artifact(letter * 64, 100, "application/octet-stream")
+
+
+def add_data_set(store: Store, name: str = "digits", letter: str = "d") -> DataSetRow:
+    counts = {"train": 1000, "validation": 397, "test": 400}
+    row, _ = store.add_data_set(name, {"kind": "digits"}, artifact(letter), counts, (1, 8, 8), 10)
+    return row
+
+
+def add_space(store: Store) -> SpaceRow:
+    row, _ = store.add_space(SPACE_SETTINGS, SPACE)
+    return row
+
+
+def add_supernet(store: Store) -> tuple[SupernetRow, JobRow]:
+    return store.add_supernet(
+        name="first",
+        space_id=add_space(store).id,
+        data_set_id=add_data_set(store).id,
+        training={"epochs": 1},
+        resources={"num_workers": 1},
+        seed=1,
+    )
+
+
+def claim(store: Store, owner: str = "runner", lease_seconds: float = 60.0) -> ClaimedJob:
+    job = store.claim_job(owner, lease_seconds, KINDS)
+    assert job is not None
+    return job
+
+
+def trained_supernet(store: Store) -> SupernetRow:
+    supernet, _ = add_supernet(store)
+    store.finish_supernet(claim(store), supernet.id, artifact("f"), {"top1_percent": 98.0})
+    return store.get_supernet(supernet.id)
+
+
+def add_search(
+    store: Store,
+    supernet: SupernetRow,
+    seed: int = 0,
+    objectives: Sequence[str] = ("top1_percent",),
+    max_latency_ms: float | None = None,
+) -> SearchRow:
+    limits = [Limit(metric="latency_ms", upper=max_latency_ms)] if max_latency_ms else []
+    search, _ = store.add_search(
+        name="fast",
+        supernet_id=supernet.id,
+        searcher={"kind": "random"},
+        objectives=[Objective(metric=metric).model_dump(mode="json") for metric in objectives],
+        limits=[limit.model_dump(mode="json") for limit in limits],
+        evaluations=10,
+        evaluator={"accuracy": {}, "latency": None},
+        resources={},
+        seed=seed,
+    )
+    return search
+
+
+def running_search(store: Store) -> tuple[SearchRow, ClaimedJob]:
+    search = add_search(store, trained_supernet(store))
+    return search, claim(store)
+
+
+def add_export(store: Store, search: SearchRow, digest: str) -> ExportRow:
+    export, _ = store.add_export(search.id, digest, report_test=True)
+    return export
+
+
+def provenance(top1_percent: float, latency_ms: float) -> dict[str, Any]:
+    """How an evaluation of 400 images and 30 repeats says that it got its figures."""
+    return {
+        "top1_percent": {
+            "num_images": 400,
+            "interval_percent": [top1_percent - 0.5, top1_percent + 0.5],
+        },
+        "latency_ms": {
+            "p10_ms": 0.9 * latency_ms,
+            "p90_ms": 1.1 * latency_ms,
+            "reference_baseline_ms": 1.0,
+        },
+    }
+
+
+def observe(
+    store: Store, search: SearchRow, job: ClaimedJob, figures: Sequence[tuple[float, float]]
+) -> list[Architecture]:
+    """Lets a search observe architectures with these accuracies and latencies."""
+    genes = SPACE.sample(len(figures), np.random.default_rng(0))
+    architectures = [SPACE.decode(row) for row in genes]
+    proposals = [Proposal(number, a) for number, a in enumerate(architectures)]
+    store.record_proposals(job, search.id, proposals)
+    observed = []
+    for proposal, (top1_percent, latency_ms) in zip(proposals, figures, strict=True):
+        metrics = {"top1_percent": top1_percent, "latency_ms": latency_ms}
+        outcome = Measured(metrics, provenance(top1_percent, latency_ms))
+        row = store.record_evaluation(job, search.id, proposal.architecture, outcome)
+        observed.append((proposal.number, row.id))
+    store.record_observations(job, search.id, observed)
+    return architectures

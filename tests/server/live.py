@@ -1,0 +1,55 @@
+"""The real application on a real port, served by uvicorn in a thread."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import uvicorn
+
+from server.main import open_service
+from server.settings import Settings
+from server.store import Store
+
+
+class Live:
+    """A running service as a client and a runner see it."""
+
+    def __init__(self, client: httpx.Client, store: Store, settings: Settings) -> None:
+        self.client = client
+        self.store = store
+        self.settings = settings
+        self.stopping = threading.Event()
+
+
+@contextmanager
+def serving(settings: Settings, store: Store) -> Iterator[Live]:
+    """Serves the application until the end of the block.
+
+    Args:
+        settings: with a database whose schema is current.
+        store: over the same database; plays the runner's part.
+    """
+    stopping = threading.Event()
+    with open_service(settings, stopping=stopping) as app:
+        config = uvicorn.Config(
+            app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5
+        )
+        server = uvicorn.Server(config)
+        with config.bind_socket() as socket:
+            port = socket.getsockname()[1]
+            thread = threading.Thread(target=server.run, args=([socket],))
+            thread.start()
+            while not server.started:
+                assert thread.is_alive()
+                time.sleep(0.01)
+            try:
+                with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+                    live = Live(client, store, settings)
+                    live.stopping = stopping
+                    yield live
+            finally:
+                stopping.set()
+                server.should_exit = True
+                thread.join()

@@ -1,0 +1,192 @@
+"""Bad input is refused with the field, the rule and the value, and harms nothing stored."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from bad_requests import CASES, search_body, supernet_body
+from examples import SPACE, add_search, add_supernet, claim, observe, trained_supernet
+from live import Live
+
+from server.problems import MEDIA_TYPE
+
+
+def problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    """The problem document of a refused request."""
+    assert response.status_code == status, response.text
+    assert response.headers["Content-Type"] == MEDIA_TYPE
+    body: dict[str, Any] = response.json()
+    assert set(body) == {"type", "title", "status", "detail", "errors", "request_id"}
+    assert body["status"] == status
+    assert body["detail"]
+    return body
+
+
+def faults(response: httpx.Response) -> list[tuple[str, str, Any]]:
+    errors = problem(response, 422)["errors"]
+    assert errors
+    return [(error["pointer"], error["rule"], error["value"]) for error in errors]
+
+
+class World:
+    """What the cases refer to by capital names."""
+
+    def __init__(self, live: Live, outside: Path) -> None:
+        self.live = live
+        supernet = trained_supernet(live.store)
+        search = add_search(live.store, supernet)
+        observe(live.store, search, claim(live.store), [(90.0, 1.0)])
+        self.names = {
+            "SPACE": SPACE.digest,
+            "DATA_SET": supernet.data_set_id,
+            "SUPERNET": supernet.id,
+            "SEARCH": search.id,
+        }
+        folder = live.settings.data_folder
+        folder.mkdir()
+        np.savez(folder / "floats.npz", images=np.zeros((9, 4, 4)), labels=np.arange(9) % 3)
+        (folder / "link.npz").symlink_to(outside)
+
+    def named(self, text: str) -> str:
+        for name, value in self.names.items():
+            text = text.replace(name, value)
+        return text
+
+    def jobs(self) -> list[Any]:
+        rows = self.live.store.list_jobs(100).rows
+        return [(row.id, row.status) for row in rows]
+
+
+@pytest.fixture
+def world(sqlite_live: Live, tmp_path: Path) -> World:
+    outside = tmp_path / "outside.npz"
+    outside.write_bytes(b"secret")
+    return World(sqlite_live, outside)
+
+
+def test_bad_bodies_are_refused_by_field_rule_and_value(world: World) -> None:
+    before = world.jobs()
+    wrong = {}
+    for name, (path, body, pointer, rule, value) in CASES.items():
+        content = world.named(json.dumps(body))
+        headers = {"Content-Type": "application/json"}
+        found = faults(world.live.client.post(world.named(path), content=content, headers=headers))
+        expected = (pointer, world.named(rule))
+        if not any(f[:2] == expected and value in (..., f[2]) for f in found):
+            wrong[name] = found
+    assert wrong == {}
+    assert world.jobs() == before
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_not_finite_are_refused(sqlite_live: Live, number: str) -> None:
+    content = f'{{"limits": [{{"metric": "macs", "upper": {number}}}]}}'
+    headers = {"Content-Type": "application/json"}
+    response = sqlite_live.client.post("/v1/searches", content=content, headers=headers)
+    ((pointer, rule, value),) = faults(response)
+    assert (pointer, rule) == ("/limits/0/upper", "must be a finite number")
+    assert value in ("nan", "inf", "-inf")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b'{"a": 1,}', b"\xff\xfe", b"[" * 100_000, b"1" * 5000, b'"text"', b"null"],
+    ids=["empty", "open", "comma", "bytes", "deep", "long number", "text", "null"],
+)
+def test_bodies_that_are_not_json_objects_are_refused(sqlite_live: Live, content: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    assert faults(sqlite_live.client.post("/v1/searches", content=content, headers=headers))
+
+
+@pytest.mark.parametrize("text", ["a\\u0000b", "\\ud800"])
+def test_text_that_no_database_can_hold_is_refused(live: Live, text: str) -> None:
+    content = f'{{"name": "{text}", "source": {{"kind": "digits"}}}}'
+    headers = {"Content-Type": "application/json"}
+    found = faults(live.client.post("/v1/data-sets", content=content, headers=headers))
+    assert found[0][:2] == ("/name", "must not hold NUL characters or lone surrogates")
+    key = faults(live.client.post("/v1/spaces", content=f'{{"{text}": 1}}', headers=headers))
+    assert key[0][1].startswith("must have names without NUL")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_of_ten_megabytes_is_refused(sqlite_live: Live, chunked: bool) -> None:
+    blocks = (b" " * 100_000 for _ in range(100))
+    content: Any = blocks if chunked else b"".join(blocks)
+    headers = {"Content-Type": "application/json"}
+    response = sqlite_live.client.post("/v1/spaces", content=content, headers=headers)
+    assert "at most 8388608 bytes" in problem(response, 413)["detail"]
+    assert sqlite_live.client.get("/livez").status_code == 200
+
+
+def test_a_body_that_is_not_json_by_its_own_account_is_refused(sqlite_live: Live) -> None:
+    response = sqlite_live.client.post("/v1/spaces", data={"kind": "custom"})
+    assert "application/x-www-form-urlencoded" in problem(response, 415)["detail"]
+
+
+def test_requests_for_other_hosts_are_refused(sqlite_live: Live) -> None:
+    response = sqlite_live.client.get("/v1/jobs", headers={"Host": "attacker.example:8000"})
+    assert "attacker.example" in problem(response, 421)["detail"]
+
+
+def test_what_does_not_exist_is_not_found(live: Live) -> None:
+    for path in (
+        "/nothing",
+        "/v1/data-sets/none",
+        "/v1/spaces/none",
+        "/v1/supernets/none",
+        "/v1/searches/none",
+        "/v1/searches/none/front",
+        "/v1/searches/none/front.png",
+        "/v1/searches/none/evaluations",
+        "/v1/exports/none",
+        "/v1/exports/none/files/x",
+        "/v1/jobs/none",
+        "/v1/jobs/none/events",
+        "/v1/jobs/none/events/stream",
+        "/v1/architectures/0123456789abcdef",
+    ):
+        problem(live.client.get(path), 404)
+    for path, body in (
+        ("/v1/spaces/none/sample", {"count": 1}),
+        ("/v1/jobs/none/cancel", None),
+        ("/v1/supernets", supernet_body()),
+        ("/v1/searches", search_body()),
+        ("/v1/exports", {"search": "none", "architecture_digest": "0" * 16}),
+    ):
+        problem(live.client.post(path, json=body), 404)
+
+
+def test_other_methods_are_told_which_there_are(sqlite_live: Live) -> None:
+    response = sqlite_live.client.delete("/v1/searches")
+    assert problem(response, 405)["detail"] == "/v1/searches takes GET, POST, not DELETE"
+    assert response.headers["Allow"] == "GET, POST"
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("limit=0", "limit"),
+        ("limit=501", "limit"),
+        ("limit=x", "limit"),
+        ("cursor=%21", "cursor"),
+        ("cursor=AA", "cursor"),
+        ("status=done", "status"),
+        ("kind=x", "kind"),
+    ],
+)
+def test_bad_parameters_are_named(sqlite_live: Live, query: str, pointer: str) -> None:
+    found = faults(sqlite_live.client.get(f"/v1/jobs?{query}"))
+    assert [fault[0] for fault in found] == [pointer]
+
+
+def test_a_supernet_in_training_or_failed_is_a_conflict(sqlite_live: Live) -> None:
+    supernet, _ = add_supernet(sqlite_live.store)
+    body = search_body(supernet=supernet.id)
+    response = sqlite_live.client.post("/v1/searches", json=body)
+    assert "must be trained before it is searched" in problem(response, 409)["detail"]
+    sqlite_live.store.fail_job(claim(sqlite_live.store), {"type": "x", "message": "y"})
+    response = sqlite_live.client.post("/v1/searches", json=body)
+    assert problem(response, 409)["detail"].endswith("is failed")

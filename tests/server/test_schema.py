@@ -1,0 +1,108 @@
+"""Migrations lead to the tables as they are declared; nothing starts on others."""
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, text
+
+from server import schema
+from server.database import open_engine
+from server.errors import DatabaseUnavailableError, SchemaError
+from server.main import open_database
+from server.settings import Settings
+from server.tables import Table
+
+
+def test_migrations_lead_to_the_declared_tables(engine: Engine) -> None:
+    with engine.connect() as connection, warnings.catch_warnings():
+        # Alembic cannot compare what a database does not report, and says so.
+        warnings.simplefilter("ignore", UserWarning)
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Table.metadata) == []
+
+
+def test_an_upgrade_is_repeatable(engine: Engine) -> None:
+    assert schema.upgrade(engine) == schema.check(engine)
+    assert schema.check(engine).state == "current"
+
+
+def test_an_empty_database_is_missing_its_schema(empty_settings: Settings) -> None:
+    engine = open_engine(empty_settings)
+    status = schema.check(engine)
+    assert (status.state, status.found) == ("missing", None)
+    with pytest.raises(SchemaError, match="espalier db upgrade"):
+        schema.require_current(engine)
+    engine.dispose()
+
+
+def test_to_check_makes_no_file(tmp_path: Path) -> None:
+    engine = open_engine(Settings(home=tmp_path / "home"))
+    assert schema.check(engine).state == "missing"
+    assert list(tmp_path.iterdir()) == []
+    assert schema.upgrade(engine).state == "current"
+    engine.dispose()
+
+
+def test_a_newer_database_is_left_alone(engine: Engine) -> None:
+    with engine.execution_options(writes=True).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert schema.check(engine).state == "unknown"
+    for action in (schema.require_current, schema.upgrade):
+        with pytest.raises(SchemaError, match="9999, which this version does not know"):
+            action(engine)
+
+
+def test_a_new_sqlite_file_is_set_up_and_a_new_postgresql_database_is_not(
+    empty_settings: Settings,
+) -> None:
+    if empty_settings.is_sqlite:
+        engine = open_database(empty_settings)
+        assert schema.check(engine).state == "current"
+        engine.dispose()
+    else:
+        with pytest.raises(SchemaError, match="espalier db upgrade"):
+            open_database(empty_settings)
+
+
+def test_sqlite_has_the_settings_that_keep_it_whole(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, sqlite_synchronous="full", sqlite_busy_timeout_s=2.5)
+    engine = open_database(settings)
+    with engine.connect() as connection:
+        values = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    engine.dispose()
+    assert values == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 2500,
+    }
+
+
+def test_an_unreachable_database_is_unavailable(tmp_path: Path) -> None:
+    url = "postgresql://nobody@127.0.0.1:1/nothing"
+    with pytest.raises(DatabaseUnavailableError, match="cannot be reached"):
+        open_database(Settings(home=tmp_path, database_url=url))
+
+
+@pytest.mark.parametrize("url", ["mysql://somewhere/x", "not an address", "sqlite://"])
+def test_other_databases_are_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SchemaError, match="database_url must"):
+        open_engine(Settings(home=tmp_path, database_url=url))
+
+
+def test_the_api_process_imports_neither_torch_nor_ray() -> None:
+    script = (
+        "import sys, server.main\n"
+        "heavy = {'torch', 'ray', 'onnxruntime', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr

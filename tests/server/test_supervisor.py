@@ -1,0 +1,137 @@
+"""The runner that `espalier serve` keeps: restarted when it dies, ended with the server."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+from examples import add_supernet
+from postgres_server import free_port
+
+from server.main import open_store
+from server.settings import Settings
+from server.supervisor import RunnerSupervisor
+
+# Stands for a runner: notes its process id, ends when its input does.
+OBEDIENT = (
+    "import os, sys; "
+    "print(os.getpid(), file=open(os.environ['ESPALIER_HOME'] + '/pids', 'a'), flush=True); "
+    "sys.stdin.read()"
+)
+STUBBORN = OBEDIENT + "; import signal, time; signal.signal(15, lambda *_: 0); time.sleep(600)"
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
+
+
+def pids(home: Path) -> list[int]:
+    file = home / "pids"
+    return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_dead_runner_is_replaced_and_the_last_one_is_ended(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    supervisor = RunnerSupervisor(settings, [sys.executable, "-c", OBEDIENT])
+    supervisor.start()
+    wait_until(lambda: len(pids(tmp_path)) == 1)
+    assert supervisor.state == "running"
+    os.kill(pids(tmp_path)[0], signal.SIGKILL)
+    wait_until(lambda: supervisor.state == "restarting")
+    wait_until(lambda: len(pids(tmp_path)) == 2)
+    supervisor.stop(10)
+    assert [is_alive(pid) for pid in pids(tmp_path)] == [False, False]
+    assert len(pids(tmp_path)) == 2
+
+
+def test_a_runner_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    supervisor = RunnerSupervisor(Settings(home=tmp_path), [sys.executable, "-c", STUBBORN])
+    supervisor.start()
+    wait_until(lambda: len(pids(tmp_path)) == 1)
+    supervisor.stop(0.3)
+    assert not is_alive(pids(tmp_path)[0])
+
+
+SERVER = """
+import sys
+from server import supervisor
+supervisor.RunnerSupervisor.__init__.__defaults__ = ((sys.executable, "-c", sys.argv[1]),)
+from server.main import serve
+from server.settings import Settings
+serve(Settings())
+"""
+
+
+def start_server(settings: Settings) -> subprocess.Popen[bytes]:
+    """Starts a server in a process of its own, with a stand-in for the runner."""
+    with (settings.home / "log").open("ab") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-c", SERVER, OBEDIENT],
+            env={**os.environ, **settings.environment()},
+            stderr=log,
+        )
+    wait_until(lambda: answers(settings) and pids(settings.home))
+    return server
+
+
+def answers(settings: Settings) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{settings.port}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_the_server_ends_in_time_with_a_stream_open(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, port=free_port(), shutdown_seconds=5)
+    store = open_store(settings)
+    _, job = add_supernet(store)
+    store.close()
+    server = start_server(settings)
+    address = f"http://127.0.0.1:{settings.port}/v1/jobs/{job.id}/events/stream"
+    with httpx.stream("GET", address) as response:
+        lines = response.iter_lines()
+        assert next(lines) == "event: queued"
+        started = time.monotonic()
+        server.send_signal(signal.SIGTERM)
+        assert not any(line.startswith("event") for line in lines)
+    assert server.wait(20) == 0
+    assert time.monotonic() - started < 10
+    assert not is_alive(pids(tmp_path)[0])
+
+
+def test_a_killed_server_takes_its_runner_along(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, port=free_port())
+    server = start_server(settings)
+    server.kill()
+    server.wait()
+    wait_until(lambda: not is_alive(pids(tmp_path)[0]))
+
+
+def test_a_second_server_on_the_port_is_refused(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, port=free_port())
+    server = start_server(settings)
+    second = subprocess.run(
+        [sys.executable, "-c", SERVER, OBEDIENT],
+        env={**os.environ, **settings.environment()},
+        capture_output=True,
+        timeout=60,
+    )
+    assert second.returncode == 1
+    assert b"Address already in use" in second.stderr
+    server.terminate()
+    assert server.wait(20) == 0

@@ -1,0 +1,80 @@
+"""What the layers say a network costs against what torch observes when it runs."""
+
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from supernet_examples import SETTINGS
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from search_space.cnn import MobileNetV3Settings
+from search_space.costs import costs
+from supernet.network import Network, fold
+
+
+def networks() -> Iterator[Network]:
+    presets = map(MobileNetV3Settings.from_preset, ("digits", "cifar", "imagenet"))
+    for settings, count in zip([SETTINGS, *presets], (8, 4, 1, 1), strict=True):
+        space = settings.build()
+        for row in space.sample(count, np.random.default_rng(0)):
+            generator = torch.Generator().manual_seed(0)
+            yield Network(settings.lower(space.decode(row)), generator=generator).eval()
+
+
+class AllocationMode(TorchDispatchMode):
+    """Counts the elements alive in outputs of operations, by their memory."""
+
+    def __init__(self, network: nn.Module, *inputs: torch.Tensor) -> None:
+        super().__init__()
+        self.ignored = {p.untyped_storage().data_ptr() for p in network.state_dict().values()}
+        self.alive: weakref.WeakKeyDictionary[torch.UntypedStorage, int] = (
+            weakref.WeakKeyDictionary()
+        )
+        self.peak = 0
+        self.observe(inputs)
+
+    def observe(self, tensors: object) -> None:
+        for tensor in tree_leaves(tensors):
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in self.ignored:
+                self.alive[storage] = storage.nbytes() // tensor.element_size()
+        self.peak = max(self.peak, sum(self.alive.values()))
+
+    def __torch_dispatch__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        outputs = func(*args, **(kwargs or {}))
+        self.observe(outputs)
+        return outputs
+
+
+def output_elements(network: Network, x: torch.Tensor) -> int:
+    counts: list[int] = []
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.register_forward_hook(lambda _m, _i, output: counts.append(output.numel()))
+    network(x)
+    return sum(counts)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("form", [lambda network: network, fold], ids=["plain", "folded"])
+def test_costs_equal_what_torch_observes(form: Callable[[Network], Network]) -> None:
+    for plain in networks():
+        network = form(plain)
+        found = costs(network.layers)
+        x = torch.randn(1, *network.input_shape)
+        with FlopCounterMode(display=False) as counter:
+            network(x)
+        assert counter.get_total_flops() == 2 * found.macs
+        assert sum(parameter.numel() for parameter in network.parameters()) == found.num_params
+        with AllocationMode(network, x) as mode:
+            network(x)
+        assert mode.peak == found.peak_activations
+        assert output_elements(network, x) == found.num_activations

@@ -1,0 +1,314 @@
+import ast
+import pickle
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from supernet_examples import SETTINGS, few_digits, random_images, small_supernet
+
+from search_space.cnn import MobileNetV3Settings
+from supernet.base import Supernet
+from supernet.checkpoints import CheckpointFolder, CheckpointMismatchError, load_supernet
+from supernet.gradients import GradientBuffer
+from supernet.settings import SandwichSettings, SingleSettings, TrainingSettings
+from supernet.training import DivergedError, EpochReport, train
+
+DATA = few_digits(40)
+TRAINING = TrainingSettings(
+    epochs=4, batch_size=16, augmentation={"crop_padding": 1}, warmup_epochs=0.5
+)
+
+
+def trained(training: TrainingSettings = TRAINING, **given: Any) -> Supernet:
+    supernet = Supernet(SETTINGS)
+    train(supernet, DATA, training, **{"seed": 0, **given})
+    return supernet
+
+
+def assert_bitwise_equal(first: Supernet, second: Supernet) -> None:
+    found, expected = first.state_dict(), second.state_dict()
+    assert found.keys() == expected.keys()
+    for name in found:
+        assert torch.equal(found[name], expected[name]), name
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    assert_bitwise_equal(trained(), trained())
+    other = trained(seed=1)
+    assert not torch.equal(other.stem.conv.weight, trained().stem.conv.weight)
+
+
+def test_reports_count_epochs_and_steps() -> None:
+    reports: list[EpochReport] = []
+    trained(report=reports.append)
+    assert [report.epoch for report in reports] == [1, 2, 3, 4]
+    assert [report.step for report in reports] == [2, 4, 6, 8]  # 40 images: a rest of 8 is left out
+    assert {(report.num_epochs, report.num_steps) for report in reports} == {(4, 8)}
+    assert all(0 <= report.label_top1_percent <= 100 for report in reports)
+    assert all(report.distillation_loss is not None for report in reports)
+    assert reports[-1].learning_rate < reports[0].learning_rate
+
+
+class KilledError(Exception):
+    """What stands for the end of a process in the tests that need no process of their own."""
+
+
+def killed_after(epoch: int, checkpoints: CheckpointFolder, training: TrainingSettings) -> None:
+    def report(found: EpochReport) -> None:
+        if found.epoch > epoch:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        trained(training, checkpoints=checkpoints, report=report)
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+@pytest.mark.parametrize(
+    "schedule", [SandwichSettings(), SandwichSettings(largest_only_epochs=2)], ids=["plain", "sort"]
+)
+def test_a_resumed_training_is_bitwise_equal_to_an_uninterrupted_one(
+    tmp_path: Path, epoch: int, schedule: SandwichSettings
+) -> None:
+    training = TRAINING.model_copy(update={"schedule": schedule})
+    killed_after(epoch, CheckpointFolder(tmp_path, 0), training)
+    resumed = Supernet(SETTINGS, generator=torch.Generator().manual_seed(9))  # overwritten
+    reports: list[EpochReport] = []
+    is_complete = train(
+        resumed,
+        DATA,
+        training,
+        seed=0,
+        checkpoints=CheckpointFolder(tmp_path, 1),
+        report=reports.append,
+    )
+    assert is_complete
+    assert [report.epoch for report in reports] == list(range(epoch + 1, 5))
+    assert_bitwise_equal(resumed, trained(training))
+
+
+def test_a_stop_in_the_middle_of_an_epoch_loses_nothing(tmp_path: Path) -> None:
+    checkpoints = CheckpointFolder(tmp_path)
+    polls: list[int] = []
+
+    def stop_in_third_step() -> bool:
+        polls.append(1)
+        return len(polls) == 3
+
+    first, reports = Supernet(SETTINGS), []
+    is_complete = train(
+        first,
+        DATA,
+        TRAINING,
+        seed=0,
+        checkpoints=checkpoints,
+        should_stop=stop_in_third_step,
+        report=reports.append,
+    )
+    assert not is_complete
+    second = Supernet(SETTINGS)
+    assert train(second, DATA, TRAINING, seed=0, checkpoints=checkpoints, report=reports.append)
+    expected: list[EpochReport] = []
+    assert_bitwise_equal(second, trained(report=expected.append))
+    assert reports == expected
+
+
+def test_a_complete_training_is_not_done_again(tmp_path: Path) -> None:
+    checkpoints = CheckpointFolder(tmp_path)
+    first = trained(checkpoints=checkpoints)
+    reports: list[EpochReport] = []
+    assert_bitwise_equal(trained(checkpoints=checkpoints, report=reports.append), first)
+    assert reports == []
+
+
+def test_checkpoints_of_another_training_are_refused(tmp_path: Path) -> None:
+    checkpoints = CheckpointFolder(tmp_path)
+    trained(checkpoints=checkpoints)
+    with pytest.raises(CheckpointMismatchError, match="seed must be 1, got 0"):
+        trained(checkpoints=checkpoints, seed=1)
+    with pytest.raises(CheckpointMismatchError, match="settings must be"):
+        trained(TRAINING.model_copy(update={"epochs": 5}), checkpoints=checkpoints)
+    wider = Supernet(SETTINGS.model_copy(update={"head_width": 32}))
+    with pytest.raises(CheckpointMismatchError, match="space must be") as caught:
+        train(wider, DATA, TRAINING, seed=0, checkpoints=checkpoints)
+    assert caught.value.expected == wider.space.digest
+    assert caught.value.found == SETTINGS.build().digest
+
+
+def test_a_loss_that_is_not_finite_raises_and_leaves_the_weights() -> None:
+    supernet = Supernet(SETTINGS)
+    with torch.no_grad():
+        supernet.classifier.weight[0, 0] = float("nan")
+    before = {name: p.detach().clone() for name, p in supernet.named_parameters()}
+    with pytest.raises(DivergedError, match=r"losses nan of .* at step 0") as caught:
+        train(supernet, DATA, TRAINING, seed=0)
+    assert caught.value.step == 0
+    assert caught.value.architectures[0] == supernet.space.largest()
+    assert len(caught.value.architectures) == 4
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    for name, parameter in supernet.named_parameters():
+        assert torch.equal(before[name], parameter) or name == "classifier.weight"
+
+
+def test_a_training_that_diverges_says_so() -> None:
+    with pytest.raises(DivergedError) as caught:
+        trained(TrainingSettings(epochs=40, batch_size=16, learning_rate=1e12, warmup_epochs=0))
+    assert caught.value.step > 0
+
+
+def test_losses_fall_and_predictions_become_right() -> None:
+    data = few_digits(200)
+    supernet = Supernet(SETTINGS)
+    reports: list[EpochReport] = []
+    settings = TrainingSettings(epochs=15, batch_size=20, learning_rate=0.3, warmup_epochs=5)
+    train(supernet, data, settings, seed=0, report=reports.append)
+    assert reports[-1].label_loss < 0.7 * reports[0].label_loss
+    assert reports[-1].label_top1_percent > 70
+    assert reports[-1].distillation_loss < reports[0].distillation_loss
+
+
+@pytest.mark.parametrize(
+    "changes", [{"precision": "bfloat16"}, {"channels_last": False}, {"gradient_clip": 0.1}]
+)
+def test_precision_memory_format_and_clipping_are_settings(changes: dict[str, Any]) -> None:
+    reports: list[EpochReport] = []
+    supernet = trained(TRAINING.model_copy(update=changes), report=reports.append)
+    plain: list[EpochReport] = []
+    trained(report=plain.append)
+    assert reports != plain
+    assert reports[-1].label_loss == pytest.approx(plain[-1].label_loss, rel=0.5)
+    assert {p.dtype for p in supernet.parameters()} == {torch.float32}
+
+
+def test_the_gradient_never_exceeds_its_limit() -> None:
+    # One step of plain SGD moves the weights by rate * gradient.
+    moved = []
+    for clip in (None, 0.01):
+        supernet = Supernet(SETTINGS)
+        before = torch.cat([p.detach().flatten() for p in supernet.parameters()])
+        settings = TrainingSettings(
+            epochs=1,
+            batch_size=40,
+            learning_rate=0.5,
+            warmup_epochs=0,
+            momentum=0,
+            weight_decay=0,
+            gradient_clip=clip,
+        )
+        train(supernet, DATA, settings, seed=0)
+        after = torch.cat([p.detach().flatten() for p in supernet.parameters()])
+        moved.append(float((after - before).norm()))
+    assert moved[0] > 0.5 * 0.01
+    assert moved[1] == pytest.approx(0.5 * 0.01, rel=1e-3)
+
+
+def test_biases_norms_and_transforms_do_not_decay() -> None:
+    supernet = small_supernet()
+    before = {name: p.detach().clone() for name, p in supernet.named_parameters()}
+    # Rate and decay such that the decay alone is seen; the smallest architecture leaves most idle.
+    settings = TrainingSettings(
+        epochs=1,
+        batch_size=40,
+        learning_rate=1e-3,
+        warmup_epochs=0,
+        weight_decay=100.0,
+        momentum=0,
+        schedule=SingleSettings(architecture=dict(supernet.space.smallest())),
+    )
+    train(supernet, DATA, settings, seed=0)
+    idle = "stage1.block2"  # not in the smallest
+    for name, parameter in supernet.named_parameters():
+        if name.startswith(idle):
+            is_weight = parameter.dim() > 1 and "transform" not in name
+            expected = before[name] * (0.9 if is_weight else 1.0)
+            torch.testing.assert_close(parameter.detach(), expected)
+
+
+def test_one_network_alone_trains_only_its_own_weights() -> None:
+    space = SETTINGS.build()
+    smallest = space.smallest()
+    alone = Supernet(SETTINGS, allowed={name: [value] for name, value in smallest.items()})
+    settings = TRAINING.model_copy(update={"schedule": SingleSettings(architecture=dict(smallest))})
+    reports: list[EpochReport] = []
+    train(alone, DATA, settings, seed=0, report=reports.append)
+    assert reports[-1].distillation_loss is None
+    assert alone(random_images(smallest), smallest).shape == (3, 10)
+
+
+def test_data_that_does_not_fit_the_space_is_refused() -> None:
+    coloured = Supernet(MobileNetV3Settings.from_preset("cifar"))
+    with pytest.raises(ValueError, match=r"input_channels must be 1, .* got 3"):
+        train(coloured, DATA, TRAINING, seed=0)
+    few_classes = Supernet(SETTINGS.model_copy(update={"num_classes": 9}))
+    with pytest.raises(ValueError, match=r"num_classes must be at least 10, .* got 9"):
+        train(few_classes, DATA, TRAINING, seed=0)
+
+
+def test_a_share_of_one_image_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 2 images, got 1 in all"):
+        trained(TRAINING.model_copy(update={"batch_size": 1}))
+
+
+def test_gradients_are_views_of_one_tensor_and_clear_together() -> None:
+    supernet = small_supernet().train()
+    buffer = GradientBuffer(supernet, num_scalars=2)
+    largest = supernet.space.largest()
+    supernet(random_images(largest), largest).square().sum().backward()
+    flat = torch.cat([p.grad.flatten() for p in supernet.parameters()])
+    assert torch.equal(buffer.flat[:-2], flat)
+    assert float(buffer.norm()) == pytest.approx(float(flat.norm()))
+    buffer.scalars[0] = 3
+    buffer.zero()
+    assert not buffer.flat.any()
+
+
+def run_ranks(folder: Path, world_size: int, images: str) -> tuple[list[Supernet], list[Any]]:
+    script = Path(__file__).with_name("train_rank.py")
+    rendezvous = folder / f"rendezvous{world_size}"
+    results = [folder / f"result{world_size}-{rank}" for rank in range(world_size)]
+    commands: Sequence[Sequence[str]] = [
+        [sys.executable, *map(str, (script, rank, world_size, rendezvous, result, images))]
+        for rank, result in enumerate(results)
+    ]
+    processes = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for command in commands
+    ]
+    reports = []
+    for process in processes:
+        printed, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+        reports.append(ast.literal_eval(printed.splitlines()[-1]))
+    return [load_supernet(result) for result in results], reports
+
+
+@pytest.mark.slow
+def test_two_ranks_train_the_same_weights(tmp_path: Path) -> None:
+    (first, second), reports = run_ranks(tmp_path, 2, "different")
+    assert reports[0] == reports[1]
+    assert len(reports[0]) == 2
+    for (name, ours), (_, theirs) in zip(
+        first.named_parameters(), second.named_parameters(), strict=True
+    ):
+        assert torch.equal(ours, theirs), name
+
+
+@pytest.mark.slow
+def test_two_ranks_sum_to_the_gradient_of_one(tmp_path: Path) -> None:
+    (together, _), reports = run_ranks(tmp_path, 2, "equal")
+    (alone,), expected = run_ranks(tmp_path, 1, "equal")
+    for (name, ours), (_, theirs) in zip(
+        together.named_parameters(), alone.named_parameters(), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5, msg=name)
+    for found, wanted in zip(reports[0], expected[0], strict=True):
+        assert found == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_the_stop_of_rank_0_stops_all_ranks(tmp_path: Path) -> None:
+    _, reports = run_ranks(tmp_path, 2, "stop")
+    assert [len(found) for found in reports] == [1, 1]

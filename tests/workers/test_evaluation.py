@@ -1,0 +1,135 @@
+"""The evaluator of architectures: its figures, their provenance, the same in every process."""
+
+import hashlib
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from search_space.cnn import MobileNetV3Settings
+from search_space.costs import costs
+from search_space.outcomes import Failed, Measured
+from supernet.base import Supernet
+from supernet.checkpoints import InvalidSupernetError, save_supernet
+from supernet.data import TensorData, resize
+from supernet.datasets import DigitsSource, load_source, write_data_set
+from supernet.files import sha256_of
+from supernet.settings import AccuracySettings
+from workers.evaluation import SupernetEvaluatorSpec
+from workers.pools import LocalPool, RayPool
+from workers.protocol import EvaluationResult, EvaluationTask, WorkerPool
+from workers.settings import ResourceSettings
+
+NETWORK = MobileNetV3Settings.from_preset("digits", resolutions=(8, 12))
+SPACE = NETWORK.build()
+TASKS = [
+    EvaluationTask(number, dict(SPACE.decode(row)))
+    for number, row in enumerate(SPACE.sample(4, np.random.default_rng(0)))
+]
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> SupernetEvaluatorSpec:
+    folder = tmp_path_factory.mktemp("evaluation")
+    data_path, supernet_path = folder / "digits.safetensors", folder / "supernet.safetensors"
+    write_data_set(load_source(DigitsSource(), folder), data_path)
+    save_supernet(supernet_path, Supernet(NETWORK, generator=torch.Generator().manual_seed(3)))
+    return SupernetEvaluatorSpec(
+        supernet_path, data_path, AccuracySettings(calibration_images=100, calibration_seed=5)
+    )
+
+
+@pytest.fixture(scope="module")
+def local_results(spec: SupernetEvaluatorSpec) -> dict[int, EvaluationResult]:
+    with LocalPool(spec) as pool:
+        return evaluate_all(pool, TASKS)
+
+
+def evaluate_all(pool: WorkerPool, tasks: list[EvaluationTask]) -> dict[int, EvaluationResult]:
+    pool.submit(tasks)
+    results: dict[int, EvaluationResult] = {}
+    while pool.num_pending:
+        results |= {result.number: result for result in pool.collect(timeout_s=10)}
+    return results
+
+
+def measured(result: EvaluationResult) -> Measured:
+    assert isinstance(result.outcome, Measured), result.outcome
+    return result.outcome
+
+
+def test_costs_are_those_on_paper(local_results: dict[int, EvaluationResult]) -> None:
+    for task in TASKS:
+        metrics = measured(local_results[task.number]).metrics
+        expected = asdict(costs(NETWORK.lower(SPACE.validate(task.architecture))))
+        assert {name: metrics[name] for name in expected} == expected
+
+
+def test_the_model_is_what_was_evaluated(
+    spec: SupernetEvaluatorSpec, local_results: dict[int, EvaluationResult]
+) -> None:
+    data = TensorData.from_file(spec.data_path)
+    for task in TASKS:
+        result = local_results[task.number]
+        assert result.model is not None
+        onnx.checker.check_model(onnx.load_from_string(result.model))
+        session = onnxruntime.InferenceSession(result.model)
+        side = session.get_inputs()[0].shape[2]
+        images = resize(data.normalize(data.validation.images), side)
+        (logits,) = session.run(None, {"images": images.numpy()})
+        num_correct = int((logits.argmax(1) == data.validation.labels.numpy()).sum())
+        outcome = measured(result)
+        assert outcome.provenance["top1_percent"]["num_correct"] == num_correct
+        assert outcome.metrics["top1_percent"] == pytest.approx(100 * num_correct / 397)
+        assert outcome.metrics["size_bytes"] == len(result.model)
+
+
+def test_every_metric_says_how_it_was_obtained(
+    spec: SupernetEvaluatorSpec, local_results: dict[int, EvaluationResult]
+) -> None:
+    outcome = measured(local_results[0])
+    assert set(outcome.provenance) == set(outcome.metrics)
+    provenance = outcome.provenance["top1_percent"]
+    assert provenance["split"] == "validation"
+    assert provenance["num_images"] == 397
+    assert provenance["calibration"]["num_images"] == 100
+    assert provenance["calibration"]["seed"] == 5
+    assert provenance["supernet_version"] == sha256_of(spec.supernet_path)
+    assert provenance["data_set_version"] == sha256_of(spec.data_path)
+    low, high = provenance["interval_percent"]
+    assert low < outcome.metrics["top1_percent"] < high
+
+
+def test_an_architecture_of_another_space_fails(spec: SupernetEvaluatorSpec) -> None:
+    with LocalPool(spec) as pool:
+        (result,) = evaluate_all(pool, [EvaluationTask(0, {"resolution": 999})]).values()
+    assert isinstance(result.outcome, Failed)
+    assert "InvalidArchitectureError" in result.outcome.reason
+
+
+def test_a_damaged_supernet_is_refused(spec: SupernetEvaluatorSpec, tmp_path: Path) -> None:
+    path = tmp_path / "half.safetensors"
+    path.write_bytes(spec.supernet_path.read_bytes()[:1000])
+    with pytest.raises(InvalidSupernetError, match="must be a stored supernet"):
+        LocalPool(SupernetEvaluatorSpec(path, spec.data_path, spec.accuracy))
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+def test_ray_workers_say_the_same(
+    spec: SupernetEvaluatorSpec, local_results: dict[int, EvaluationResult]
+) -> None:
+    with RayPool(spec, ResourceSettings(num_workers=2)) as pool:
+        results = evaluate_all(pool, TASKS)
+    for number, expected in local_results.items():
+        assert results[number].outcome == expected.outcome
+        assert digest(results[number]) == digest(expected)
+
+
+def digest(result: EvaluationResult) -> str:
+    assert result.model is not None
+    return hashlib.sha256(result.model).hexdigest()

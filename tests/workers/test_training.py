@@ -1,0 +1,182 @@
+"""Training under Ray Train: killed workers, several ranks, cancelling, refusals.
+
+A fit costs seconds to start, so each test here makes one of it.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from processes import worker_pids
+
+from search_space.cnn import MobileNetV3Settings
+from supernet.base import Supernet
+from supernet.checkpoints import load_supernet
+from supernet.data import TensorData
+from supernet.datasets import DigitsSource, load_source, write_data_set
+from supernet.files import sha256_of
+from supernet.settings import AccuracySettings, SandwichSettings, TrainingSettings
+from supernet.training import DivergedError, EpochReport, train
+from workers.cluster import ClusterError
+from workers.protocol import TrainingCancelledError, TrainingFailedError
+from workers.settings import ResourceSettings
+from workers.train_worker import sampled_digest, would_repeat
+from workers.training import run_training
+from workers.training_job import TrainingJob
+
+# Ray Data, which Ray Train starts, warns of its own defaults.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context")
+
+
+def fits(test: Callable[..., None]) -> Callable[..., None]:
+    """Marks a test that makes Ray Train fit once."""
+    marks = (pytest.mark.slow, pytest.mark.ray, pytest.mark.usefixtures("ray_cluster"))
+    for mark in marks:
+        test = mark(test)
+    return test
+
+
+NETWORK = MobileNetV3Settings.from_preset(
+    "digits",
+    resolutions=(8,),
+    stages=(
+        {"widths": (8, 12), "depths": (1, 2), "kernel_sizes": (3, 5), "expand_ratios": (1, 2)},
+    ),
+    head_width=32,
+    final_expand_width=32,
+)
+TRAINING = TrainingSettings(
+    epochs=15, batch_size=100, learning_rate=0.05, schedule=SandwichSettings(num_random=1)
+)
+SEED = 11
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> TrainingJob:
+    data_path = tmp_path / "digits.safetensors"
+    write_data_set(load_source(DigitsSource(), tmp_path), data_path)
+    return TrainingJob(
+        name="job-1",
+        network=NETWORK,
+        data_path=data_path,
+        training=TRAINING,
+        folder=tmp_path / "job-1",
+        seed=SEED,
+        accuracy=AccuracySettings(calibration_images=100),
+    )
+
+
+def trained_directly(job: TrainingJob) -> tuple[Supernet, list[EpochReport], str]:
+    """Returns weights, reports and the digest of what was sampled, without Ray."""
+    reports: list[EpochReport] = []
+    supernet = Supernet(job.network, generator=torch.Generator().manual_seed(job.seed))
+    data = TensorData.from_file(job.data_path)
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(job.resources.cpus_per_worker)
+    try:
+        with sampled_digest(supernet) as sampled:
+            train(supernet, data, job.training, seed=job.seed, report=reports.append)
+    finally:
+        torch.set_num_threads(num_threads)
+    return supernet, reports, sampled.hexdigest()
+
+
+@fits
+def test_a_killed_worker_resumes_and_ends_with_the_same_weights(job: TrainingJob) -> None:
+    reports: list[EpochReport] = []
+    killed: list[int] = []
+
+    def kill_once(report: EpochReport) -> None:
+        reports.append(report)
+        if report.epoch >= 2 and not killed:
+            killed.extend(worker_pids("RayTrainWorker"))
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+
+    result = run_training(job, on_report=kill_once, poll_s=0.05)
+
+    assert len(killed) == 1
+    expected, expected_reports, all_sampled = trained_directly(job)
+    found = load_supernet(result.supernet_path).state_dict()
+    for name, tensor in expected.state_dict().items():
+        assert torch.equal(found[name], tensor), name
+    by_epoch = {report.epoch: report for report in expected_reports}
+    assert reports == [by_epoch[report.epoch] for report in reports]
+    assert reports[-1].epoch == TRAINING.epochs
+    assert result.epochs == tuple(reports)
+    assert result.sampled_digests != (all_sampled,)  # it resumed, it did not start again
+    assert result.sha256 == sha256_of(result.supernet_path)
+    assert result.accuracies["largest"]["top1_percent"] > 50
+    provenance = result.accuracies["smallest"]["provenance"]
+    assert provenance["supernet_version"] == result.sha256
+    assert provenance["num_images"] == 397
+
+
+@fits
+def test_two_workers_train_the_same_architectures(job: TrainingJob) -> None:
+    short = TRAINING.model_copy(update={"epochs": 2})
+    job = replace(job, training=short, resources=ResourceSettings(num_workers=2))
+    result = run_training(job)
+    _, expected_reports, all_sampled = trained_directly(job)
+    assert result.sampled_digests == (all_sampled, all_sampled)
+    assert [report.epoch for report in result.epochs] == [1, 2]
+    for report, expected in zip(result.epochs, expected_reports, strict=True):
+        assert report.label_loss == pytest.approx(expected.label_loss, rel=0.1)
+
+
+@fits
+def test_cancelling_keeps_a_checkpoint(job: TrainingJob) -> None:
+    job = replace(job, training=TRAINING.model_copy(update={"epochs": 10_000}))
+    reports: list[EpochReport] = []
+    with pytest.raises(TrainingCancelledError, match="training job-1 was cancelled"):
+        run_training(job, on_report=reports.append, should_cancel=lambda: bool(reports))
+    assert list(job.checkpoint_folder.iterdir())
+    assert not job.supernet_path.exists()
+    assert worker_pids("RayTrainWorker") == []
+
+
+@fits
+def test_a_diverged_training_fails_once_and_says_why(
+    job: TrainingJob, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = replace(job, training=TRAINING.model_copy(update={"learning_rate": 1e30}))
+    with pytest.raises(TrainingFailedError, match="DivergedError: losses and gradients"):
+        run_training(job)
+    assert caplog.text.count("failed in a worker") == 1  # not tried again
+    assert "Traceback" in caplog.text
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize(
+    ("resources", "message"),
+    [
+        (
+            ResourceSettings(gpus_per_worker=1),
+            "num_workers x gpus_per_worker must be at most the cluster's 0, got 1 x 1",
+        ),
+        (
+            ResourceSettings(num_workers=3, cpus_per_worker=2),
+            "num_workers x cpus_per_worker must be at most the cluster's 4, got 3 x 2",
+        ),
+    ],
+)
+def test_resources_that_are_not_there_are_refused(
+    job: TrainingJob, resources: ResourceSettings, message: str
+) -> None:
+    with pytest.raises(ClusterError, match=f"^{message}$"):
+        run_training(replace(job, resources=resources))
+
+
+def test_which_errors_would_repeat() -> None:
+    assert would_repeat(DivergedError(3, [], []))
+    assert would_repeat(OSError(28, "No space left on device"))
+    assert would_repeat(MemoryError())
+    assert would_repeat(RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB"))
+    assert would_repeat(ValueError("checkpoint is of another training"))
+    assert not would_repeat(RuntimeError("[gloo] Connection closed by peer"))
+    assert not would_repeat(ConnectionResetError())

@@ -1,0 +1,106 @@
+"""Small ONNX models for tests of measurement, and evaluators for tests of pools."""
+
+import itertools
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from search_space.outcomes import Infeasible, Measured
+from workers.protocol import EvaluationResult, EvaluationTask
+
+
+def conv_chain(num_convs: int, channels: int = 16, side: int = 16) -> bytes:
+    """Returns a chain of 3x3 convolutions from "images" (batch, channels, side, side)."""
+    weights = np.full((channels, channels, 3, 3), 1e-3, dtype=np.float32)
+    initializer = onnx.numpy_helper.from_array(weights, "weights")
+    names = ["images", *(f"x{i}" for i in range(1, num_convs)), "logits"]
+    nodes = [
+        helper.make_node("Conv", [before, "weights"], [after], pads=[1, 1, 1, 1])
+        for before, after in itertools.pairwise(names)
+    ]
+    shape = ["batch", channels, side, side]
+    graph = helper.make_graph(
+        nodes,
+        "chain",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, shape)],
+        [initializer],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def greedy_model() -> bytes:
+    """Returns a model whose output needs more memory (4 PB) than any machine has."""
+    shape = onnx.numpy_helper.from_array(np.array([2**50], dtype=np.int64), "shape")
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 1, 1, 1])
+    zeros = helper.make_tensor("value", TensorProto.FLOAT, [1], [0.0])
+    graph = helper.make_graph(
+        [
+            helper.make_node("ConstantOfShape", ["shape"], ["zeros"], value=zeros),
+            helper.make_node("Add", ["zeros", "images"], ["logits"]),
+        ],
+        "greedy",
+        [images],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, None)],
+        [shape],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString()
+
+
+@dataclass(frozen=True)
+class ToySpec:
+    """Builds evaluators whose behaviour the architecture's `do` chooses; see `ToyEvaluator`."""
+
+    folder: Path
+
+    def build(self, num_threads: int) -> "ToyEvaluator":
+        return ToyEvaluator(self.folder, num_threads)
+
+
+@dataclass(frozen=True)
+class BrokenSpec:
+    """Cannot be built."""
+
+    def build(self, num_threads: int) -> "ToyEvaluator":
+        raise FileNotFoundError("no such supernet: moon.safetensors")
+
+
+@dataclass(frozen=True)
+class ToyEvaluator:
+    """Does what the architecture says and leaves a line in a file for every call."""
+
+    folder: Path
+    num_threads: int
+
+    def evaluate(self, task: EvaluationTask) -> EvaluationResult:
+        with (self.folder / "calls").open("a") as file:
+            file.write(f"{task.number} {os.getpid()}\n")
+        match task.architecture["do"]:
+            case "infeasible":
+                return EvaluationResult(task.number, Infeasible("too wide"))
+            case "raise":
+                raise ValueError("stage1.depth must be one of (2, 3), got 5")
+            case "exhaust memory":
+                np.ones(2**50)
+            case "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "die once":
+                if not (self.folder / "died").exists():
+                    (self.folder / "died").touch()
+                    os.kill(os.getpid(), signal.SIGKILL)
+            case "sleep":
+                time.sleep(60)
+        value = float(np.random.default_rng(task.seed).random())
+        provenance = {"threads": self.num_threads}
+        return EvaluationResult(
+            task.number, Measured({"top1_percent": value}, provenance), model=b"onnx"
+        )

@@ -1,0 +1,104 @@
+"""The Ray cluster that works for this process: an existing one or a local one of its own."""
+
+import logging
+import os
+import socket
+from dataclasses import dataclass
+
+import ray
+
+from workers.settings import ClusterSettings
+
+NAMESPACE = "espalier"
+
+# Ray Train's guard of placement groups asks the dashboard once a second whether its controller
+# lives, and warns each time that there is no dashboard.
+_NOISY_LOGGER = "ray.train.v2._internal.execution.controller.placement_group_cleaner"
+
+
+class ClusterError(RuntimeError):
+    """There is no Ray cluster to work on, or it lacks what was asked for."""
+
+
+@dataclass(frozen=True)
+class ClusterResources:
+    """What all nodes of the cluster offer together."""
+
+    num_cpus: int
+    num_gpus: int
+
+
+def quiet_worker_logs() -> None:
+    """Silences known harmless warnings; Ray calls it once in every worker process."""
+    logging.getLogger(_NOISY_LOGGER).setLevel(logging.ERROR)
+
+
+def connect(settings: ClusterSettings) -> ClusterResources:
+    """Connects this process to Ray; does nothing if it already is connected.
+
+    `settings.address`, else the variable `RAY_ADDRESS`, names a running cluster; without either, a
+    local one starts without a dashboard and ends with this process, even if that is killed. Token
+    authentication stays as Ray sets it (on, for local clusters). Logs of workers stay in the
+    session's folder: what a worker raises comes back as an error.
+
+    Raises:
+        ClusterError: the named cluster cannot be reached.
+    """
+    if not ray.is_initialized():
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # Ray lets its workers yield to every other process; a worker that measures must not.
+        os.environ.setdefault("RAY_worker_niceness", "0")
+        address = settings.address or os.environ.get("RAY_ADDRESS")
+        common = {
+            "namespace": NAMESPACE,
+            "log_to_driver": False,
+            "logging_level": logging.WARNING,
+            "runtime_env": {"worker_process_setup_hook": "workers.cluster.quiet_worker_logs"},
+        }
+        try:
+            if address:
+                _knock(address)
+                ray.init(address=address, **common)
+            else:
+                # One process less: nobody announces to a local cluster that it will be taken away.
+                os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+                ray.init(
+                    address="local",
+                    num_cpus=settings.num_cpus,
+                    num_gpus=settings.num_gpus,
+                    object_store_memory=settings.object_store_bytes,
+                    include_dashboard=False,
+                    **common,
+                )
+        except (OSError, RuntimeError, ValueError) as error:
+            where = f"at {address}" if address else "on this machine"
+            raise ClusterError(f"no Ray cluster can be used {where}: {error}") from error
+    return resources()
+
+
+def _knock(address: str, timeout_s: float = 5.0) -> None:
+    """Raises OSError if nobody listens at "host:port"; `ray.init` would wait for minutes."""
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if separator and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=timeout_s).close()
+
+
+def is_alive() -> bool:
+    """Whether this process is connected and the cluster answers."""
+    if not ray.is_initialized():
+        return False
+    try:
+        return any(node["Alive"] for node in ray.nodes())
+    except (ConnectionError, RuntimeError, ray.exceptions.RayError):
+        return False
+
+
+def resources() -> ClusterResources:
+    """Returns what the connected cluster offers in total."""
+    total = ray.cluster_resources()
+    return ClusterResources(int(total.get("CPU", 0)), int(total.get("GPU", 0)))
+
+
+def disconnect() -> None:
+    """Ends the connection, and a local cluster with it; does nothing without one."""
+    ray.shutdown()

@@ -1,0 +1,92 @@
+"""Evaluates architectures of a trained supernet: accuracy, costs, and the network to measure."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from search_space.costs import costs
+from search_space.outcomes import Measured
+from supernet.base import Supernet
+from supernet.checkpoints import load_supernet
+from supernet.data import TensorData
+from supernet.evaluate import evaluate_architecture
+from supernet.export import onnx_model
+from supernet.files import sha256_of
+from supernet.settings import AccuracySettings
+from workers.protocol import EvaluationResult, EvaluationTask
+from workers.provenance import accuracy_provenance
+
+
+@dataclass(frozen=True)
+class SupernetEvaluatorSpec:
+    """Names the files and settings that an evaluator needs; see `SupernetEvaluator`."""
+
+    supernet_path: Path
+    data_path: Path
+    accuracy: AccuracySettings
+
+    def build(self, num_threads: int) -> "SupernetEvaluator":
+        """Returns an evaluator whose process computes with this many threads from now on.
+
+        Raises:
+            InvalidSupernetError: the supernet's file cannot be used.
+            InvalidDataSetError: the data set's file cannot be used.
+        """
+        torch.set_num_threads(num_threads)
+        return SupernetEvaluator(
+            load_supernet(self.supernet_path),
+            sha256_of(self.supernet_path),
+            TensorData.from_file(self.data_path),
+            self.accuracy,
+        )
+
+
+@dataclass(frozen=True)
+class SupernetEvaluator:
+    """Measures all metrics but latency, on the CPU.
+
+    Attributes:
+        supernet: in eval mode; never changed.
+        supernet_version: digest of its file.
+        data: calibration takes its training images, accuracy the settings' split.
+        accuracy: how accuracy is found.
+    """
+
+    supernet: Supernet
+    supernet_version: str
+    data: TensorData
+    accuracy: AccuracySettings
+
+    def evaluate(self, task: EvaluationTask) -> EvaluationResult:
+        """Returns the metrics of the extracted, calibrated, batch-norm-folded network.
+
+        Accuracy is `top1_percent`. Costs are those of the architecture as it is lowered, before
+        batch-norm is folded, as everywhere. `size_bytes` is that of the ONNX file.
+
+        The task's seed draws nothing here: the calibration images are the settings', the same for
+        all architectures, so that their accuracies are comparable.
+
+        Raises:
+            InvalidArchitectureError: the architecture is not of the supernet's space.
+        """
+        architecture = self.supernet.space.validate(task.architecture)
+        network, accuracy = evaluate_architecture(
+            self.supernet, architecture, self.data, self.accuracy
+        )
+        model: bytes = onnx_model(network).SerializeToString()
+        on_paper = asdict(costs(self.supernet.settings.lower(architecture)))
+        metrics = {
+            "top1_percent": accuracy.top1_percent,
+            **{name: float(value) for name, value in on_paper.items()},
+            "size_bytes": float(len(model)),
+        }
+        provenance: dict[str, Any] = {
+            name: {"method": "computed", "from": "layers"} for name in on_paper
+        }
+        provenance["top1_percent"] = accuracy_provenance(
+            accuracy, self.accuracy, self.supernet_version, self.data
+        )
+        provenance["size_bytes"] = {"method": "measured", "format": "onnx"}
+        return EvaluationResult(task.number, Measured(metrics, provenance), model)

@@ -1,0 +1,141 @@
+"""What each worker process of a training job runs."""
+
+import hashlib
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+import ray.train
+import ray.train.torch
+import torch
+
+from supernet.base import Supernet
+from supernet.checkpoints import CheckpointFolder, save_supernet
+from supernet.data import TensorData
+from supernet.evaluate import evaluate_architecture
+from supernet.groups import Alone, Distributed
+from supernet.training import DivergedError, EpochReport, train
+from workers.failures import is_out_of_memory, summary
+from workers.protocol import TrainingFailedError
+from workers.provenance import accuracy_provenance
+from workers.training_job import TrainingJob, TrainingResult
+
+CANCEL_POLL_S = 0.5
+
+
+def train_worker(config: dict[str, Any]) -> None:
+    """Trains as one rank; rank 0 writes checkpoints, reports, and evaluates and stores the result.
+
+    Args:
+        config: "job", a `TrainingJob`, and "progress", the actor of a `Progress`.
+
+    Raises:
+        TrainingFailedError: instead of an error that a restart would only meet again.
+    """
+    job: TrainingJob = config["job"]
+    progress = config["progress"]
+    if ray.get(progress.join.remote(ray.get_runtime_context().current_actor)):
+        return
+    try:
+        _train(job, progress)
+    except Exception as error:
+        ray.get(progress.fail.remote(traceback.format_exc()))
+        if would_repeat(error):
+            raise TrainingFailedError(summary(error)) from error
+        raise
+
+
+def would_repeat(error: Exception) -> bool:
+    """Whether a restarted training would meet the same error.
+
+    So it is with a diverged loss, memory that does not suffice, a full disk, unusable inputs and
+    our own mistakes. It is not with what other ranks see when one dies, a RuntimeError of torch's
+    collectives or a lost connection.
+    """
+    if isinstance(error, DivergedError) or is_out_of_memory(error):
+        return True
+    return not isinstance(error, RuntimeError | ConnectionError | ray.exceptions.RayError)
+
+
+def _train(job: TrainingJob, progress: Any) -> None:
+    torch.set_num_threads(job.resources.cpus_per_worker)
+    context = ray.train.get_context()
+    rank = context.get_world_rank()
+    device = ray.train.torch.get_device()
+    supernet = Supernet(
+        job.network, allowed=job.allowed, generator=torch.Generator().manual_seed(job.seed)
+    ).to(device)
+    data = TensorData.from_file(job.data_path).to(device)
+
+    def report(epoch: EpochReport) -> None:
+        if rank == 0:
+            ray.get(progress.report.remote(epoch))
+
+    with _cancel_flag(progress) as cancelled, sampled_digest(supernet) as sampled:
+        is_complete = train(
+            supernet,
+            data,
+            job.training,
+            seed=job.seed,
+            checkpoints=CheckpointFolder(job.checkpoint_folder, job.attempt),
+            group=Distributed() if context.get_world_size() > 1 else Alone(),
+            report=report,
+            should_stop=cancelled.is_set,
+        )
+    ray.get(progress.sampled.remote(rank, sampled.hexdigest()))
+    if is_complete and rank == 0:
+        ray.get(progress.finish.remote(_finish(job, supernet, data)))
+
+
+def _finish(job: TrainingJob, supernet: Supernet, data: TensorData) -> TrainingResult:
+    """Evaluates both extremes of the space and stores the supernet."""
+    supernet.eval()
+    version = save_supernet(job.supernet_path, supernet)
+    space = supernet.space
+    accuracies = {}
+    for name, architecture in (("smallest", space.smallest()), ("largest", space.largest())):
+        _, accuracy = evaluate_architecture(supernet, architecture, data, job.accuracy)
+        accuracies[name] = {
+            "architecture": dict(architecture),
+            "top1_percent": accuracy.top1_percent,
+            "provenance": accuracy_provenance(accuracy, job.accuracy, version, data),
+        }
+    return TrainingResult(job.supernet_path, version, accuracies)
+
+
+@contextmanager
+def _cancel_flag(progress: Any) -> Iterator[threading.Event]:
+    """Yields an event that is set soon after the caller cancelled; asking each step would cost."""
+    cancelled, done = threading.Event(), threading.Event()
+
+    def poll() -> None:
+        while not done.wait(CANCEL_POLL_S):
+            if ray.get(progress.is_cancelled.remote()):
+                cancelled.set()
+                return
+
+    thread = threading.Thread(target=poll, name="cancel flag", daemon=True)
+    thread.start()
+    try:
+        yield cancelled
+    finally:
+        done.set()
+        thread.join()
+
+
+@contextmanager
+def sampled_digest(supernet: Supernet) -> Iterator[Any]:
+    """Yields a hash that every architecture goes into that the supernet is called with."""
+    sequence = hashlib.sha256()
+
+    def note(_: torch.nn.Module, arguments: tuple[Any, ...]) -> None:
+        sequence.update(arguments[1].digest.encode())
+
+    handle = supernet.register_forward_pre_hook(note)
+    try:
+        yield sequence
+    finally:
+        handle.remove()
