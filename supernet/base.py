@@ -57,12 +57,16 @@ class Supernet(nn.Module):
         self._plans: OrderedDict[str, tuple[Plan, tuple[int, ...]]] = OrderedDict()
         initialize(self, generator or torch.Generator().manual_seed(0))
 
-    def forward(self, inputs: Tensor, architecture: Architecture) -> Tensor:
+    def forward(
+        self, inputs: Tensor, architecture: Architecture, *, checkpointing: bool = False
+    ) -> Tensor:
         """Returns the logits of one architecture.
 
         Args:
             inputs: (batch, channels, height, width) at the architecture's resolution.
             architecture: of the space.
+            checkpointing: whether the backward pass computes most activations again instead of
+                finding them in memory.
 
         Returns:
             Shape (batch, num_classes).
@@ -71,13 +75,21 @@ class Supernet(nn.Module):
             InvalidArchitectureError: the architecture is not of the space.
             ValueError: the inputs have another shape.
         """
-        plan, input_shape = self._plan(architecture)
+        plan, input_shape = self._known_plan(architecture)
         if inputs.shape[1:] != input_shape:
             raise ValueError(
                 f"inputs must have shape (batch, channels, height, width) = (any, "
                 f"{', '.join(map(str, input_shape))}), got {tuple(inputs.shape)}"
             )
-        return plan(inputs)
+        return plan.checkpointed(inputs) if checkpointing else plan(inputs)
+
+    def plan(self, architecture: Architecture) -> Plan:
+        """Returns the forward pass of one architecture, for inputs of its shape.
+
+        Raises:
+            InvalidArchitectureError: the architecture is not of the space.
+        """
+        return self._known_plan(architecture)[0]
 
     def extract(self, architecture: Architecture) -> Network:
         """Returns a plain network with a copy of the slice of the weights that it uses.
@@ -110,7 +122,7 @@ class Supernet(nn.Module):
             [by_layer(tensors) for tensors in companions],
         )
 
-    def _plan(self, architecture: Architecture) -> tuple[Plan, tuple[int, ...]]:
+    def _known_plan(self, architecture: Architecture) -> tuple[Plan, tuple[int, ...]]:
         known = self._plans.get(architecture.digest)
         if known is not None:
             self._plans.move_to_end(architecture.digest)

@@ -3,14 +3,18 @@
 Extracted networks and the supernet run the same plans; they differ in what a layer is bound to.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from search_space.layers import Layer
 
 Operation = Callable[..., Tensor]
+_PlanStep = tuple[Operation, int, int, int, tuple[int, ...]]
+"""Operation, first input, second input or -1, output, slots that are read for the last time."""
 
 
 class Plan:
@@ -30,8 +34,7 @@ class Plan:
                 last_use[name] = slot[layer.name]
         last_use[layers[-1].name] = len(layers)
         self._num_slots = len(layers)
-        # (operation, first input, second input or -1, output, slots read here for the last time)
-        self._steps: list[tuple[Operation, int, int, int, tuple[int, ...]]] = []
+        self._steps: list[_PlanStep] = []
         for layer in layers[1:]:
             first, second = [*(slot[name] for name in layer.inputs), -1][:2]
             dead = tuple(
@@ -44,16 +47,43 @@ class Plan:
         """Returns the last layer's output for the input's value `x`."""
         values: list[Tensor | None] = [None] * self._num_slots
         values[0] = x
-        for operation, first, second, output, dead in self._steps:
+        return self._result(self._run(self._steps, values))
+
+    def checkpointed(self, x: Tensor) -> Tensor:
+        """Returns the same; the backward pass computes again what lies within a segment.
+
+        About as many segments as each has steps, so that memory grows with the square root of the
+        depth (Chen et al. 2016, arXiv 1604.06174, section 4). A batch norm then updates its running
+        statistics twice, which no evaluation relies on.
+        """
+        values: list[Tensor | None] = [None] * self._num_slots
+        values[0] = x
+        length = math.isqrt(len(self._steps) - 1) + 1
+        for start in range(0, len(self._steps), length):
+            segment = self._steps[start : start + length]
+            values = checkpoint(
+                self._run, segment, values, use_reentrant=False, preserve_rng_state=False
+            )
+        return self._result(values)
+
+    @staticmethod
+    def _result(values: list[Tensor | None]) -> Tensor:
+        result = values[-1]
+        assert result is not None
+        return result
+
+    @staticmethod
+    def _run(steps: Sequence[_PlanStep], values: list[Tensor | None]) -> list[Tensor | None]:
+        """Returns the slots after some steps; those given stay as they are."""
+        values = list(values)
+        for operation, first, second, output, dead in steps:
             if second < 0:
                 values[output] = operation(values[first])
             else:
                 values[output] = operation(values[first], values[second])
             for slot in dead:
                 values[slot] = None
-        result = values[-1]
-        assert result is not None
-        return result
+        return values
 
 
 def global_pool(x_BCHW: Tensor) -> Tensor:

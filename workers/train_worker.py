@@ -17,7 +17,8 @@ from supernet.checkpoints import CheckpointFolder, save_supernet
 from supernet.data import TensorData
 from supernet.evaluate import evaluate_architecture
 from supernet.groups import Alone, Distributed
-from supernet.training import DivergedError, EpochReport, train
+from supernet.reports import DivergedError, EpochReport
+from supernet.training import train
 from workers.failures import is_out_of_memory, summary
 from workers.protocol import TrainingFailedError
 from workers.provenance import accuracy_provenance

@@ -7,8 +7,8 @@ from typing import Any
 
 from search_space.families import NetworkSettings
 from search_space.space import Option
+from supernet.reports import EpochReport
 from supernet.settings import AccuracySettings, TrainingSettings
-from supernet.training import EpochReport
 from workers.settings import ResourceSettings
 
 

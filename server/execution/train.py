@@ -9,8 +9,8 @@ from search_space.outcomes import Measured, Outcome
 from server.execution.context import JobContext, JobFailedError, JobStopped
 from server.execution.evaluation import BatchEvaluator, open_pool
 from server.store import Artifact
+from supernet.reports import EpochReport
 from supernet.settings import AccuracySettings, TrainingSettings
-from supernet.training import EpochReport
 from workers.cluster import ClusterError
 from workers.protocol import TrainingCancelledError, TrainingFailedError
 from workers.settings import LatencySettings, ResourceSettings

@@ -11,6 +11,7 @@ from server.schemas.requests import SupernetBody
 from server.schemas.responses import PageOf, SupernetView
 from server.store import Page
 from server.tables import DataSetRow, JobRow, SupernetRow
+from supernet.schedules.base import InvalidTrainingError
 
 router = APIRouter(prefix="/v1/supernets", tags=["supernets"])
 
@@ -42,9 +43,13 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
     else:
         space, _ = spaces.register(store, body.space, "/space")
     settings = spaces.network_settings(space, "/space")
-    _check_images(store.get_data_set(body.data_set), settings)
+    data_set = store.get_data_set(body.data_set)
+    _check_images(data_set, settings)
     try:
-        body.training.schedule.build(settings.build())
+        body.training.build_schedule(settings.build(), data_set.counts["train"])
+    except InvalidTrainingError as error:
+        pointer = f"/training/{error.field.replace('.', '/')}"
+        raise InvalidRequestError.single(pointer, error.rule, error.value) from None
     except InvalidArchitectureError as error:
         raise InvalidRequestError.single(
             f"/training/schedule/architecture/{error.choice}", error.rule, error.value

@@ -14,10 +14,34 @@ from search_space.cnn import MobileNetV3Settings
 from supernet.base import Supernet
 from supernet.checkpoints import CheckpointFolder, CheckpointMismatchError, load_supernet
 from supernet.gradients import GradientBuffer
-from supernet.settings import SandwichSettings, SingleSettings, TrainingSettings
-from supernet.training import DivergedError, EpochReport, train
+from supernet.reports import DivergedError, EpochReport
+from supernet.schedules.delayed_shrinking import DelayedShrinkingSettings
+from supernet.schedules.progressive_shrinking import PhaseSettings, ProgressiveShrinkingSettings
+from supernet.schedules.sandwich import SandwichSettings
+from supernet.schedules.settings import ScheduleSettings
+from supernet.schedules.single import SingleSettings
+from supernet.settings import TrainingSettings
+from supernet.training import train
 
 DATA = few_digits(40)
+SCHEDULES = [
+    SandwichSettings(),
+    DelayedShrinkingSettings(start=0.5, ramp_epochs=1),
+    ProgressiveShrinkingSettings(
+        phases=(
+            PhaseSettings(name="largest", share=2),
+            PhaseSettings(
+                name="all",
+                share=2,
+                admitted={"kernel_size": 3, "depth": 2, "expand_ratio": 2, "width": 2},
+                num_subnets=2,
+                sort_channels=True,
+            ),
+        )
+    ),
+]
+"""Each sorts channels or keeps a teacher after the second of four epochs, if at all."""
+
 TRAINING = TrainingSettings(
     epochs=4, batch_size=16, augmentation={"crop_padding": 1}, warmup_epochs=0.5
 )
@@ -67,11 +91,9 @@ def killed_after(epoch: int, checkpoints: CheckpointFolder, training: TrainingSe
 
 
 @pytest.mark.parametrize("epoch", [1, 3])
-@pytest.mark.parametrize(
-    "schedule", [SandwichSettings(), SandwichSettings(largest_only_epochs=2)], ids=["plain", "sort"]
-)
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=[schedule.kind for schedule in SCHEDULES])
 def test_a_resumed_training_is_bitwise_equal_to_an_uninterrupted_one(
-    tmp_path: Path, epoch: int, schedule: SandwichSettings
+    tmp_path: Path, epoch: int, schedule: ScheduleSettings
 ) -> None:
     training = TRAINING.model_copy(update={"schedule": schedule})
     killed_after(epoch, CheckpointFolder(tmp_path, 0), training)

@@ -12,8 +12,9 @@ from supernet.base import Supernet
 from supernet.checkpoints import save_supernet
 from supernet.data import TensorSplit
 from supernet.groups import Alone, Distributed, Group
+from supernet.reports import EpochReport
 from supernet.settings import TrainingSettings
-from supernet.training import EpochReport, train
+from supernet.training import train
 
 
 def equal_images() -> TensorData:
