@@ -22,6 +22,10 @@ from supernet.teachers import Teacher
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+Scaled = Callable[[Tensor], Tensor]
+"""Scales a loss, so that half precision can hold its gradients; or returns it as it is."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """Images of one step that this rank trains on, or a part of them.
@@ -94,19 +98,19 @@ class Passes:
         self._compiled = _compiled(supernet, schedule) if settings.compile else {}
         self.teacher: Teacher | None = None
 
-    def run(self, step: Step, batch: Batch, scale: float) -> PassSums:
-        """Adds the gradients of a step's loss, times `scale`, to those of the parameters."""
+    def run(self, step: Step, batch: Batch, scaled: Scaled) -> PassSums:
+        """Adds the gradients of a step's loss, as `scaled` scales it, to those of the parameters."""
         zero = torch.zeros((), device=self._device)
         sums = PassSums(torch.zeros(len(step.subnets), device=self._device), zero, zero, zero)
         for part in batch.split(self._settings.accumulation_steps):
             if step.is_divided:
-                self._run_divided(step.subnets, part, scale, sums)
+                self._run_divided(step.subnets, part, scaled, sums)
             else:
-                self._run_in_turn(step.subnets, part, scale, sums)
+                self._run_in_turn(step.subnets, part, scaled, sums)
         return sums
 
     def _run_in_turn(
-        self, subnets: Sequence[Subnet], batch: Batch, scale: float, sums: PassSums
+        self, subnets: Sequence[Subnet], batch: Batch, scaled: Scaled, sums: PassSums
     ) -> None:
         """Each sub-network sees all images; the largest's outputs are kept for those after it."""
         inputs = _Resized(batch.images, channels_last=self._settings.channels_last)
@@ -125,11 +129,11 @@ class Passes:
                     value = value / self._batch_size
                     sums.distillation_loss = sums.distillation_loss + value.detach()
                 total = total + loss.weight * value
-            (total * scale).backward()  # type: ignore[no-untyped-call]  # torch's lack
+            scaled(total).backward()  # type: ignore[no-untyped-call]  # torch's lack
             sums.losses[number] += total.detach()
 
     def _run_divided(
-        self, subnets: Sequence[Subnet], batch: Batch, scale: float, sums: PassSums
+        self, subnets: Sequence[Subnet], batch: Batch, scaled: Scaled, sums: PassSums
     ) -> None:
         """Each sub-network sees its own part of the images, all in one pass."""
         architectures = [subnet.architecture for subnet in subnets]
@@ -141,7 +145,7 @@ class Passes:
                 self._supernet, inputs.at(resolution), architectures, assignment
             ).float()
         value = self._on_labels(logits, batch, sums)
-        (value * scale).backward()  # type: ignore[no-untyped-call]  # torch's lack
+        scaled(value).backward()  # type: ignore[no-untyped-call]  # torch's lack
         sums.losses += value.detach() / len(subnets)
 
     def _on_labels(self, logits: Tensor, batch: Batch, sums: PassSums) -> Tensor:

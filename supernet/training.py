@@ -227,8 +227,7 @@ class _Training:
         rng = np.random.default_rng([self._seed, SCHEDULE_STREAM, self.step])
         step = self._schedule.step(self.step, rng)
         self._gradients.zero()
-        # The scale's value, not a tensor: one number for all ranks, as their scales move together.
-        done = self._passes.run(step, self._share(position), self._scaler.get_scale())
+        done = self._passes.run(step, self._share(position), self._scaler.scale)
         is_stopping = self._reduce(step, done, wants_stop=wants_stop)
         self.step += 1
         return is_stopping

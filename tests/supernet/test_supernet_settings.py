@@ -35,7 +35,7 @@ def test_presets_are_settings_and_fields_can_be_replaced() -> None:
         ({"learning_rate": -1}, "greater than 0"),
         ({"weight_decay": float("inf")}, "finite number"),
         ({"batch_size": 0}, "greater than or equal to 1"),
-        ({"schedule": {"kind": "pyramid"}}, "'sandwich', 'single'"),
+        ({"schedule": {"kind": "pyramid"}}, "'sandwich', 'progressive_shrinking'"),
         ({"colour": 1}, "Extra inputs are not permitted"),
     ],
 )
