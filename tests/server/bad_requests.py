@@ -167,6 +167,64 @@ CASES: dict[str, tuple[str, Any, str, str, Any]] = {
         "must be a space of networks: a custom space has no layers",
         ...,
     ),
+    "a batch larger than the data": (
+        "/v1/supernets",
+        supernet_body(training={"batch_size": 2000}),
+        "/training/batch_size",
+        "must be at most 1000, the number of training images",
+        2000,
+    ),
+    "fewer epochs than phases": (
+        "/v1/supernets",
+        supernet_body(training={"epochs": 3, "schedule": {"kind": "progressive_shrinking"}}),
+        "/training/schedule/phases",
+        "must have at most as many phases as the training has epochs (3)",
+        ...,
+    ),
+    "a phase without steps": (
+        "/v1/supernets",
+        supernet_body(
+            training={
+                "schedule": {
+                    "kind": "progressive_shrinking",
+                    "phases": [{"name": "largest", "share": 1}, {"name": "all", "share": 0}],
+                }
+            }
+        ),
+        "/training/schedule/phases/1/share",
+        "must be greater than 0",
+        0,
+    ),
+    "a phase for what the family has not": (
+        "/v1/supernets",
+        supernet_body(
+            training={
+                "schedule": {
+                    "kind": "progressive_shrinking",
+                    "phases": [
+                        {"name": "largest", "share": 1},
+                        {"name": "heads", "share": 1, "admitted": {"heads": 2}},
+                    ],
+                }
+            }
+        ),
+        "/training/schedule/phases/1/admitted/heads",
+        "must be a dimension of the space, one of ('width', 'depth', 'kernel_size', "
+        "'expand_ratio')",
+        "heads",
+    ),
+    "a ramp longer than the training": (
+        "/v1/supernets",
+        supernet_body(
+            training={
+                "epochs": 10,
+                "schedule": {"kind": "delayed_shrinking", "ramp_epochs": 5},
+            }
+        ),
+        "/training/schedule/ramp_epochs",
+        "must end before the training does: with start 0.5 of 10 epochs it must be below 5",
+        5.0,
+    ),
     "training an architecture of another space": (
         "/v1/supernets",
         supernet_body(training={"schedule": {"kind": "single", "architecture": {"x": 1}}}),
