@@ -39,6 +39,7 @@ from server.execution.train import run_train
 from server.job_states import JobStatus
 from server.locks import FileLock, RunnerLockedError
 from server.logs import configure_logs
+from server.processes import stop_with_parent
 from server.schema import require_current
 from server.settings import Settings
 from server.store import ClaimedJob, Store
@@ -221,22 +222,6 @@ class Runner:
             shutil.rmtree(context.work_folder, ignore_errors=True)
 
 
-def stop_with_parent(runner: Runner) -> None:
-    """Stops the runner when standard input ends, as it does with the parent.
-
-    A server that supervises a runner holds the other end of that pipe; when it dies, even by
-    SIGKILL, the operating system closes it.
-    """
-
-    def wait() -> None:
-        # Not through sys.stdin: its lock would be held when the interpreter ends.
-        while os.read(0, 4096):
-            pass
-        runner.stop()
-
-    threading.Thread(target=wait, name="parent watch", daemon=True).start()
-
-
 def connect_cluster(runner_stop: Callable[[], None]) -> None:
     """Returns when this process is connected to a Ray that answers; `RAY_ADDRESS` may name it.
 
@@ -271,7 +256,7 @@ def main(arguments: Sequence[str] = ()) -> int:
                 stack.enter_context(FileLock(settings.home / "runner.lock"))
             runner = open_runner(settings)
             if "--supervised" in arguments:
-                stop_with_parent(runner)
+                stop_with_parent(runner.stop)
             runner.run()
             cluster.disconnect()
     except (RunnerLockedError, SchemaError, DatabaseUnavailableError) as error:

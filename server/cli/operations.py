@@ -4,13 +4,13 @@ import importlib
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from server.cli.common import output_console
+from server.processes import stop_with_parent
 
 database_app = typer.Typer(help="Check and upgrade the database's schema.", no_args_is_help=True)
 
@@ -45,20 +45,8 @@ def serve(
     given: dict[str, Any] = {"home": home, "host": host, "port": port}
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
     if supervised:
-        _stop_with_parent()
+        stop_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
     main.serve(settings, with_runner=with_runner)
-
-
-def _stop_with_parent() -> None:
-    """Stops this process, as SIGTERM does, when the parent that holds its input's end is gone."""
-
-    def wait() -> None:
-        # Not by sys.stdin, whose lock a thread that waits would still hold at the program's end.
-        while os.read(0, 4096):
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=wait, name="parent watch", daemon=True).start()
 
 
 def runner() -> None:

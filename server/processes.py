@@ -1,0 +1,21 @@
+"""A process that ends with its parent."""
+
+import os
+import threading
+from collections.abc import Callable
+
+
+def stop_with_parent(stop: Callable[[], None]) -> None:
+    """Calls `stop` when standard input ends, as it does with the parent.
+
+    The parent holds the other end of that pipe; when it dies, even by SIGKILL, the operating system
+    closes it.
+    """
+
+    def wait() -> None:
+        # Not through sys.stdin: its lock would be held when the interpreter ends.
+        while os.read(0, 4096):
+            pass
+        stop()
+
+    threading.Thread(target=wait, name="parent watch", daemon=True).start()
