@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from search_space.families import NetworkSettings
+from search_space.family import NetworkSettings
 from search_space.layers import Layer
 from search_space.space import Architecture, Option, SearchSpace
 from supernet.channels import by_layer, channel_groups, is_depthwise, sort_by_importance

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from search_space.cnn import MobileNetV3Settings
+from search_space.family import NetworkSettings
 from search_space.space import InvalidArchitectureError
 from server.errors import Fault, InvalidRequestError
 from server.routes import spaces
@@ -61,7 +61,7 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
     return view(row, job)
 
 
-def _check_images(data_set: DataSetRow, settings: MobileNetV3Settings) -> None:
+def _check_images(data_set: DataSetRow, settings: NetworkSettings) -> None:
     """Returns if networks of the space take the data set's images and labels.
 
     Raises:

@@ -5,6 +5,7 @@ Capital names stand for ids. `...` is any value.
 
 from typing import Any
 
+from search_space.families import FAMILIES
 from search_space.outcomes import METRIC_GOALS
 
 DIGITS = {"kind": "mobilenetv3", "preset": "digits"}
@@ -28,10 +29,10 @@ def custom(**changes: Any) -> dict[str, Any]:
 CASES: dict[str, tuple[str, Any, str, str, Any]] = {
     "unknown space kind": (
         "/v1/spaces",
-        {"kind": "resnet"},
+        {"kind": "perceptron"},
         "/kind",
-        "must be one of 'mobilenetv3', 'custom'",
-        "resnet",
+        f"must be one of {', '.join(map(repr, FAMILIES))}",
+        "perceptron",
     ),
     "no space kind": ("/v1/spaces", {}, "/kind", "must be given", None),
     "unknown preset": (
