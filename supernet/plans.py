@@ -4,11 +4,13 @@ Extracted networks and the supernet run the same plans; they differ in what a la
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from torch import Tensor
 from torch.nn import functional
 
 from search_space.layers import Layer
+from supernet.tokens import attention
 
 Operation = Callable[..., Tensor]
 
@@ -18,8 +20,8 @@ class Plan:
 
     Args:
         layers: in execution order, the input first.
-        bind: returns what computes a layer with parameters (conv, linear, batch_norm); all others
-            have only one meaning and are bound here.
+        bind: returns what computes a layer with parameters (`PARAMETRIC`); all others have only one
+            meaning and are bound here.
     """
 
     def __init__(self, layers: Sequence[Layer], bind: Callable[[Layer], Operation]) -> None:
@@ -30,30 +32,51 @@ class Plan:
                 last_use[name] = slot[layer.name]
         last_use[layers[-1].name] = len(layers)
         self._num_slots = len(layers)
-        # (operation, first input, second input or -1, output, slots read here for the last time)
-        self._steps: list[tuple[Operation, int, int, int, tuple[int, ...]]] = []
+        # (operation, first input, other inputs, output, slots read here for the last time)
+        self._steps: list[tuple[Operation, int, tuple[int, ...], int, tuple[int, ...]]] = []
         for layer in layers[1:]:
-            first, second = [*(slot[name] for name in layer.inputs), -1][:2]
+            first, *others = (slot[name] for name in layer.inputs)
             dead = tuple(
                 slot[name] for name in set(layer.inputs) if last_use[name] == slot[layer.name]
             )
-            operation = _FIXED.get(layer.function or layer.op) or bind(layer)
-            self._steps.append((operation, first, second, slot[layer.name], dead))
+            operation = _fixed(layer) or bind(layer)
+            self._steps.append((operation, first, tuple(others), slot[layer.name], dead))
 
     def __call__(self, x: Tensor) -> Tensor:
         """Returns the last layer's output for the input's value `x`."""
         values: list[Tensor | None] = [None] * self._num_slots
         values[0] = x
-        for operation, first, second, output, dead in self._steps:
-            if second < 0:
-                values[output] = operation(values[first])
+        for operation, first, others, output, dead in self._steps:
+            if others:
+                values[output] = operation(values[first], *[values[slot] for slot in others])
             else:
-                values[output] = operation(values[first], values[second])
+                values[output] = operation(values[first])
             for slot in dead:
                 values[slot] = None
         result = values[-1]
         assert result is not None
         return result
+
+
+def _fixed(layer: Layer) -> Operation | None:
+    """Returns what computes a layer without parameters, None for one that has some."""
+    if layer.op == "attention":
+        return partial(attention, heads=layer.in_heads)
+    if layer.op == "avg_pool":
+        return partial(avg_pool, kernel=layer.kernel, stride=layer.stride)
+    if layer.op == "pad_channels":
+        return partial(pad_channels, channels=layer.out_channels)
+    return _FIXED.get(layer.function or layer.op)
+
+
+def avg_pool(x_BCHW: Tensor, kernel: int, stride: int) -> Tensor:
+    """Returns the mean of each window, (B, C, ceil(H / stride), ceil(W / stride))."""
+    return functional.avg_pool2d(x_BCHW, kernel, stride, ceil_mode=True)
+
+
+def pad_channels(x_BCHW: Tensor, channels: int) -> Tensor:
+    """Returns (B, channels, H, W), zeros behind the channels of x."""
+    return functional.pad(x_BCHW, (0, 0, 0, 0, 0, channels - x_BCHW.shape[1]))
 
 
 def global_pool(x_BCHW: Tensor) -> Tensor:
@@ -80,6 +103,7 @@ _FIXED: dict[str, Operation] = {
     "relu": functional.relu,
     "hard_swish": functional.hardswish,
     "hard_sigmoid": functional.hardsigmoid,
+    "gelu": functional.gelu,
     "global_pool": global_pool,
     "flatten": flatten,
     "add": add,
