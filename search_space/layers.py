@@ -40,7 +40,7 @@ class Layer:
         op: what it computes.
         inputs: names of the earlier layers whose outputs it reads, in order.
         out_shape: (channels, height, width) or (features,), without the batch.
-        in_channels: channels or features read (conv, linear and the norms).
+        in_channels: channels or features read (conv, linear, pad_channels and the norms).
         kernel: side of the square kernel (conv, avg_pool).
         stride: stride in both directions (conv, avg_pool).
         groups: channel groups (conv); equal to in_channels for a depthwise convolution.
@@ -165,7 +165,8 @@ class LayerGraph:
         """Appends channels of zeros behind those of x, up to `channels`."""
         found, height, width = self.shape(x)
         assert channels >= found, f"{name} pads {found} channels to {channels}"
-        return self._append(Layer(name, "pad_channels", (x,), (channels, height, width)))
+        out_shape = (channels, height, width)
+        return self._append(Layer(name, "pad_channels", (x,), out_shape, in_channels=found))
 
     def global_pool(self, name: str, x: str) -> str:
         """Appends the mean over height and width, kept as a (channels, 1, 1) tensor."""

@@ -2,7 +2,7 @@ import copy
 
 import pytest
 import torch
-from supernet_examples import random_architectures, random_images, small_supernet
+from supernet_examples import EXAMPLES, random_architectures, random_images, small_supernet
 
 from search_space.layers import LayerGraph
 from supernet.network import Network, fold
@@ -64,21 +64,23 @@ def test_initial_weights_have_the_stated_spread() -> None:
     assert std["depthwise.bias"] == std["classifier.bias"] == 0
 
 
-def test_folding_keeps_the_function_and_leaves_no_batch_norm() -> None:
-    supernet = small_supernet()
+@pytest.mark.parametrize("family", EXAMPLES)
+def test_folding_keeps_the_function_and_leaves_no_batch_norm(family: str) -> None:
+    supernet = small_supernet(family=family)
     for architecture in random_architectures(supernet.space, 6):
         network = supernet.extract(architecture)
         before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
         folded = fold(network)
         assert not any(layer.op == "batch_norm" for layer in folded.layers)
         assert not folded.training
-        x = random_images(architecture)
+        x = random_images(architecture, family=family)
         torch.testing.assert_close(folded(x), network(x), rtol=1e-4, atol=1e-5)
         assert all(torch.equal(before[name], t) for name, t in network.state_dict().items())
 
 
-def test_folding_a_folded_network_changes_nothing() -> None:
-    supernet = small_supernet()
+@pytest.mark.parametrize("family", EXAMPLES)
+def test_folding_a_folded_network_changes_nothing(family: str) -> None:
+    supernet = small_supernet(family=family)
     folded = fold(supernet.extract(supernet.space.largest()))
     again = fold(folded)
     assert again.layers == folded.layers
