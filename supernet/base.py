@@ -117,13 +117,14 @@ class Supernet(nn.Module):
             self._plans.move_to_end(architecture.digest)
             return known
         layers = self.settings.lower(self.space.validate(architecture))
-        made = Plan(layers, self._bind), layers[0].out_shape
+        made = Plan(layers, self.operation), layers[0].out_shape
         self._plans[architecture.digest] = made
         if len(self._plans) > MAX_CACHED_PLANS:
             self._plans.popitem(last=False)
         return made
 
-    def _bind(self, layer: Layer) -> Operation:
+    def operation(self, layer: Layer) -> Operation:
+        """Returns what computes a layer with weights, sliced to the sizes of that layer."""
         module = self.get_submodule(layer.name)
         # `forward` itself: the checks for hooks in a module's call cost as much as slicing.
         if isinstance(module, ElasticConv2d):

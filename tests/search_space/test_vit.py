@@ -103,7 +103,10 @@ def test_the_tiny_preset_reaches_from_starved_to_ample() -> None:
     ("fields", "message"),
     [
         ({"preset": "huge"}, "'tiny' or 'imagenet'"),
-        ({"resolutions": [200]}, r"multiples of 56 = patch_size \* 2\^\(number of stages - 1\), .*2"),
+        (
+            {"resolutions": [200]},
+            r"multiples of 56 = patch_size \* 2\^\(number of stages - 1\), .*2",
+        ),
         ({"patch_size": 7}, "patch_size must be even below a stem, got 7"),
         ({"stages": [STAGE, {**STAGE, "widths": [6, 9]}]}, "at least 8, .* got 6"),
         ({"stages": [{**STAGE, "skippable": [7]}]}, r"at most num_blocks = 6, got \(7,\)"),

@@ -212,7 +212,9 @@ def test_after_sorting_a_small_network_keeps_what_matters() -> None:
 def test_a_restricted_space_needs_only_weights_of_its_own_size(family: str) -> None:
     whole = small_supernet(family=family)
     for architecture in random_architectures(whole.space, 4):
-        alone = Supernet(whole.settings, allowed={name: [value] for name, value in architecture.items()})
+        alone = Supernet(
+            whole.settings, allowed={name: [value] for name, value in architecture.items()}
+        )
         assert alone.space.size == 1
         extracted = alone.extract(architecture)
         assert {name: p.shape for name, p in alone.named_parameters()} == {
