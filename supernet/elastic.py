@@ -26,7 +26,8 @@ def leading_of_heads(tensor: Tensor, dim: int, max_heads: int, heads: int, chann
     width, max_width = channels // heads, tensor.shape[dim] // max_heads
     if width == max_width:
         return leading(tensor, *tensor.shape[:dim], channels)
-    by_head = tensor.unflatten(dim, (max_heads, max_width))
+    rest = tensor.shape[dim + 1 :]
+    by_head = tensor.view(*tensor.shape[:dim], max_heads, max_width, *rest)
     return leading(by_head, *tensor.shape[:dim], heads, width).flatten(dim, dim + 1)
 
 
@@ -115,7 +116,8 @@ class ElasticConv2d(nn.Module):
         They are views where no kernel transform takes part and no head is narrower than stored.
         """
         own = self._parameters  # attribute access of modules is slow, and this runs every call
-        full, bias = own["weight"], own["bias"]
+        full: Tensor | None = own["weight"]
+        bias: Tensor | None = own["bias"]
         assert full is not None
         if self.out_heads > 1:
             full = leading_of_heads(full, 0, self.out_heads, out_heads, out_channels)

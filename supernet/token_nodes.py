@@ -77,7 +77,7 @@ def _attention(layer: Layer, inputs: Sequence[str], output: str) -> list[onnx.No
 
 
 def _gelu(layer: Layer, inputs: Sequence[str], output: str) -> list[onnx.NodeProto]:
-    """x / 2 (1 + erf(x / sqrt 2)), the exact form (Hendrycks and Gimpel 2016, arXiv 1606.08415)."""
+    """The exact form, x (1 + erf(x / sqrt 2)) / 2 (Hendrycks and Gimpel 2016, 1606.08415)."""
     x, sqrt2, one, half = inputs
     to = _Writer(layer, output)
     y = to.add("Add", to.add("Erf", to.add("Div", x, sqrt2)), one)

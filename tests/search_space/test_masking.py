@@ -37,8 +37,7 @@ FIXED = {
     [
         (
             {"resolutions": [16, 32]},
-            r"differ in resolution .* input must have one height and width, "
-            r"got \(32, 32\) and \(16, 16\)",
+            r"differ in resolution .* one height and width, got \(32, 32\) and \(16, 16\)",
         ),
         (
             {"stages": [{**STAGE, "widths": [8], "depths": [2], "kernel_sizes": [3, 5]}]},

@@ -1,4 +1,4 @@
-"""Small spaces of every family, supernets over them and data, shared by the tests of the supernet."""
+"""Small spaces of every family, supernets over them and data, shared by the supernet's tests."""
 
 from pathlib import Path
 

@@ -17,7 +17,7 @@ from supernet_examples import (
 import supernet.base
 from search_space.cnn import MobileNetV3Settings
 from search_space.families import NETWORK_FAMILIES
-from search_space.space import Architecture, InvalidArchitectureError
+from search_space.space import InvalidArchitectureError
 from supernet.base import Supernet
 
 SMALL = {family: small_supernet(family=family) for family in EXAMPLES}
