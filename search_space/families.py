@@ -12,8 +12,9 @@ from pydantic import Field, TypeAdapter
 from search_space.cnn import MobileNetV3Settings
 from search_space.custom import CustomSettings
 from search_space.family import NetworkSettings
+from search_space.resnet import ResNetSettings
 
-AnySpace = MobileNetV3Settings | CustomSettings
+AnySpace = MobileNetV3Settings | ResNetSettings | CustomSettings
 """Everything that has `build() -> SearchSpace`; the `NetworkSettings` among them have networks."""
 
 SpaceSettings = Annotated[AnySpace, Field(discriminator="kind")]

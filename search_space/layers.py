@@ -15,12 +15,14 @@ Op = Literal[
     "linear",
     "batch_norm",
     "activation",  # by `function`
+    "max_pool",  # over windows of an odd kernel, padding kernel // 2
+    "avg_pool",  # over windows beside one another (kernel = stride); the last may be cut off
     "global_pool",  # mean over height and width, which stay as 1 x 1
     "flatten",
     "add",
     "multiply",  # broadcasts a (channels, 1, 1) gate
 ]
-Function = Literal["", "relu", "hard_swish", "hard_sigmoid"]
+Function = Literal["", "relu", "relu6", "hard_swish", "hard_sigmoid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,8 @@ class Layer:
         inputs: names of the earlier layers whose outputs it reads, in order.
         out_shape: (channels, height, width) or (features,), without the batch.
         in_channels: channels or features read (conv, linear, batch_norm).
-        kernel: side of the square kernel (conv).
-        stride: stride in both directions (conv).
+        kernel: side of the square kernel (conv) or window (max_pool, avg_pool).
+        stride: stride in both directions (conv, max_pool, avg_pool).
         groups: channel groups (conv); equal to in_channels for a depthwise convolution.
         bias: whether there is one (conv, linear).
         function: which activation.
@@ -92,12 +94,19 @@ class LayerGraph:
         bias: bool = False,
     ) -> str:
         """Appends a convolution with odd `kernel` and padding kernel // 2."""
-        channels, height, width = self.shape(x)
-        # With padding k // 2 and odd k: floor((n + 2 (k // 2) - k) / s) + 1 = ceil(n / s).
-        out_shape = (out_channels, -(-height // stride), -(-width // stride))
+        channels, height, width = self._strided(x, stride)
+        out_shape = (out_channels, height, width)
         return self._append(
             Layer(name, "conv", (x,), out_shape, channels, kernel, stride, groups, bias)
         )
+
+    def _strided(self, x: str, stride: int) -> tuple[int, int, int]:
+        """Returns a layer's output shape with height and width divided, rounded up.
+
+        With padding k // 2 and odd k: floor((n + 2 (k // 2) - k) / s) + 1 = ceil(n / s).
+        """
+        channels, height, width = self.shape(x)
+        return (channels, -(-height // stride), -(-width // stride))
 
     def batch_norm(self, name: str, x: str) -> str:
         """Appends a batch normalization over channels."""
@@ -107,6 +116,16 @@ class LayerGraph:
     def activation(self, name: str, x: str, function: Function) -> str:
         """Appends an element-wise activation."""
         return self._append(Layer(name, "activation", (x,), self.shape(x), function=function))
+
+    def max_pool(self, name: str, x: str, *, kernel: int, stride: int) -> str:
+        """Appends the maximum of each window, with odd `kernel` and padding kernel // 2."""
+        shape = self._strided(x, stride)
+        return self._append(Layer(name, "max_pool", (x,), shape, kernel=kernel, stride=stride))
+
+    def avg_pool(self, name: str, x: str, *, stride: int) -> str:
+        """Appends the mean of each stride x stride window, of what there is of it at the border."""
+        shape = self._strided(x, stride)
+        return self._append(Layer(name, "avg_pool", (x,), shape, kernel=stride, stride=stride))
 
     def global_pool(self, name: str, x: str) -> str:
         """Appends the mean over height and width, kept as a (channels, 1, 1) tensor."""

@@ -105,7 +105,9 @@ _PARAMETRIC = ("conv", "linear", "batch_norm")
 
 
 def _tensors(layer: Layer, module: nn.Module | None) -> dict[str, Tensor]:
-    """Returns a node's weights by their names in the graph, in the order the operator wants."""
+    """Returns a node's constants by their names in the graph, in the order the operator wants."""
+    if layer.function == "relu6":
+        return {f"{layer.name}.min": torch.tensor(0.0), f"{layer.name}.max": torch.tensor(6.0)}
     if module is None:
         return {}
     kinds = ["weight", "bias"] if layer.op != "conv" or layer.bias else ["weight"]
@@ -123,6 +125,18 @@ def _operator(layer: Layer, module: nn.Module | None) -> tuple[str, Mapping[str,
             "strides": [layer.stride] * 2,
             "group": layer.groups,
         }
+    if layer.op == "max_pool":
+        return "MaxPool", {
+            "kernel_shape": [layer.kernel] * 2,
+            "pads": [layer.kernel // 2] * 4,
+            "strides": [layer.stride] * 2,
+        }
+    if layer.op == "avg_pool":
+        return "AveragePool", {
+            "kernel_shape": [layer.kernel] * 2,
+            "strides": [layer.stride] * 2,
+            "ceil_mode": 1,
+        }
     if layer.op == "batch_norm":
         assert isinstance(module, nn.BatchNorm2d)
         return "BatchNormalization", {"epsilon": module.eps}
@@ -132,6 +146,7 @@ def _operator(layer: Layer, module: nn.Module | None) -> tuple[str, Mapping[str,
 _OPERATORS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "linear": ("Gemm", {"transB": 1}),
     "relu": ("Relu", {}),
+    "relu6": ("Clip", {}),
     "hard_swish": ("HardSwish", {}),
     "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
     "global_pool": ("GlobalAveragePool", {}),

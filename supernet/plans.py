@@ -4,6 +4,7 @@ Extracted networks and the supernet run the same plans; they differ in what a la
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from torch import Tensor
 from torch.nn import functional
@@ -37,7 +38,7 @@ class Plan:
             dead = tuple(
                 slot[name] for name in set(layer.inputs) if last_use[name] == slot[layer.name]
             )
-            operation = _FIXED.get(layer.function or layer.op) or bind(layer)
+            operation = _fixed(layer) or bind(layer)
             self._steps.append((operation, first, second, slot[layer.name], dead))
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -54,6 +55,16 @@ class Plan:
         result = values[-1]
         assert result is not None
         return result
+
+
+def max_pool(x_BCHW: Tensor, kernel: int, stride: int) -> Tensor:
+    """Returns the maximum of each window, (B, C, ceil(H / stride), ceil(W / stride))."""
+    return functional.max_pool2d(x_BCHW, kernel, stride, kernel // 2)
+
+
+def avg_pool(x_BCHW: Tensor, kernel: int, stride: int) -> Tensor:
+    """Returns the mean of each window, (B, C, ceil(H / stride), ceil(W / stride))."""
+    return functional.avg_pool2d(x_BCHW, kernel, stride, ceil_mode=True)
 
 
 def global_pool(x_BCHW: Tensor) -> Tensor:
@@ -76,8 +87,17 @@ def multiply(x: Tensor, gate: Tensor) -> Tensor:
     return x * gate
 
 
+def _fixed(layer: Layer) -> Operation | None:
+    """Returns what computes a layer without parameters."""
+    if layer.op in _WINDOWED:
+        return partial(_WINDOWED[layer.op], kernel=layer.kernel, stride=layer.stride)
+    return _FIXED.get(layer.function or layer.op)
+
+
+_WINDOWED: dict[str, Operation] = {"max_pool": max_pool, "avg_pool": avg_pool}
 _FIXED: dict[str, Operation] = {
     "relu": functional.relu,
+    "relu6": functional.relu6,
     "hard_swish": functional.hardswish,
     "hard_sigmoid": functional.hardsigmoid,
     "global_pool": global_pool,
