@@ -16,7 +16,7 @@ Op = Literal[
     "batch_norm",
     "activation",  # by `function`
     "max_pool",  # over windows of an odd kernel, padding kernel // 2
-    "avg_pool",  # over windows beside one another (kernel = stride); the last may be cut off
+    "average_pool",  # over squares beside one another; the last may be cut off
     "global_pool",  # mean over height and width, which stay as 1 x 1
     "flatten",
     "add",
@@ -35,8 +35,8 @@ class Layer:
         inputs: names of the earlier layers whose outputs it reads, in order.
         out_shape: (channels, height, width) or (features,), without the batch.
         in_channels: channels or features read (conv, linear, batch_norm).
-        kernel: side of the square kernel (conv) or window (max_pool, avg_pool).
-        stride: stride in both directions (conv, max_pool, avg_pool).
+        kernel: side of the square kernel (conv) or window (max_pool, average_pool).
+        stride: stride in both directions (conv, max_pool, average_pool).
         groups: channel groups (conv); equal to in_channels for a depthwise convolution.
         bias: whether there is one (conv, linear).
         function: which activation.
@@ -122,10 +122,10 @@ class LayerGraph:
         shape = self._strided(x, stride)
         return self._append(Layer(name, "max_pool", (x,), shape, kernel=kernel, stride=stride))
 
-    def avg_pool(self, name: str, x: str, *, stride: int) -> str:
-        """Appends the mean of each stride x stride window, of what there is of it at the border."""
-        shape = self._strided(x, stride)
-        return self._append(Layer(name, "avg_pool", (x,), shape, kernel=stride, stride=stride))
+    def average_pool(self, name: str, x: str, size: int) -> str:
+        """Appends the mean over squares of `size` pixels, cut off where x ends."""
+        shape = self._strided(x, size)
+        return self._append(Layer(name, "average_pool", (x,), shape, kernel=size, stride=size))
 
     def global_pool(self, name: str, x: str) -> str:
         """Appends the mean over height and width, kept as a (channels, 1, 1) tensor."""

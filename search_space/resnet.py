@@ -188,7 +188,7 @@ def _bottleneck(graph: LayerGraph, name: str, x: str, hidden: int, width: int, s
 def _projected(graph: LayerGraph, block: str, x: str, width: int, stride: int) -> str:
     """Pooled, then projected: a strided 1x1 convolution would ignore three of four pixels."""
     if stride > 1:
-        x = graph.avg_pool(f"{block}.shortcut.pool", x, stride=stride)
+        x = graph.average_pool(f"{block}.shortcut.pool", x, stride)
     return conv_norm(graph, f"{block}.shortcut", x, width)
 
 

@@ -131,7 +131,7 @@ def _operator(layer: Layer, module: nn.Module | None) -> tuple[str, Mapping[str,
             "pads": [layer.kernel // 2] * 4,
             "strides": [layer.stride] * 2,
         }
-    if layer.op == "avg_pool":
+    if layer.op == "average_pool":
         return "AveragePool", {
             "kernel_shape": [layer.kernel] * 2,
             "strides": [layer.stride] * 2,

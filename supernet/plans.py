@@ -62,7 +62,7 @@ def max_pool(x_BCHW: Tensor, kernel: int, stride: int) -> Tensor:
     return functional.max_pool2d(x_BCHW, kernel, stride, kernel // 2)
 
 
-def avg_pool(x_BCHW: Tensor, kernel: int, stride: int) -> Tensor:
+def average_pool(x_BCHW: Tensor, kernel: int, stride: int) -> Tensor:
     """Returns the mean of each window, (B, C, ceil(H / stride), ceil(W / stride))."""
     return functional.avg_pool2d(x_BCHW, kernel, stride, ceil_mode=True)
 
@@ -94,7 +94,7 @@ def _fixed(layer: Layer) -> Operation | None:
     return _FIXED.get(layer.function or layer.op)
 
 
-_WINDOWED: dict[str, Operation] = {"max_pool": max_pool, "avg_pool": avg_pool}
+_WINDOWED: dict[str, Operation] = {"max_pool": max_pool, "average_pool": average_pool}
 _FIXED: dict[str, Operation] = {
     "relu": functional.relu,
     "relu6": functional.relu6,

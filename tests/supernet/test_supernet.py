@@ -1,13 +1,11 @@
 import copy
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from strategies import architectures
 from supernet_examples import (
     SETTINGS,
-    lively,
     random_architectures,
     random_images,
     small_supernet,
@@ -16,45 +14,8 @@ from supernet_examples import (
 import supernet.base
 from search_space.cnn import MobileNetV3Settings
 from search_space.space import Architecture, InvalidArchitectureError
-from supernet.base import Supernet
 
 SMALL = small_supernet()
-
-
-@given(architecture=architectures(SMALL.space))
-@settings(max_examples=60)
-def test_the_supernet_computes_what_the_extracted_network_computes(
-    architecture: Architecture,
-) -> None:
-    x = random_images(architecture)
-    with torch.no_grad():
-        found, expected = SMALL(x, architecture), SMALL.extract(architecture)(x)
-    assert float(expected.std()) > 0.05  # nothing vanished
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("preset", ["digits", "cifar"])
-@pytest.mark.parametrize("channels_last", [False, True])
-def test_the_same_holds_for_the_presets(preset: str, channels_last: bool) -> None:
-    network = lively(Supernet(MobileNetV3Settings.from_preset(preset)))
-    wanted = torch.channels_last if channels_last else torch.contiguous_format
-    for row in network.space.sample(3, np.random.default_rng(0)):
-        architecture = network.space.decode(row)
-        x = torch.randn(2, *network.settings.input_shape(architecture))
-        x = x.contiguous(memory_format=wanted)
-        with torch.no_grad():
-            found, expected = network(x, architecture), network.extract(architecture)(x)
-        scale = float(expected.abs().max())
-        torch.testing.assert_close(found / scale, expected / scale, rtol=1e-5, atol=1e-5)
-
-
-@given(architecture=architectures(SMALL.space))
-@settings(max_examples=20)
-def test_the_same_holds_in_training_mode(architecture: Architecture) -> None:
-    network = copy.deepcopy(SMALL).train()
-    x = random_images(architecture, 8)
-    expected = network.extract(architecture)(x)
-    torch.testing.assert_close(network(x, architecture), expected, rtol=1e-5, atol=1e-5)
 
 
 @given(architecture=architectures(SMALL.space))
@@ -87,19 +48,6 @@ def test_gradients_outside_the_active_slice_are_exactly_zero(architecture: Archi
         assert not outside.any(), name
         if "squeeze_excite" not in name:  # few channels between two ReLUs may all be dead
             assert parameter.grad[inside].any(), name
-
-
-def test_an_extracted_network_shares_no_memory() -> None:
-    network = small_supernet()
-    owned = {t.untyped_storage().data_ptr() for t in network.state_dict().values()}
-    for architecture in random_architectures(network.space, 4):
-        extracted = network.extract(architecture)
-        assert owned.isdisjoint(
-            t.untyped_storage().data_ptr() for t in extracted.state_dict().values()
-        )
-        # Its own memory is no larger than it needs.
-        for tensor in extracted.state_dict().values():
-            assert tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
 
 
 def test_extracted_parameters_are_leaves_that_train() -> None:
@@ -142,17 +90,6 @@ def test_after_sorting_a_small_network_keeps_what_matters() -> None:
     assert not torch.allclose(network(x, architecture), network(x, largest))
     network.sort_channels()
     torch.testing.assert_close(network(x, architecture), network(x, largest))
-
-
-def test_a_restricted_space_needs_only_weights_of_its_own_size() -> None:
-    whole = small_supernet()
-    for architecture in random_architectures(whole.space, 4):
-        alone = Supernet(SETTINGS, allowed={name: [value] for name, value in architecture.items()})
-        assert alone.space.size == 1
-        extracted = alone.extract(architecture)
-        assert {name: p.shape for name, p in alone.named_parameters()} == {
-            name: p.shape for name, p in extracted.named_parameters()
-        }
 
 
 def test_initial_weights_depend_on_the_generator_alone() -> None:
