@@ -47,7 +47,7 @@ class ResNetStageSettings(BaseModel):
 
     widths: Sizes = Field(description="Output channels of every block.")
     depths: Depths = Field(default=(2, 3, 4), description="Number of blocks.")
-    hidden_ratios: Ratios = Field(
+    expand_ratios: Ratios = Field(
         default=(0.2, 0.25, 0.35), description="Channels of a block's inner layers by its output's."
     )
     stride: Literal[1, 2] = 2
@@ -84,7 +84,7 @@ TINY: dict[str, Any] = {
     "stem_hidden_widths": [4, 8],
     "stem_widths": [8, 12],
     "stages": [
-        {"widths": [16, 24], "depths": [1, 2], "hidden_ratios": [0.25, 0.5], "stride": stride}
+        {"widths": [16, 24], "depths": [1, 2], "expand_ratios": [0.25, 0.5], "stride": stride}
         | widths
         for stride, widths in ((1, {}), (2, {"widths": [32, 48]}))
     ],
@@ -166,7 +166,7 @@ class ResNetSettings(NetworkSettings):
         depth = int(value(architecture, f"{name}.depth", stage.depths))
         for number in range(1, depth + 1):
             block = f"{name}.block{number}"
-            ratio = float(value(architecture, f"{block}.hidden_ratio", stage.hidden_ratios))
+            ratio = float(value(architecture, f"{block}.expand_ratio", stage.expand_ratios))
             hidden = make_divisible(round(width * ratio), self.width_divisor)
             # The first block's shortcut has a convolution even where neither width nor stride
             # changes: with elastic widths only some networks would need it.
@@ -203,5 +203,5 @@ def _stage_choices(name: str, stage: ResNetStageSettings) -> list[Choice]:
     choices = choice(f"{name}.width", stage.widths) + choice(f"{name}.depth", stage.depths)
     for number in range(1, max(stage.depths) + 1):
         when = needs_depth(f"{name}.depth", stage.depths, number)
-        choices += choice(f"{name}.block{number}.hidden_ratio", stage.hidden_ratios, when)
+        choices += choice(f"{name}.block{number}.expand_ratio", stage.expand_ratios, when)
     return choices

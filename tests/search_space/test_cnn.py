@@ -172,6 +172,16 @@ def test_settings_that_define_other_networks_give_another_space() -> None:
     assert wider.digest != MobileNetV3Settings.from_preset("digits").build().digest
 
 
+def test_settings_written_before_a_field_was_added_mean_the_same_space() -> None:
+    settings = MobileNetV3Settings.from_preset("digits")
+    younger = MobileNetV3Settings.younger_fields
+    older = settings.model_dump(mode="json", exclude=set(younger))
+    assert MobileNetV3Settings.model_validate(older) == settings
+    for name in younger:
+        other = MobileNetV3Settings.from_preset("digits", **{name: "relu6"})
+        assert other.build().digest != settings.build().digest
+
+
 def test_integral_ratios_are_one_option_however_they_are_written() -> None:
     def space(ratios: list[float]) -> SearchSpace:
         stage = {"widths": [8], "expand_ratios": ratios}

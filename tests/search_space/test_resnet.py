@@ -35,7 +35,7 @@ def once_for_all(depths: str, ratios: str, widths: str, resolution: int) -> dict
         values[f"{name}.width"] = scaled(256 * 2**stage)[numbers[2 + stage]]
         values[f"{name}.depth"] = base + addition
         for block in range(base + addition):
-            values[f"{name}.block{block + 1}.hidden_ratio"] = ratio_of[first_block + block]
+            values[f"{name}.block{block + 1}.expand_ratio"] = ratio_of[first_block + block]
         first_block += base + 2
     return values
 
@@ -143,7 +143,7 @@ def test_the_tiny_preset_reaches_from_starved_to_ample() -> None:
         ({"stem_depths": [9]}, "less than or equal to 8"),
         ({"stem_depths": []}, "at least 1 item"),
         ({"stages": []}, "at least 1 item"),
-        ({"stages": [{"widths": [8], "hidden_ratios": [0]}]}, "greater than 0"),
+        ({"stages": [{"widths": [8], "expand_ratios": [0]}]}, "greater than 0"),
         ({"stages": [{"widths": [8], "depths": [33]}]}, "at most 32 blocks"),
         ({"stages": [{"widths": [8], "stride": 3}]}, "1 or 2"),
         ({"stages": [{"widths": [8], "kernel_sizes": [3]}]}, "Extra inputs"),

@@ -73,9 +73,9 @@ RESNET = ResNetSettings.model_validate(
         "stem_depths": [0, 2],
         "stem_stride": 1,
         "stages": [
-            {"widths": [4, 8], "depths": [1, 2], "hidden_ratios": [0.5, 1], "stride": 1},
-            {"widths": [8], "depths": [2], "hidden_ratios": [0.25, 0.5]},
-            {"widths": [8, 12], "depths": [1], "hidden_ratios": [0.5]},
+            {"widths": [4, 8], "depths": [1, 2], "expand_ratios": [0.5, 1], "stride": 1},
+            {"widths": [8], "depths": [2], "expand_ratios": [0.25, 0.5]},
+            {"widths": [8, 12], "depths": [1], "expand_ratios": [0.5]},
         ],
         "width_divisor": 2,
     }

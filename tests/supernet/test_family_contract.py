@@ -15,6 +15,7 @@ from strategies import architectures
 from supernet_examples import (
     EXAMPLES,
     digits,
+    few_digits,
     lively,
     random_architectures,
     random_images,
@@ -29,7 +30,8 @@ from supernet.checkpoints import load_supernet, save_supernet
 from supernet.evaluate import evaluate_architecture
 from supernet.export import onnx_model
 from supernet.network import fold
-from supernet.settings import AccuracySettings
+from supernet.settings import AccuracySettings, TrainingSettings
+from supernet.training import train
 
 SUPERNETS = {name: small_supernet(settings=settings) for name, settings in EXAMPLES.items()}
 every_family = pytest.mark.parametrize("name", EXAMPLES)
@@ -212,3 +214,14 @@ def test_digits_are_classified_after_calibrating_and_folding(name: str) -> None:
         assert not any(layer.op == "batch_norm" for layer in network.layers)
         assert found.num_images == 397
         assert np.isfinite(found.loss)
+
+
+@pytest.mark.parametrize("kind", NETWORK_FAMILIES)
+def test_the_tiny_preset_learns_in_a_few_steps(kind: str) -> None:
+    supernet = Supernet(NETWORK_FAMILIES[kind].from_preset("tiny"))
+    training = TrainingSettings(epochs=5, batch_size=20, learning_rate=0.1, warmup_epochs=0)
+    losses: list[float] = []
+    data = few_digits(60)
+    train(supernet, data, training, seed=0, report=lambda report: losses.append(report.label_loss))
+    assert len(losses) == 5
+    assert losses[-1] < losses[0] - 0.2
