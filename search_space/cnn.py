@@ -5,6 +5,12 @@ A stem, a fixed first block, elastic stages of inverted residuals with squeeze-a
 width; per block: kernel size and expansion ratio; for the whole network: the resolution of its
 input. Every part is a setting; the published space is the preset `imagenet`, which is also the
 default: (9^2 + 9^3 + 9^4)^5 networks per resolution, 25 resolutions.
+
+The plain inverted residuals of MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381) are the same
+blocks by other settings: relu6, no squeeze-and-excitation, no feature mix layer in the head. The
+presets `mobilenetv2` and `proxyless` are the once-for-all spaces of that kind, over the widths of
+MobileNetV2, which is one of its networks, and over 1.3 times those of ProxylessNAS (Cai et al.
+2019, arXiv 1812.00332). Their sixth stage has one block: 9 times as many networks.
 """
 
 from collections.abc import Mapping
@@ -26,7 +32,7 @@ from search_space.parts import (
 )
 from search_space.space import Choice, Option
 
-ActivationName = Literal["relu", "hard_swish"]
+ActivationName = Literal["relu", "relu6", "hard_swish"]
 
 
 def _odd(options: tuple[int, ...]) -> tuple[int, ...]:
@@ -92,29 +98,89 @@ DIGITS: dict[str, Any] = {
     "head_width": 96,
     "width_divisor": 4,
 }
+TINY: dict[str, Any] = {
+    "input_channels": 1,
+    "num_classes": 10,
+    "resolutions": [8],
+    "stem_width": 8,
+    "stem_stride": 1,
+    "first_block_width": 8,
+    "stages": [
+        {
+            "widths": [8, 12],
+            "depths": [1, 2],
+            "kernel_sizes": [3, 5],
+            "expand_ratios": [1, 2],
+            "squeeze_excite": squeeze_excite,
+            "activation": "hard_swish",
+        }
+        | widths
+        for squeeze_excite, widths in ((False, {}), (True, {"widths": [12, 16]}))
+    ],
+    "final_expand_width": 32,
+    "head_width": 48,
+    "width_divisor": 4,
+}
+
+
+def _plain_inverted_residuals(*widths: int) -> dict[str, Any]:
+    """Returns the settings of MobileNetV2 with the given widths from the stem to the head."""
+    stem, first_block, *stages, head = widths
+    return {
+        "stem_width": stem,
+        "stem_activation": "relu6",
+        "first_block_width": first_block,
+        "first_block_activation": "relu6",
+        "stages": [
+            {"widths": [width], "depths": depths, "stride": stride, "activation": "relu6"}
+            for width, depths, stride in zip(
+                stages, [[2, 3, 4]] * 5 + [[1]], (2, 2, 2, 1, 2, 1), strict=True
+            )
+        ],
+        "final_expand_width": head,
+        "head_activation": "relu6",
+        "head_width": None,
+    }
+
+
+MOBILENETV2 = _plain_inverted_residuals(32, 16, 24, 32, 64, 96, 160, 320, 1280)
+PROXYLESS = _plain_inverted_residuals(40, 24, 32, 56, 104, 128, 248, 416, 1664)
 
 
 class MobileNetV3Settings(NetworkSettings):
-    """The once-for-all MobileNetV3 space: elastic stages of inverted residuals."""
+    """The once-for-all MobileNetV3 space, also of plain MobileNetV2: inverted residuals."""
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "digits": DIGITS,
         "cifar": CIFAR,
         "imagenet": IMAGENET,
+        "tiny": TINY,
+        "mobilenetv2": MOBILENETV2,
+        "proxyless": PROXYLESS,
     }
+    younger_fields: ClassVar[frozenset[str]] = frozenset(
+        {"stem_activation", "first_block_activation", "head_activation"}
+    )
 
     kind: Literal["mobilenetv3"] = "mobilenetv3"
-    preset: Literal["digits", "cifar", "imagenet"] | None = Field(default=None, exclude=True)
+    preset: Literal["digits", "cifar", "imagenet", "tiny", "mobilenetv2", "proxyless"] | None = (
+        Field(default=None, exclude=True)
+    )
     stem_width: int = Field(default=16, ge=1, le=4096)
     stem_stride: Literal[1, 2] = 2
+    stem_activation: ActivationName = "hard_swish"
     first_block_width: int = Field(default=16, ge=1, le=4096)
+    first_block_activation: ActivationName = "relu"
     stages: tuple[StageSettings, ...] = Field(
         default=tuple(StageSettings.model_validate(stage) for stage in IMAGENET["stages"]),
         min_length=1,
         max_length=16,
     )
     final_expand_width: int = Field(default=960, ge=1, le=16_384)
-    head_width: int = Field(default=1280, ge=1, le=16_384)
+    head_width: Annotated[int, Field(ge=1, le=16_384)] | None = Field(
+        default=1280, description="Of the feature mix layer after the pooling; null for none."
+    )
+    head_activation: ActivationName = "hard_swish"
     width_divisor: int = Field(default=8, ge=1, le=64, description="Hidden widths are multiples.")
 
     def network_choices(self) -> list[Choice]:
@@ -131,15 +197,16 @@ class MobileNetV3Settings(NetworkSettings):
         x = conv_norm(
             graph, "stem", graph.input, self.stem_width, kernel=3, stride=self.stem_stride
         )
-        x = graph.activation("stem.activation", x, "hard_swish")
+        x = graph.activation("stem.activation", x, self.stem_activation)
         x = self._first_block(graph, x)
         for number, stage in enumerate(self.stages, start=1):
             x = self._stage(graph, f"stage{number}", x, stage, architecture)
         x = conv_norm(graph, "final_expand", x, self.final_expand_width)
-        x = graph.activation("final_expand.activation", x, "hard_swish")
+        x = graph.activation("final_expand.activation", x, self.head_activation)
         x = graph.global_pool("pool", x)
-        x = graph.conv("feature_mix.conv", x, self.head_width)
-        x = graph.activation("feature_mix.activation", x, "hard_swish")
+        if self.head_width is not None:
+            x = graph.conv("feature_mix.conv", x, self.head_width)
+            x = graph.activation("feature_mix.activation", x, self.head_activation)
         x = graph.flatten("flatten", x)
         graph.linear("classifier", x, self.num_classes)
         return graph.layers()
@@ -149,7 +216,7 @@ class MobileNetV3Settings(NetworkSettings):
         y = conv_norm(
             graph, "first.depthwise", x, self.stem_width, kernel=3, groups=self.stem_width
         )
-        y = graph.activation("first.depthwise.activation", y, "relu")
+        y = graph.activation("first.depthwise.activation", y, self.first_block_activation)
         y = conv_norm(graph, "first.project", y, self.first_block_width)
         return graph.add("first.add", x, y) if self.first_block_width == self.stem_width else y
 

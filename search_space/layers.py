@@ -18,14 +18,15 @@ Op = Literal[
     "position",  # adds a learned tensor of the input's shape
     "attention",  # softmax(q k / sqrt(head width)) v, of each head between all positions
     "activation",  # by `function`
-    "avg_pool",  # over windows beside one another (kernel = stride); the last may be cut off
+    "max_pool",  # over windows of an odd kernel, padding kernel // 2
+    "average_pool",  # over squares beside one another; the last may be cut off
     "pad_channels",  # channels of zeros behind
     "global_pool",  # mean over height and width, which stay as 1 x 1
     "flatten",
     "add",
     "multiply",  # broadcasts a (channels, 1, 1) gate
 ]
-Function = Literal["", "relu", "hard_swish", "hard_sigmoid", "gelu"]
+Function = Literal["", "relu", "relu6", "hard_swish", "hard_sigmoid", "gelu"]
 
 PARAMETRIC: frozenset[Op] = frozenset(["conv", "linear", "batch_norm", "layer_norm", "position"])
 """What owns weights, under the layer's name."""
@@ -41,8 +42,8 @@ class Layer:
         inputs: names of the earlier layers whose outputs it reads, in order.
         out_shape: (channels, height, width) or (features,), without the batch.
         in_channels: channels or features read (conv, linear, pad_channels and the norms).
-        kernel: side of the square kernel (conv, avg_pool).
-        stride: stride in both directions (conv, avg_pool).
+        kernel: side of the square kernel (conv) or window (max_pool, average_pool).
+        stride: stride in both directions (conv, max_pool, average_pool).
         groups: channel groups (conv); equal to in_channels for a depthwise convolution.
         bias: whether there is one (conv, linear).
         function: which activation.
@@ -114,12 +115,11 @@ class LayerGraph:
         """Appends a convolution: odd `kernel`, or patches (`kernel` = `stride`) that tile x."""
         channels, height, width = self.shape(x)
         assert kernel != stride or height % stride == width % stride == 0, f"{name} must tile {x}"
-        # With padding k // 2 and odd k: floor((n + 2 (k // 2) - k) / s) + 1 = ceil(n / s).
         layer = Layer(
             name,
             "conv",
             (x,),
-            (out_channels, -(-height // stride), -(-width // stride)),
+            (out_channels, *self._strided(x, stride)[1:]),
             channels,
             kernel,
             stride,
@@ -129,6 +129,14 @@ class LayerGraph:
             out_heads=out_heads,
         )
         return self._append(layer)
+
+    def _strided(self, x: str, stride: int) -> tuple[int, int, int]:
+        """Returns a layer's output shape with height and width divided, rounded up.
+
+        With padding k // 2 and odd k: floor((n + 2 (k // 2) - k) / s) + 1 = ceil(n / s).
+        """
+        channels, height, width = self.shape(x)
+        return (channels, -(-height // stride), -(-width // stride))
 
     def batch_norm(self, name: str, x: str) -> str:
         """Appends a batch normalization over channels."""
@@ -155,11 +163,15 @@ class LayerGraph:
         """Appends an element-wise activation."""
         return self._append(Layer(name, "activation", (x,), self.shape(x), function=function))
 
-    def avg_pool(self, name: str, x: str, *, stride: int) -> str:
-        """Appends the mean of each stride x stride window, of what there is of it at the border."""
-        channels, height, width = self.shape(x)
-        shape = (channels, -(-height // stride), -(-width // stride))
-        return self._append(Layer(name, "avg_pool", (x,), shape, kernel=stride, stride=stride))
+    def max_pool(self, name: str, x: str, *, kernel: int, stride: int) -> str:
+        """Appends the maximum of each window, with odd `kernel` and padding kernel // 2."""
+        shape = self._strided(x, stride)
+        return self._append(Layer(name, "max_pool", (x,), shape, kernel=kernel, stride=stride))
+
+    def average_pool(self, name: str, x: str, size: int) -> str:
+        """Appends the mean over squares of `size` pixels, cut off where x ends."""
+        shape = self._strided(x, size)
+        return self._append(Layer(name, "average_pool", (x,), shape, kernel=size, stride=size))
 
     def pad_channels(self, name: str, x: str, channels: int) -> str:
         """Appends channels of zeros behind those of x, up to `channels`."""

@@ -10,7 +10,7 @@ from search_space.layers import LayerGraph
 from search_space.space import Choice, Condition, Option
 
 
-def _ascending(options: tuple[float, ...]) -> tuple[float, ...]:
+def ascending(options: tuple[float, ...]) -> tuple[float, ...]:
     """Options ascend so that the first is the smallest and the last the largest network."""
     if any(a >= b for a, b in itertools.pairwise(options)):
         raise ValueError(f"options must ascend without repetition, got {options}")
@@ -29,14 +29,14 @@ def _plain(options: tuple[float, ...]) -> tuple[float, ...]:
 
 
 Size = Annotated[int, Field(ge=1, le=4096, strict=True)]
-Sizes = Annotated[tuple[Size, ...], Field(min_length=1, max_length=64), AfterValidator(_ascending)]
+Sizes = Annotated[tuple[Size, ...], Field(min_length=1, max_length=64), AfterValidator(ascending)]
 Depths = Annotated[Sizes, AfterValidator(_at_most_32)]
 Ratio = Annotated[float, Field(gt=0, le=16)]
 Ratios = Annotated[
     tuple[Ratio, ...],
     Field(min_length=1, max_length=64),
     AfterValidator(_plain),
-    AfterValidator(_ascending),
+    AfterValidator(ascending),
 ]
 
 

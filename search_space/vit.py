@@ -199,7 +199,7 @@ def _reduction(graph: LayerGraph, name: str, x: str, width: int) -> str:
     y = graph.layer_norm(f"{name}.norm", x)
     y = graph.conv(f"{name}.conv", y, width, kernel=3, stride=2, bias=True)
     y = graph.position(f"{name}.position", y)
-    skip = graph.avg_pool(f"{name}.pool", x, stride=2)
+    skip = graph.average_pool(f"{name}.pool", x, 2)
     skip = graph.pad_channels(f"{name}.pad", skip, width)
     return graph.add(f"{name}.add", y, skip)
 

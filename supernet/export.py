@@ -113,6 +113,8 @@ def _tensors(layer: Layer, module: nn.Module | None) -> dict[str, Tensor]:
     """Returns a layer's constants by their names in the graph, in the order its nodes want."""
     if layer.op in CONSTANTS or layer.function in CONSTANTS:
         return token_constants(layer)
+    if layer.function == "relu6":
+        return {f"{layer.name}.min": torch.tensor(0.0), f"{layer.name}.max": torch.tensor(6.0)}
     if module is None:
         return {}
     if layer.op == "position":
@@ -132,7 +134,13 @@ def _operator(layer: Layer, module: nn.Module | None) -> tuple[str, Mapping[str,
             "strides": [layer.stride] * 2,
             "group": layer.groups,
         }
-    if layer.op == "avg_pool":
+    if layer.op == "max_pool":
+        return "MaxPool", {
+            "kernel_shape": [layer.kernel] * 2,
+            "pads": [layer.kernel // 2] * 4,
+            "strides": [layer.stride] * 2,
+        }
+    if layer.op == "average_pool":
         return "AveragePool", {
             "kernel_shape": [layer.kernel] * 2,
             "strides": [layer.stride] * 2,
@@ -147,6 +155,7 @@ def _operator(layer: Layer, module: nn.Module | None) -> tuple[str, Mapping[str,
 _OPERATORS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "linear": ("Gemm", {"transB": 1}),
     "relu": ("Relu", {}),
+    "relu6": ("Clip", {}),
     "hard_swish": ("HardSwish", {}),
     "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
     "global_pool": ("GlobalAveragePool", {}),

@@ -58,18 +58,12 @@ class Plan:
         return result
 
 
-def _fixed(layer: Layer) -> Operation | None:
-    """Returns what computes a layer without parameters, None for one that has some."""
-    if layer.op == "attention":
-        return partial(attention, heads=layer.in_heads)
-    if layer.op == "avg_pool":
-        return partial(avg_pool, kernel=layer.kernel, stride=layer.stride)
-    if layer.op == "pad_channels":
-        return partial(pad_channels, channels=layer.out_channels)
-    return _FIXED.get(layer.function or layer.op)
+def max_pool(x_BCHW: Tensor, kernel: int, stride: int) -> Tensor:
+    """Returns the maximum of each window, (B, C, ceil(H / stride), ceil(W / stride))."""
+    return functional.max_pool2d(x_BCHW, kernel, stride, kernel // 2)
 
 
-def avg_pool(x_BCHW: Tensor, kernel: int, stride: int) -> Tensor:
+def average_pool(x_BCHW: Tensor, kernel: int, stride: int) -> Tensor:
     """Returns the mean of each window, (B, C, ceil(H / stride), ceil(W / stride))."""
     return functional.avg_pool2d(x_BCHW, kernel, stride, ceil_mode=True)
 
@@ -99,8 +93,21 @@ def multiply(x: Tensor, gate: Tensor) -> Tensor:
     return x * gate
 
 
+def _fixed(layer: Layer) -> Operation | None:
+    """Returns what computes a layer without parameters, None for one that has some."""
+    if layer.op == "attention":
+        return partial(attention, heads=layer.in_heads)
+    if layer.op == "pad_channels":
+        return partial(pad_channels, channels=layer.out_channels)
+    if layer.op in _WINDOWED:
+        return partial(_WINDOWED[layer.op], kernel=layer.kernel, stride=layer.stride)
+    return _FIXED.get(layer.function or layer.op)
+
+
+_WINDOWED: dict[str, Operation] = {"max_pool": max_pool, "average_pool": average_pool}
 _FIXED: dict[str, Operation] = {
     "relu": functional.relu,
+    "relu6": functional.relu6,
     "hard_swish": functional.hardswish,
     "hard_sigmoid": functional.hardsigmoid,
     "gelu": functional.gelu,

@@ -39,7 +39,7 @@ CASES: dict[str, tuple[str, Any, str, str, Any]] = {
         "/v1/spaces",
         {"kind": "mobilenetv3", "preset": "mnist"},
         "/preset",
-        "must be 'digits', 'cifar' or 'imagenet'",
+        "must be 'digits', 'cifar', 'imagenet', 'tiny', 'mobilenetv2' or 'proxyless'",
         "mnist",
     ),
     "condition on nothing": (

@@ -1,4 +1,4 @@
-"""Small spaces of every family, supernets over them and data, shared by the supernet's tests."""
+"""A small space, supernets over it and data for it, shared by the tests of the supernet."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import torch
 
 from search_space.cnn import MobileNetV3Settings
 from search_space.family import NetworkSettings
+from search_space.resnet import ResNetSettings
 from search_space.space import Architecture, SearchSpace
 from search_space.vit import VisionTransformerSettings
 from supernet.base import Supernet
@@ -37,8 +38,49 @@ SETTINGS = MobileNetV3Settings.model_validate(
         "width_divisor": 2,
     }
 )
-"""All that a family offers, in networks of a few thousand weights."""
+"""All that the family offers, in networks of a few thousand weights."""
 
+PLAIN = MobileNetV3Settings.model_validate(
+    {
+        "input_channels": 1,
+        "num_classes": 10,
+        "resolutions": [8, 11],
+        "stem_width": 6,
+        "stem_activation": "relu6",
+        "first_block_width": 4,
+        "first_block_activation": "relu6",
+        "stages": [
+            {
+                "widths": [6],
+                "depths": [1, 2],
+                "kernel_sizes": [3, 5],
+                "expand_ratios": [1, 2],
+                "activation": "relu6",
+            }
+        ],
+        "final_expand_width": 16,
+        "head_activation": "relu6",
+        "head_width": None,
+        "width_divisor": 2,
+    }
+)
+RESNET = ResNetSettings.model_validate(
+    {
+        "input_channels": 1,
+        "num_classes": 10,
+        "resolutions": [8, 12],  # 12 is pooled to 6, 3 and 2: windows that are cut off
+        "stem_hidden_widths": [2, 4],
+        "stem_widths": [4, 6],
+        "stem_depths": [0, 2],
+        "stem_stride": 1,
+        "stages": [
+            {"widths": [4, 8], "depths": [1, 2], "expand_ratios": [0.5, 1], "stride": 1},
+            {"widths": [8], "depths": [2], "expand_ratios": [0.25, 0.5]},
+            {"widths": [8, 12], "depths": [1], "expand_ratios": [0.5]},
+        ],
+        "width_divisor": 2,
+    }
+)
 VIT = VisionTransformerSettings.model_validate(
     {
         "input_channels": 1,
@@ -66,9 +108,13 @@ VIT = VisionTransformerSettings.model_validate(
         ],
     }
 )
-
-EXAMPLES: dict[str, NetworkSettings] = {"mobilenetv3": SETTINGS, "vit": VIT}
-"""By family; a family listed here passes through all tests that hold for every family."""
+EXAMPLES: dict[str, NetworkSettings] = {
+    "mobilenetv3": SETTINGS,
+    "mobilenetv2": PLAIN,
+    "resnet": RESNET,
+    "vit": VIT,
+}
+"""A small space of every family, for digits; the contract's tests run over all of them."""
 
 
 def lively(supernet: Supernet, seed: int = 0) -> Supernet:
@@ -80,13 +126,12 @@ def lively(supernet: Supernet, seed: int = 0) -> Supernet:
                 tensor.uniform_(0.5, 1.5, generator=generator)
             elif tensor.dim() == 1 or "transform" in name or name.endswith("embedding"):
                 tensor.add_(torch.randn(tensor.shape, generator=generator), alpha=0.3)
-        supernet.classifier.weight.normal_(generator=generator)
+        supernet.get_submodule(supernet.layers[-1].name).weight.normal_(generator=generator)
     return supernet.eval()
 
 
-def small_supernet(seed: int = 0, family: str = "mobilenetv3") -> Supernet:
-    generator = torch.Generator().manual_seed(seed)
-    return lively(Supernet(EXAMPLES[family], generator=generator), seed)
+def small_supernet(seed: int = 0, settings: NetworkSettings = SETTINGS) -> Supernet:
+    return lively(Supernet(settings, generator=torch.Generator().manual_seed(seed)), seed)
 
 
 def random_architectures(space: SearchSpace, count: int, seed: int = 0) -> list[Architecture]:
@@ -96,9 +141,9 @@ def random_architectures(space: SearchSpace, count: int, seed: int = 0) -> list[
 
 
 def random_images(
-    architecture: Architecture, count: int = 3, family: str = "mobilenetv3"
+    architecture: Architecture, count: int = 3, settings: NetworkSettings = SETTINGS
 ) -> torch.Tensor:
-    shape = (count, *EXAMPLES[family].input_shape(architecture))
+    shape = (count, *settings.input_shape(architecture))
     return torch.randn(shape, generator=torch.Generator().manual_seed(1))
 
 

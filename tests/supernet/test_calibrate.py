@@ -30,9 +30,9 @@ def test_statistics_are_the_averages_of_the_batches_weighted_by_size() -> None:
     assert not any(module.training for module in network.modules())
 
 
-@pytest.mark.parametrize("family", EXAMPLES)
-def test_earlier_statistics_leave_no_trace(family: str) -> None:
-    supernet = small_supernet(family=family)
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_earlier_statistics_leave_no_trace(name: str) -> None:
+    supernet = small_supernet(settings=EXAMPLES[name])
     for architecture in random_architectures(supernet.space, 3):
         network, other = supernet.extract(architecture), supernet.extract(architecture)
         for module in other.modules():

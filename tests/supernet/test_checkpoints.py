@@ -7,13 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from supernet_examples import (
-    EXAMPLES,
-    SETTINGS,
-    random_architectures,
-    random_images,
-    small_supernet,
-)
+from supernet_examples import SETTINGS, random_architectures, random_images, small_supernet
 
 from supernet.base import Supernet
 from supernet.checkpoints import (
@@ -154,17 +148,16 @@ def test_a_limit_on_file_size_leaves_the_previous_checkpoint(tmp_path: Path) -> 
     check_full_disk(done.stdout, "File too large")
 
 
-@pytest.mark.parametrize("family", EXAMPLES)
-def test_a_stored_supernet_comes_back_and_its_version_names_it(tmp_path: Path, family: str) -> None:
-    supernet = small_supernet(family=family)
+def test_a_stored_supernet_comes_back_and_its_version_names_it(tmp_path: Path) -> None:
+    supernet = small_supernet()
     version = save_supernet(tmp_path / "a", supernet)
     assert save_supernet(tmp_path / "b", supernet) == version
-    assert save_supernet(tmp_path / "c", small_supernet(1, family)) != version
+    assert save_supernet(tmp_path / "c", small_supernet(1)) != version
     loaded = load_supernet(tmp_path / "a")
-    assert loaded.settings == EXAMPLES[family]
+    assert loaded.settings == SETTINGS
     assert not loaded.training
     for architecture in random_architectures(supernet.space, 3):
-        x = random_images(architecture, family=family)
+        x = random_images(architecture)
         assert torch.equal(loaded(x, architecture), supernet(x, architecture))
 
 

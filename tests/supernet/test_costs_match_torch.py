@@ -20,12 +20,11 @@ from supernet.network import Network, fold
 
 
 def networks() -> Iterator[Network]:
+    """Several of every example, and one of every preset."""
     presets = [
-        (family.from_preset(name), 1 if name == "imagenet" else 3)
-        for family in NETWORK_FAMILIES.values()
-        for name in family.presets
+        family.from_preset(name) for family in NETWORK_FAMILIES.values() for name in family.presets
     ]
-    for settings, count in [*((settings, 8) for settings in EXAMPLES.values()), *presets]:
+    for settings, count in [(s, 8) for s in EXAMPLES.values()] + [(s, 1) for s in presets]:
         space = settings.build()
         for row in space.sample(count, np.random.default_rng(0)):
             generator = torch.Generator().manual_seed(0)
@@ -35,7 +34,8 @@ def networks() -> Iterator[Network]:
 class AllocationMode(TorchDispatchMode):
     """Counts the elements alive in outputs of operations, by their memory.
 
-    Of several outputs the first counts: the others are statistics for a backward pass.
+    Of several outputs the first counts: the others are for a backward pass (statistics of norms
+    and of attention, places of the maxima of windows).
     """
 
     def __init__(self, network: nn.Module, *inputs: torch.Tensor) -> None:
@@ -83,7 +83,7 @@ def fused_attention_flops(q: Any, k: Any, v: Any, *args: Any, **kwargs: Any) -> 
     return int(sdpa_flop_count(q, k, v))
 
 
-# torch's counter knows its fused attention of every device but this one.
+# torch's counter knows the fused attention of every device but this one.
 UNCOUNTED = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: fused_attention_flops}
 
 

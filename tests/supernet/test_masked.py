@@ -137,7 +137,7 @@ def test_it_works_under_autocast() -> None:
 
 
 def test_networks_that_a_mask_cannot_make_of_one_are_refused() -> None:
-    supernet = small_supernet()
+    supernet = small_supernet()  # of a convolutional family
     architectures = [supernet.space.smallest(), supernet.space.largest()]
     with pytest.raises(MaskError, match="input must have one height and width"):
         masked_forward(supernet, torch.zeros(2, 1, 12, 12), architectures, torch.tensor([0, 1]))

@@ -2,7 +2,7 @@ import copy
 
 import pytest
 import torch
-from supernet_examples import EXAMPLES, random_architectures, random_images, small_supernet
+from supernet_examples import random_architectures, random_images, small_supernet
 
 from search_space.layers import LayerGraph
 from supernet.network import Network, fold
@@ -64,23 +64,21 @@ def test_initial_weights_have_the_stated_spread() -> None:
     assert std["depthwise.bias"] == std["classifier.bias"] == 0
 
 
-@pytest.mark.parametrize("family", EXAMPLES)
-def test_folding_keeps_the_function_and_leaves_no_batch_norm(family: str) -> None:
-    supernet = small_supernet(family=family)
+def test_folding_keeps_the_function_and_leaves_no_batch_norm() -> None:
+    supernet = small_supernet()
     for architecture in random_architectures(supernet.space, 6):
         network = supernet.extract(architecture)
         before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
         folded = fold(network)
         assert not any(layer.op == "batch_norm" for layer in folded.layers)
         assert not folded.training
-        x = random_images(architecture, family=family)
+        x = random_images(architecture)
         torch.testing.assert_close(folded(x), network(x), rtol=1e-4, atol=1e-5)
         assert all(torch.equal(before[name], t) for name, t in network.state_dict().items())
 
 
-@pytest.mark.parametrize("family", EXAMPLES)
-def test_folding_a_folded_network_changes_nothing(family: str) -> None:
-    supernet = small_supernet(family=family)
+def test_folding_a_folded_network_changes_nothing() -> None:
+    supernet = small_supernet()
     folded = fold(supernet.extract(supernet.space.largest()))
     again = fold(folded)
     assert again.layers == folded.layers
@@ -105,3 +103,20 @@ def test_a_copy_is_independent() -> None:
             parameter.zero_()
     assert torch.equal(network(x), expected)
     assert not twin(x).any()
+
+
+def test_pools_leave_out_what_lies_beyond_the_border() -> None:
+    x = torch.tensor([[1.0, -2.0, 6.0], [3.0, 2.0, -4.0], [-8.0, 0.0, -5.0]])[None, None]
+    graph = LayerGraph((1, 3, 3))
+    graph.average_pool("pool", graph.input, 2)
+    assert Network(graph.layers())(x).tolist() == [[[[1.0, 1.0], [-4.0, -5.0]]]]
+    graph = LayerGraph((1, 3, 3))
+    graph.max_pool("pool", graph.input, kernel=3, stride=2)
+    assert Network(graph.layers())(x - 10).tolist() == [[[[-7.0, -4.0], [-7.0, -8.0]]]]
+
+
+def test_relu6_is_cut_off_at_six() -> None:
+    graph = LayerGraph((1, 1, 3))
+    graph.activation("activation", graph.input, "relu6")
+    x = torch.tensor([-1.0, 5.0, 7.0])[None, None, None]
+    assert Network(graph.layers())(x).tolist() == [[[[0.0, 5.0, 6.0]]]]
