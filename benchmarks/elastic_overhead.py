@@ -1,11 +1,11 @@
 """What a network costs inside the supernet, against the same network extracted.
 
-Forward, and forward plus backward, of the smallest, the middle and the largest network of the
-`cifar` preset, in training mode, with channels last (what training uses); for comparison, the
-extracted network in the contiguous format. All alternatives of one network run in turn; a ratio is
-the median of the ratios within each turn, which a machine that slows down does not move.
+Forward, and forward plus backward, of the smallest, the middle and the largest network of a
+family's `cifar` preset, in training mode, with channels last (what training uses); for comparison,
+the extracted network in the contiguous format. All alternatives of one network run in turn; a ratio
+is the median of the ratios within each turn, which a machine that slows down does not move.
 
-    python benchmarks/elastic_overhead.py [--quick] [--json FILE]
+    python benchmarks/elastic_overhead.py [--family KIND] [--quick] [--json FILE]
 """
 
 import statistics
@@ -15,8 +15,8 @@ import torch
 from harness import Figure, Timing, interleaved, parse_arguments, report
 from torch import Tensor
 
-from search_space.cnn import MobileNetV3Settings
 from search_space.costs import costs
+from search_space.families import NETWORK_FAMILIES
 from search_space.space import Architecture, SearchSpace
 from supernet.base import Supernet
 from supernet.data import in_memory_format
@@ -100,9 +100,10 @@ def figures(name: str, timings: Mapping[str, Timing]) -> list[Figure]:
 
 def main() -> None:
     """Measures and reports."""
-    arguments = parse_arguments(__doc__)
+    families = [kind for kind, family in NETWORK_FAMILIES.items() if "cifar" in family.presets]
+    arguments = parse_arguments(__doc__, families)
     torch.manual_seed(0)
-    supernet = Supernet(MobileNetV3Settings.from_preset("cifar")).train()
+    supernet = Supernet(NETWORK_FAMILIES[arguments.family].from_preset("cifar")).train()
     space = supernet.space
     found: list[Figure] = []
     named = {"smallest": space.smallest(), "middle": middle(space), "largest": space.largest()}
@@ -113,8 +114,8 @@ def main() -> None:
         found.append(Figure(f"{name}: multiply-accumulates", macs / 1e6, "million"))
         found += figures(name, timings)
     title = (
-        f"Networks inside the cifar supernet, batch of {BATCH_SIZE}, {torch.get_num_threads()} "
-        f"threads, torch {torch.__version__}"
+        f"Networks inside the {arguments.family} cifar supernet, batch of {BATCH_SIZE}, "
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}"
     )
     report(title, found, arguments)
 

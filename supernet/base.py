@@ -7,13 +7,14 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from search_space.families import NetworkSettings
-from search_space.layers import Layer
+from search_space.family import NetworkSettings
+from search_space.layers import PARAMETRIC, Layer
 from search_space.space import Architecture, Option, SearchSpace
 from supernet.channels import by_layer, channel_groups, is_depthwise, sort_by_importance
 from supernet.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticLinear
 from supernet.network import Network, add_at, initialize
 from supernet.plans import Operation, Plan
+from supernet.tokens import LayerNorm, PositionEmbedding, token_module
 
 MAX_CACHED_PLANS = 256
 
@@ -52,7 +53,7 @@ class Supernet(nn.Module):
         self.layers = settings.lower(self.space.largest())
         kernels = _kernel_sizes(settings, self.space)
         for layer in self.layers:
-            if layer.op in ("conv", "linear", "batch_norm"):
+            if layer.op in PARAMETRIC:
                 add_at(self, layer.name, _elastic(layer, kernels))
         self._plans: OrderedDict[str, tuple[Plan, tuple[int, ...]]] = OrderedDict()
         initialize(self, generator or torch.Generator().manual_seed(0))
@@ -101,7 +102,7 @@ class Supernet(nn.Module):
         network.to(next(self.parameters()).device)
         with torch.no_grad():
             for layer in network.layers:
-                if layer.op in ("conv", "linear", "batch_norm"):
+                if layer.op in PARAMETRIC:
                     target = network.get_submodule(layer.name).state_dict()
                     for kind, tensor in self._slices(layer).items():
                         target[kind].copy_(tensor)
@@ -128,13 +129,14 @@ class Supernet(nn.Module):
             self._plans.move_to_end(architecture.digest)
             return known
         layers = self.settings.lower(self.space.validate(architecture))
-        made = Plan(layers, self._bind), layers[0].out_shape
+        made = Plan(layers, self.operation), layers[0].out_shape
         self._plans[architecture.digest] = made
         if len(self._plans) > MAX_CACHED_PLANS:
             self._plans.popitem(last=False)
         return made
 
-    def _bind(self, layer: Layer) -> Operation:
+    def operation(self, layer: Layer) -> Operation:
+        """Returns what computes a layer with weights, sliced to the sizes of that layer."""
         module = self.get_submodule(layer.name)
         # `forward` itself: the checks for hooks in a module's call cost as much as slicing.
         if isinstance(module, ElasticConv2d):
@@ -143,10 +145,13 @@ class Supernet(nn.Module):
                 out_channels=layer.out_channels,
                 kernel=layer.kernel,
                 stride=layer.stride,
+                padding=layer.padding,
+                in_heads=layer.in_heads,
+                out_heads=layer.out_heads,
             )
         if isinstance(module, ElasticLinear):
             return partial(module.forward, out_features=layer.out_channels)
-        assert isinstance(module, ElasticBatchNorm2d)
+        assert isinstance(module, ElasticBatchNorm2d | LayerNorm | PositionEmbedding)
         return module.forward
 
     def _slices(self, layer: Layer) -> dict[str, Tensor]:
@@ -155,8 +160,18 @@ class Supernet(nn.Module):
             kinds = ("weight", "bias", "running_mean", "running_var")
             return dict(zip(kinds, module.sliced(layer.in_channels), strict=True))
         if isinstance(module, ElasticConv2d):
-            weight, bias = module.sliced(layer.in_channels, layer.out_channels, layer.kernel)
+            weight, bias = module.sliced(
+                layer.in_channels,
+                layer.out_channels,
+                layer.kernel,
+                layer.in_heads,
+                layer.out_heads,
+            )
             return {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
+        if isinstance(module, LayerNorm):
+            return dict(zip(("weight", "bias"), module.sliced(layer.in_channels), strict=True))
+        if isinstance(module, PositionEmbedding):
+            return {"embedding": module.sliced(*layer.out_shape)}
         assert isinstance(module, ElasticLinear)
         weight, bias = module.sliced(layer.in_channels, layer.out_channels)
         return {"weight": weight, "bias": bias}
@@ -167,12 +182,16 @@ def _elastic(layer: Layer, kernels: Mapping[str, Sequence[int]]) -> nn.Module:
         return ElasticBatchNorm2d(layer.in_channels)
     if layer.op == "linear":
         return ElasticLinear(layer.in_channels, layer.out_channels)
+    if (found := token_module(layer)) is not None:
+        return found
     return ElasticConv2d(
         layer.in_channels,
         layer.out_channels,
         kernels[layer.name],
         depthwise=is_depthwise(layer),
         bias=layer.bias,
+        in_heads=layer.in_heads,
+        out_heads=layer.out_heads,
     )
 
 

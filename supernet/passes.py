@@ -99,7 +99,7 @@ class Passes:
         self.teacher: Teacher | None = None
 
     def run(self, step: Step, batch: Batch, scaled: Scaled) -> PassSums:
-        """Adds the gradients of a step's loss, as `scaled` scales it, to those of the parameters."""
+        """Adds the gradients of a step's scaled loss to those of the parameters."""
         zero = torch.zeros((), device=self._device)
         sums = PassSums(torch.zeros(len(step.subnets), device=self._device), zero, zero, zero)
         for part in batch.split(self._settings.accumulation_steps):

@@ -4,8 +4,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from search_space.families import NetworkSettings
+from search_space.masking import MaskError, can_mask
 from search_space.space import SearchSpace
 from supernet.schedules.base import Horizon, InvalidTrainingError, Schedule
+from supernet.schedules.multi_architecture import MultiArchitectureSettings
 from supernet.schedules.sandwich import SandwichSettings
 from supernet.schedules.settings import ScheduleSettings
 
@@ -84,8 +87,15 @@ class TrainingSettings(BaseModel):
     augmentation: AugmentationSettings = AugmentationSettings()
     checkpoint_every_epochs: int = Field(default=1, ge=1, le=100_000)
 
-    def build_schedule(self, space: SearchSpace, num_images: int) -> Schedule:
+    def build_schedule(
+        self, network: NetworkSettings, space: SearchSpace, num_images: int
+    ) -> Schedule:
         """Returns the schedule of a training on so many images.
+
+        Args:
+            network: settings of the family.
+            space: its space, or what is left of it.
+            num_images: training images.
 
         Raises:
             InvalidTrainingError: the batch is larger than the data, or the schedule does not fit
@@ -98,6 +108,12 @@ class TrainingSettings(BaseModel):
         horizon = Horizon(
             self.epochs, num_images // self.batch_size, self.learning_rate, self.warmup_epochs
         )
+        if isinstance(self.schedule, MultiArchitectureSettings):
+            try:
+                can_mask(network, space)
+            except MaskError as error:
+                rule = f"must fit the family ({error})"
+                raise InvalidTrainingError("schedule.kind", rule, self.schedule.kind) from error
         return self.schedule.build(space, horizon)
 
     @classmethod

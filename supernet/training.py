@@ -120,7 +120,7 @@ class _Training:
         self._seed = seed
         self._checkpoints = checkpoints
         self.group = group
-        self._schedule = settings.build_schedule(supernet.space, len(data.train))
+        self._schedule = settings.build_schedule(supernet.settings, supernet.space, len(data.train))
         self.steps_per_epoch = len(data.train) // settings.batch_size
         self.num_steps = settings.epochs * self.steps_per_epoch
         self.step = 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from search_space.families import NetworkSettings
+from search_space.family import NetworkSettings
 from search_space.space import Option
 from supernet.reports import EpochReport
 from supernet.settings import AccuracySettings, TrainingSettings

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from search_space.families import NetworkSettings, space_settings
+from search_space.families import space_settings
+from search_space.family import NetworkSettings
 from search_space.outcomes import Measured, Outcome
 from server.execution.context import JobContext, JobFailedError, JobStopped
 from server.execution.evaluation import BatchEvaluator, open_pool

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from search_space.cnn import MobileNetV3Settings
+from search_space.family import NetworkSettings
 from search_space.space import InvalidArchitectureError
 from server.errors import Fault, InvalidRequestError
 from server.routes import spaces
@@ -46,7 +46,7 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
     data_set = store.get_data_set(body.data_set)
     _check_images(data_set, settings)
     try:
-        body.training.build_schedule(settings.build(), data_set.counts["train"])
+        body.training.build_schedule(settings, settings.build(), data_set.counts["train"])
     except InvalidTrainingError as error:
         pointer = f"/training/{error.field.replace('.', '/')}"
         raise InvalidRequestError.single(pointer, error.rule, error.value) from None
@@ -66,7 +66,7 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
     return view(row, job)
 
 
-def _check_images(data_set: DataSetRow, settings: MobileNetV3Settings) -> None:
+def _check_images(data_set: DataSetRow, settings: NetworkSettings) -> None:
     """Returns if networks of the space take the data set's images and labels.
 
     Raises:

@@ -41,9 +41,6 @@ class MultiArchitecture(Schedule):
         space: of the architectures.
         horizon: of the training.
         settings: how many networks, how fast.
-
-    Raises:
-        InvalidTrainingError: the networks of the space cannot be trained in one pass.
     """
 
     def __init__(

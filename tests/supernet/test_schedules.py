@@ -40,7 +40,7 @@ def steps(schedule: Schedule) -> list[Step]:
     return [step_of(schedule, number, number) for number in range(schedule.horizon.num_steps)]
 
 
-# --- the rate -------------------------------------------------------------------------------------
+# --- the rate ----------------------------------------
 
 
 def test_the_learning_rate_warms_up_and_falls_to_zero_along_a_cosine() -> None:
@@ -61,7 +61,7 @@ def test_a_warm_up_longer_than_the_training_never_ends() -> None:
     assert Horizon(1, 4, 0.4, 4).rate(3) == pytest.approx(0.4)
 
 
-# --- what all have in common ----------------------------------------------------------------------
+# --- what all have in common ----------------------------------------
 
 
 @pytest.mark.parametrize("settings", EVERY_KIND, ids=lambda settings: settings.kind)
@@ -89,7 +89,7 @@ def test_steps_are_of_the_space_and_students_follow_their_teachers(
     assert len(steps(schedule)) == 100
 
 
-# --- single and sandwich --------------------------------------------------------------------------
+# --- single and sandwich ----------------------------------------
 
 
 def test_a_single_architecture_is_trained_on_labels_and_if_wanted_on_a_teacher() -> None:
@@ -110,7 +110,7 @@ def test_the_sandwich_is_the_largest_on_labels_and_others_on_its_outputs() -> No
     assert [subnet.losses for subnet in subnets[2:]] == [(Loss("largest"),)] * 3
 
 
-# --- delayed shrinking ----------------------------------------------------------------------------
+# --- delayed shrinking ----------------------------------------
 
 
 def delayed(horizon: Horizon = HORIZON, **given: object) -> DelayedShrinking:
@@ -164,7 +164,7 @@ def test_a_ramp_beyond_the_end_is_refused() -> None:
         delayed(ramp_epochs=10.0)
 
 
-# --- progressive shrinking ------------------------------------------------------------------------
+# --- progressive shrinking ----------------------------------------
 
 
 def test_the_published_phases_have_the_published_lengths_and_networks_per_step() -> None:
@@ -273,7 +273,7 @@ def test_every_phase_gets_an_epoch_however_short_the_training() -> None:
     assert found == ["largest", "kernel", "depth", "width"]
 
 
-# --- several architectures in one pass ------------------------------------------------------------
+# --- several architectures in one pass ----------------------------------------
 
 
 def multi(**given: object) -> MultiArchitecture:

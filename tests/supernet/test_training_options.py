@@ -77,7 +77,7 @@ def middle(space: Any) -> Architecture:
     return architecture
 
 
-# --- delayed shrinking: weighted losses are masked gradients ----------------------------------------
+# --- delayed shrinking: weighted losses are masked gradients ----------------------------
 
 
 def active_masks(supernet: Supernet, architecture: Architecture) -> dict[str, Tensor]:
@@ -112,7 +112,7 @@ def test_weighting_losses_equals_masking_gradients() -> None:
         torch.testing.assert_close(gradient, expected[name], rtol=1e-4, atol=1e-6, msg=name)
 
 
-# --- distillation -----------------------------------------------------------------------------------
+# --- distillation ----------------------------------------
 
 
 def test_the_soft_loss_is_hintons() -> None:
@@ -155,7 +155,7 @@ def test_a_teacher_helps_a_training_along_and_stays_as_it_is() -> None:
         assert torch.equal(parameter, before[name])
 
 
-# --- memory and precision ---------------------------------------------------------------------------
+# --- memory and precision ----------------------------------------
 
 
 def test_accumulated_gradients_are_those_of_the_whole_batch_where_no_batch_norm_is_in_between() -> (
@@ -231,7 +231,7 @@ def test_a_compiled_training_is_the_same_training() -> None:
     assert_close(trained(compile=True, **given), trained(**given), tolerance=1e-4)
 
 
-# --- optimizers and averages ------------------------------------------------------------------------
+# --- optimizers and averages ----------------------------------------
 
 
 def test_adamw_is_torchs() -> None:
