@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from search_space.families import NetworkSettings
+from search_space.family import NetworkSettings
 from search_space.masking import MaskError, can_mask
 from search_space.space import SearchSpace
 from supernet.schedules.base import Horizon, InvalidTrainingError, Schedule
