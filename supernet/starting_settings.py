@@ -143,7 +143,7 @@ def check_same_network(wanted: NetworkSettings, found: NetworkSettings) -> None:
     )
     if difference is not None:
         field, expected, value = difference
-        raise InvalidStartError(field, f"must be {expected!r} as in the training's space", value)
+        raise InvalidStartError(field, f"must be {expected!r}, as in the training's space", value)
 
 
 def _difference(wanted: Any, found: Any, path: str = "") -> tuple[str, Any, Any] | None:

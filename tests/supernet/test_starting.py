@@ -99,9 +99,12 @@ def test_one_network_of_a_supernet_is_what_it_computes_there(
     [
         (
             {"stem_width": 8, "first_block_width": 8},
-            "stem_width must be 8 as in the training's space, got 4",
+            "stem_width must be 8, as in the training's space, got 4",
         ),
-        ({"resolutions": (8,)}, r"resolutions must be \[8\] as in the training's space, got \[8, "),
+        (
+            {"resolutions": (8,)},
+            r"resolutions must be \[8\], as in the training's space, got \[8, 12\]",
+        ),
         (
             {"stages": (SETTINGS.stages[0].model_copy(update={"widths": (4, 6)}),)},
             r"stages must be \[\{.*",
@@ -113,7 +116,7 @@ def test_one_network_of_a_supernet_is_what_it_computes_there(
                     SETTINGS.stages[1],
                 )
             },
-            "stages.0.widths.1 must be 6 as in the training's space, got 8",
+            "stages.0.widths.1 must be 6, as in the training's space, got 8",
         ),
     ],
 )

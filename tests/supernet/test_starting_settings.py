@@ -75,7 +75,7 @@ def test_networks_are_the_same_whatever_their_classes() -> None:
     check_same_network(digits, MobileNetV3Settings.from_preset("digits", num_classes=3))
     with pytest.raises(InvalidStartError) as caught:
         check_same_network(digits, MobileNetV3Settings.from_preset("digits", head_width=48))
-    assert str(caught.value) == "head_width must be 96 as in the training's space, got 48"
+    assert str(caught.value) == "head_width must be 96, as in the training's space, got 48"
 
 
 def test_to_choose_a_start_takes_no_torch() -> None:
