@@ -66,9 +66,7 @@ def _train(job: TrainingJob, progress: Any) -> None:
     context = ray.train.get_context()
     rank = context.get_world_rank()
     device = ray.train.torch.get_device()
-    supernet = Supernet(
-        job.network, allowed=job.allowed, generator=torch.Generator().manual_seed(job.seed)
-    ).to(device)
+    supernet = job.new_supernet().to(device)
     data = TensorData.from_file(job.data_path).to(device)
 
     def report(epoch: EpochReport) -> None:

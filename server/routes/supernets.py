@@ -5,7 +5,7 @@ from fastapi import APIRouter, Response
 from search_space.family import NetworkSettings
 from search_space.space import InvalidArchitectureError
 from server.errors import Fault, InvalidRequestError
-from server.routes import spaces
+from server.routes import spaces, starts
 from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
 from server.schemas.requests import SupernetBody
 from server.schemas.responses import PageOf, SupernetView
@@ -24,6 +24,7 @@ def view(row: SupernetRow, job: JobRow) -> SupernetView:
         space=row.space_id,
         data_set=row.data_set_id,
         training=row.training,
+        start=row.start,
         resources=row.resources,
         seed=row.seed,
         job=row.job_id,
@@ -34,9 +35,11 @@ def view(row: SupernetRow, job: JobRow) -> SupernetView:
     )
 
 
-@router.post("", status_code=202, operation_id="create_supernet", responses=problems(404, *BODY))
+@router.post(
+    "", status_code=202, operation_id="create_supernet", responses=problems(404, 409, *BODY)
+)
 def create(body: SupernetBody, service: ServiceDep, response: Response) -> SupernetView:
-    """Submits the training of a supernet; follow its job."""
+    """Submits the training of a supernet; follow its job. 409 if its start is in training."""
     store = service.store
     if isinstance(body.space, str):
         space = store.get_space(body.space)
@@ -54,6 +57,7 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
         raise InvalidRequestError.single(
             f"/training/schedule/architecture/{error.choice}", error.rule, error.value
         ) from None
+    start, start_file = starts.resolve(body.start, settings, service)
     row, job = store.add_supernet(
         name=body.name,
         space_id=space.id,
@@ -61,6 +65,8 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
         training=body.training.model_dump(mode="json"),
         resources=body.resources.model_dump(mode="json"),
         seed=body.seed,
+        start=start,
+        start_file=start_file,
     )
     response.headers["Location"] = f"/v1/supernets/{row.id}"
     return view(row, job)

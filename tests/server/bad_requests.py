@@ -232,6 +232,60 @@ CASES: dict[str, tuple[str, Any, str, str, Any]] = {
         "is not a choice of space 'mobilenetv3'",
         1,
     ),
+    "an unknown start": (
+        "/v1/supernets",
+        supernet_body(start={"kind": "warm"}),
+        "/start/kind",
+        "must be one of 'scratch', 'supernet', 'weights', 'once_for_all'",
+        "warm",
+    ),
+    "weights without a path": (
+        "/v1/supernets",
+        supernet_body(start={"kind": "weights"}),
+        "/start/path",
+        "must be given",
+        None,
+    ),
+    "a start in another space": (
+        "/v1/supernets",
+        supernet_body(
+            space={**DIGITS, "head_width": 48}, start={"kind": "supernet", "supernet": "SUPERNET"}
+        ),
+        "/start/supernet",
+        (
+            "must be of the same space but for num_classes: "
+            "its head_width must be 48, as in the training's space"
+        ),
+        96,
+    ),
+    "weights outside the data folder": (
+        "/v1/supernets",
+        supernet_body(start={"kind": "weights", "path": "link.npz"}),
+        "/start/path",
+        "must lie inside the data folder",
+        "link.npz",
+    ),
+    "weights that are not there": (
+        "/v1/supernets",
+        supernet_body(start={"kind": "weights", "path": "none.safetensors"}),
+        "/start/path",
+        "must name a file in the data folder",
+        "none.safetensors",
+    ),
+    "weights in another format": (
+        "/v1/supernets",
+        supernet_body(start={"kind": "weights", "path": "floats.npz"}),
+        "/start/path",
+        "must name a safetensors file",
+        "floats.npz",
+    ),
+    "a checkpoint in another format": (
+        "/v1/supernets",
+        supernet_body(start={"kind": "once_for_all", "path": "floats.npz"}),
+        "/start/path",
+        "must name a file that torch.save wrote",
+        "floats.npz",
+    ),
     "zero evaluations": (
         "/v1/searches",
         search_body(evaluations=0),
