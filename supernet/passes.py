@@ -114,7 +114,7 @@ class Passes:
     ) -> None:
         """Each sub-network sees all images; the largest's outputs are kept for those after it."""
         inputs = _Resized(batch.images, channels_last=self._settings.channels_last)
-        targets = _SoftTargets(self, batch)
+        targets = _SoftTargets(self.teacher, batch, self._autocast())
         for number, subnet in enumerate(subnets):
             resolution = self._supernet.settings.resolution(subnet.architecture)
             logits = self._logits(inputs.at(resolution), subnet.architecture)
@@ -213,9 +213,10 @@ class _SoftTargets:
         largest: logits of the step's largest network; None before it has run.
     """
 
-    def __init__(self, passes: Passes, batch: Batch) -> None:
-        self._passes = passes
+    def __init__(self, teacher: Teacher | None, batch: Batch, context: torch.autocast) -> None:
+        self._teacher = teacher
         self._batch = batch
+        self._autocast = context
         self._of_teacher: dict[int, Tensor] = {}
         self.largest: Tensor | None = None
 
@@ -224,12 +225,11 @@ class _SoftTargets:
         if loss.targets == "largest":
             assert self.largest is not None, "the largest network comes before its students"
             return self.largest
-        teacher = self._passes.teacher
+        teacher = self._teacher
         assert teacher is not None, "checked when the training began"
         if resolution not in self._of_teacher:
-            channels_last = self._passes._settings.channels_last
-            with self._passes._autocast():
-                logits = teacher.logits(self._batch.images, resolution, channels_last=channels_last)
+            with self._autocast:
+                logits = teacher(self._batch.images, resolution)
             self._of_teacher[resolution] = logits.float()
         return self._of_teacher[resolution]
 

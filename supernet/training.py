@@ -32,7 +32,7 @@ from supernet.passes import Batch, Passes, PassSums
 from supernet.reports import DivergedError, EpochReport, EpochSums
 from supernet.schedules.base import InvalidTrainingError, Step
 from supernet.settings import TrainingSettings
-from supernet.teachers import Teacher
+from supernet.teachers import FrozenLargest, Teacher
 
 
 def train(
@@ -137,7 +137,7 @@ class _Training:
         )
         self._passes = Passes(supernet, settings, self._schedule, settings.batch_size)
         self._passes.teacher = teacher
-        self._owns_teacher = False
+        self._own_teacher: FrozenLargest | None = None
         if self._schedule.needs_teacher and teacher is None:
             rule = "needs a teacher: a trained supernet"
             raise InvalidTrainingError("schedule.distillation", rule, None)
@@ -177,9 +177,7 @@ class _Training:
         self._supernet.load_state_dict(dict(state.model))
         load_optimizer_state(self._optimizer, self._supernet, state.optimizer)
         if state.teacher:
-            self._keep_teacher()
-            assert self._passes.teacher is not None
-            self._passes.teacher.load_state_dict(state.teacher)
+            self._keep_teacher().load_state_dict(state.teacher)
         if self._average is not None:
             self._average.load(state.average)
         self._scaler.load_state_dict(dict(state.loss_scale))
@@ -190,7 +188,7 @@ class _Training:
         """Writes a checkpoint, on rank 0."""
         if self._checkpoints is None or self.group.rank != 0:
             return
-        teacher = self._passes.teacher if self._owns_teacher else None
+        teacher = self._own_teacher
         self._checkpoints.save(
             TrainingState(
                 identity=self._identity(),
@@ -223,7 +221,10 @@ class _Training:
         if position == 0 or len(self._order) == 0:
             self._order = epoch_order(len(self._data.train), self._seed, epoch).to(self._device)
         for action in self._schedule.actions(self.step):
-            self._sort_channels() if action == "sort_channels" else self._keep_teacher()
+            if action == "sort_channels":
+                self._sort_channels()
+            else:
+                self._keep_teacher()
         rng = np.random.default_rng([self._seed, SCHEDULE_STREAM, self.step])
         step = self._schedule.step(self.step, rng)
         self._gradients.zero()
@@ -238,9 +239,11 @@ class _Training:
             companions.append(self._average.tensors)
         self._supernet.sort_channels(*companions)
 
-    def _keep_teacher(self) -> None:
-        self._passes.teacher = Teacher.copy_of(self._supernet)
-        self._owns_teacher = True
+    def _keep_teacher(self) -> FrozenLargest:
+        channels_last = self._settings.channels_last
+        self._own_teacher = FrozenLargest(self._supernet, channels_last=channels_last)
+        self._passes.teacher = self._own_teacher
+        return self._own_teacher
 
     def _share(self, position: int) -> Batch:
         """Returns this rank's part of the epoch's batch `position`."""

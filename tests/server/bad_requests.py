@@ -9,6 +9,7 @@ from search_space.families import FAMILIES
 from search_space.outcomes import METRIC_GOALS
 
 DIGITS = {"kind": "mobilenetv3", "preset": "digits"}
+DIMENSIONS = ("width", "depth", "kernel_size", "expand_ratio")
 OBJECTIVES = [{"metric": "top1_percent"}]
 
 
@@ -210,7 +211,7 @@ CASES: dict[str, tuple[str, Any, str, str, Any]] = {
             }
         ),
         "/training/schedule/phases/1/admitted/heads",
-        ...,  # the dimensions that there are
+        f"must be a dimension of the space, one of {DIMENSIONS}",
         "heads",
     ),
     "a ramp longer than the training": (

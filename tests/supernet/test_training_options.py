@@ -12,14 +12,15 @@ from search_space.cnn import MobileNetV3Settings
 from search_space.space import Architecture
 from supernet.averages import WeightAverage
 from supernet.base import Supernet
-from supernet.checkpoints import CheckpointFolder
+from supernet.checkpoints import CheckpointFolder, save_supernet
+from supernet.files import sha256_of
 from supernet.passes import Batch, Passes, soft_loss
 from supernet.reports import DivergedError, EpochReport
 from supernet.schedules.base import Horizon, Loss, Step, Subnet
 from supernet.schedules.sandwich import SandwichSettings
 from supernet.schedules.single import SingleSettings
-from supernet.settings import TrainingSettings
-from supernet.teachers import Teacher
+from supernet.settings import AccuracySettings, TrainingSettings
+from supernet.teachers import FrozenLargest, largest_as_teacher
 from supernet.training import train
 
 DATA = few_digits(40)
@@ -58,7 +59,7 @@ def gradients(supernet: Supernet, step: Step, **given: Any) -> dict[str, Tensor]
     schedule = SandwichSettings().build(supernet.space, HORIZON)
     passes = Passes(supernet, settings, schedule, 12)
     if any(loss.targets == "teacher" for subnet in step.subnets for loss in subnet.losses):
-        passes.teacher = Teacher.copy_of(small_supernet(seed=5))
+        passes.teacher = FrozenLargest(small_supernet(seed=5), channels_last=True)
     supernet.zero_grad()
     passes.run(step, batch(), lambda loss: loss)
     return {
@@ -142,17 +143,21 @@ def test_a_network_is_distilled_from_its_teacher() -> None:
             torch.testing.assert_close(found[name], parameter.grad, rtol=1e-4, atol=1e-6, msg=name)
 
 
-def test_a_teacher_helps_a_training_along_and_stays_as_it_is() -> None:
-    own = small_supernet(seed=5)
-    before = {name: tensor.clone() for name, tensor in own.named_parameters()}
+def test_a_stored_supernet_teaches_a_training_and_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "teacher.safetensors"
+    digest = save_supernet(path, small_supernet(seed=5))
+    teacher = largest_as_teacher(path, DATA, AccuracySettings())
+    images = DATA.normalize(DATA.train.images[:4])
+    before = teacher(images, 8)
+    assert torch.equal(teacher(images[:2], 12), before[:2])  # whatever the batch, and the student
     settings = TrainingSettings.model_validate(
         PLAIN | {"schedule": SingleSettings(architecture=dict(SPACE.smallest()), distillation=1.0)}
     )
     reports: list[EpochReport] = []
-    train(Supernet(SETTINGS), DATA, settings, seed=0, teacher=Teacher(own), report=reports.append)
+    train(Supernet(SETTINGS), DATA, settings, seed=0, teacher=teacher, report=reports.append)
     assert all(report.distillation_loss is not None for report in reports)
-    for name, parameter in own.named_parameters():
-        assert torch.equal(parameter, before[name])
+    assert torch.equal(teacher(images, 8), before)
+    assert sha256_of(path) == digest
 
 
 # --- memory and precision ----------------------------------------
