@@ -27,7 +27,8 @@ from supernet.base import Supernet
 from supernet.data import TensorData
 from supernet.datasets import DigitsSource, load_source
 from supernet.evaluate import Accuracy, evaluate_architecture
-from supernet.settings import AccuracySettings, SingleSettings, TrainingSettings
+from supernet.schedules.single import SingleSettings
+from supernet.settings import AccuracySettings, TrainingSettings
 from supernet.training import train
 
 FAMILY = MobileNetV3Settings.from_preset("digits")

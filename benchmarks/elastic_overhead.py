@@ -1,22 +1,22 @@
 """What a network costs inside the supernet, against the same network extracted.
 
-Forward, and forward plus backward, of the smallest, the middle and the largest network of the
-`cifar` preset, in training mode, with channels last (what training uses); for comparison, the
-extracted network in the contiguous format. All alternatives of one network run in turn; a ratio is
-the median of the ratios within each turn, which a machine that slows down does not move.
+Forward, and forward plus backward, of the smallest, the middle and the largest network of a
+family's `cifar` preset, in training mode, with channels last (what training uses); for comparison,
+the extracted network in the contiguous format. All alternatives of one network run in turn; a ratio
+is the median of the ratios within each turn, which a machine that slows down does not move.
 
-    python benchmarks/elastic_overhead.py [--quick] [--json FILE]
+    python benchmarks/elastic_overhead.py [--family KIND] [--quick] [--json FILE]
 """
 
 import statistics
 from collections.abc import Callable, Mapping
 
 import torch
-from harness import Figure, Timing, interleaved, parse_arguments, report
+from harness import Arguments, Figure, Timing, argument_parser, interleaved, report
 from torch import Tensor
 
-from search_space.cnn import MobileNetV3Settings
 from search_space.costs import costs
+from search_space.families import NETWORK_FAMILIES
 from search_space.space import Architecture, SearchSpace
 from supernet.base import Supernet
 from supernet.data import in_memory_format
@@ -100,9 +100,17 @@ def figures(name: str, timings: Mapping[str, Timing]) -> list[Figure]:
 
 def main() -> None:
     """Measures and reports."""
-    arguments = parse_arguments(__doc__)
+    families = [kind for kind, family in NETWORK_FAMILIES.items() if "cifar" in family.presets]
+    parser = argument_parser(__doc__)
+    parser.add_argument("--family", metavar="KIND", choices=families, default="mobilenetv3")
+    given = parser.parse_args()
+    run(given.family, Arguments(quick=given.quick, json_path=given.json))
+
+
+def run(family: str, arguments: Arguments) -> None:
+    """Measures and reports the networks of one family."""
     torch.manual_seed(0)
-    supernet = Supernet(MobileNetV3Settings.from_preset("cifar")).train()
+    supernet = Supernet(NETWORK_FAMILIES[family].from_preset("cifar")).train()
     space = supernet.space
     found: list[Figure] = []
     named = {"smallest": space.smallest(), "middle": middle(space), "largest": space.largest()}
@@ -113,8 +121,8 @@ def main() -> None:
         found.append(Figure(f"{name}: multiply-accumulates", macs / 1e6, "million"))
         found += figures(name, timings)
     title = (
-        f"Networks inside the cifar supernet, batch of {BATCH_SIZE}, {torch.get_num_threads()} "
-        f"threads, torch {torch.__version__}"
+        f"Networks inside the {family} cifar supernet, batch of {BATCH_SIZE}, "
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}"
     )
     report(title, found, arguments)
 

@@ -107,14 +107,23 @@ class Figure:
         return COMPARISONS[comparison](self.value, float(bound))
 
 
-def parse_arguments(description: str | None) -> Arguments:
-    """Parses the command line that all benchmarks share; the description is for `--help`."""
+def argument_parser(description: str | None) -> argparse.ArgumentParser:
+    """Returns a parser of the options that all benchmarks share, for those that need another.
+
+    Args:
+        description: for `--help`.
+    """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="finish within 50 seconds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    given = parser.parse_args()
+    return parser
+
+
+def parse_arguments(description: str | None) -> Arguments:
+    """Parses the command line that all benchmarks share; the description is for `--help`."""
+    given = argument_parser(description).parse_args()
     return Arguments(quick=given.quick, json_path=given.json)
 
 

@@ -5,25 +5,34 @@ A stem, a fixed first block, elastic stages of inverted residuals with squeeze-a
 width; per block: kernel size and expansion ratio; for the whole network: the resolution of its
 input. Every part is a setting; the published space is the preset `imagenet`, which is also the
 default: (9^2 + 9^3 + 9^4)^5 networks per resolution, 25 resolutions.
+
+The plain inverted residuals of MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381) are the same
+blocks by other settings: relu6, no squeeze-and-excitation, no feature mix layer in the head. The
+presets `mobilenetv2` and `proxyless` are the once-for-all spaces of that kind, over the widths of
+MobileNetV2, which is one of its networks, and over 1.3 times those of ProxylessNAS (Cai et al.
+2019, arXiv 1812.00332). Their sixth stage has one block: 9 times as many networks.
 """
 
-import itertools
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from search_space.family import NetworkSettings
 from search_space.layers import Layer, LayerGraph
-from search_space.space import Choice, Condition, Option, SearchSpace
+from search_space.parts import (
+    Depths,
+    Ratios,
+    Sizes,
+    choice,
+    conv_norm,
+    make_divisible,
+    needs_depth,
+    value,
+)
+from search_space.space import Choice, Option
 
-ActivationName = Literal["relu", "hard_swish"]
-
-
-def _ascending(options: tuple[float, ...]) -> tuple[float, ...]:
-    """Options ascend so that the first is the smallest and the last the largest network."""
-    if any(a >= b for a, b in itertools.pairwise(options)):
-        raise ValueError(f"options must ascend without repetition, got {options}")
-    return options
+ActivationName = Literal["relu", "relu6", "hard_swish"]
 
 
 def _odd(options: tuple[int, ...]) -> tuple[int, ...]:
@@ -32,37 +41,13 @@ def _odd(options: tuple[int, ...]) -> tuple[int, ...]:
     return options
 
 
-def _at_most_32(options: tuple[int, ...]) -> tuple[int, ...]:
-    if options[-1] > 32:
-        raise ValueError(f"a stage has at most 32 blocks, got {options}")
-    return options
-
-
-def _plain(options: tuple[float, ...]) -> tuple[float, ...]:
-    """Whole ratios are written as integers, so that 3 and 3.0 are one option with one digest."""
-    return tuple(int(option) if option == int(option) else option for option in options)
-
-
-Size = Annotated[int, Field(ge=1, le=4096, strict=True)]
-Sizes = Annotated[tuple[Size, ...], Field(min_length=1, max_length=64), AfterValidator(_ascending)]
-Ratio = Annotated[float, Field(gt=0, le=16)]
-Ratios = Annotated[
-    tuple[Ratio, ...],
-    Field(min_length=1, max_length=64),
-    AfterValidator(_plain),
-    AfterValidator(_ascending),
-]
-
-
 class StageSettings(BaseModel):
     """One elastic stage; a part with a single option is fixed and is no choice of the space."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     widths: Sizes = Field(description="Output channels.")
-    depths: Annotated[Sizes, AfterValidator(_at_most_32)] = Field(
-        default=(2, 3, 4), description="Number of blocks."
-    )
+    depths: Depths = Field(default=(2, 3, 4), description="Number of blocks.")
     kernel_sizes: Annotated[Sizes, AfterValidator(_odd)] = (3, 5, 7)
     expand_ratios: Ratios = (3, 4, 6)
     stride: Literal[1, 2] = 2
@@ -113,92 +98,126 @@ DIGITS: dict[str, Any] = {
     "head_width": 96,
     "width_divisor": 4,
 }
-PRESETS: dict[str, dict[str, Any]] = {"digits": DIGITS, "cifar": CIFAR, "imagenet": IMAGENET}
+TINY: dict[str, Any] = {
+    "input_channels": 1,
+    "num_classes": 10,
+    "resolutions": [8],
+    "stem_width": 8,
+    "stem_stride": 1,
+    "first_block_width": 8,
+    "stages": [
+        {
+            "widths": [8, 12],
+            "depths": [1, 2],
+            "kernel_sizes": [3, 5],
+            "expand_ratios": [1, 2],
+            "squeeze_excite": squeeze_excite,
+            "activation": "hard_swish",
+        }
+        | widths
+        for squeeze_excite, widths in ((False, {}), (True, {"widths": [12, 16]}))
+    ],
+    "final_expand_width": 32,
+    "head_width": 48,
+    "width_divisor": 4,
+}
 
 
-class MobileNetV3Settings(BaseModel):
-    """The space's settings: `build()` gives its choices, `lower()` the layers of a network.
+def _plain_inverted_residuals(*widths: int) -> dict[str, Any]:
+    """Returns the settings of MobileNetV2 with the given widths from the stem to the head."""
+    stem, first_block, *stages, head = widths
+    return {
+        "stem_width": stem,
+        "stem_activation": "relu6",
+        "first_block_width": first_block,
+        "first_block_activation": "relu6",
+        "stages": [
+            {"widths": [width], "depths": depths, "stride": stride, "activation": "relu6"}
+            for width, depths, stride in zip(
+                stages, [[2, 3, 4]] * 5 + [[1]], (2, 2, 2, 1, 2, 1), strict=True
+            )
+        ],
+        "final_expand_width": head,
+        "head_activation": "relu6",
+        "head_width": None,
+    }
 
-    `preset` fills every field that is not given; it is not kept, so that equal settings are equal
-    however they were written down.
-    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+MOBILENETV2 = _plain_inverted_residuals(32, 16, 24, 32, 64, 96, 160, 320, 1280)
+PROXYLESS = _plain_inverted_residuals(40, 24, 32, 56, 104, 128, 248, 416, 1664)
+
+
+class MobileNetV3Settings(NetworkSettings):
+    """The once-for-all MobileNetV3 space, also of plain MobileNetV2: inverted residuals."""
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "digits": DIGITS,
+        "cifar": CIFAR,
+        "imagenet": IMAGENET,
+        "tiny": TINY,
+        "mobilenetv2": MOBILENETV2,
+        "proxyless": PROXYLESS,
+    }
+    younger_fields: ClassVar[frozenset[str]] = frozenset(
+        {"stem_activation", "first_block_activation", "head_activation"}
+    )
 
     kind: Literal["mobilenetv3"] = "mobilenetv3"
-    preset: Literal["digits", "cifar", "imagenet"] | None = Field(default=None, exclude=True)
-    input_channels: int = Field(default=3, ge=1, le=1024)
-    num_classes: int = Field(default=1000, ge=2, le=100_000)
-    resolutions: Sizes = Field(
-        default=tuple(range(128, 225, 4)), description="Height and width of the input."
+    preset: Literal["digits", "cifar", "imagenet", "tiny", "mobilenetv2", "proxyless"] | None = (
+        Field(default=None, exclude=True)
     )
     stem_width: int = Field(default=16, ge=1, le=4096)
     stem_stride: Literal[1, 2] = 2
+    stem_activation: ActivationName = "hard_swish"
     first_block_width: int = Field(default=16, ge=1, le=4096)
+    first_block_activation: ActivationName = "relu"
     stages: tuple[StageSettings, ...] = Field(
         default=tuple(StageSettings.model_validate(stage) for stage in IMAGENET["stages"]),
         min_length=1,
         max_length=16,
     )
     final_expand_width: int = Field(default=960, ge=1, le=16_384)
-    head_width: int = Field(default=1280, ge=1, le=16_384)
+    head_width: Annotated[int, Field(ge=1, le=16_384)] | None = Field(
+        default=1280, description="Of the feature mix layer after the pooling; null for none."
+    )
+    head_activation: ActivationName = "hard_swish"
     width_divisor: int = Field(default=8, ge=1, le=64, description="Hidden widths are multiples.")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _expand_preset(cls, values: Any) -> Any:
-        if isinstance(values, Mapping) and values.get("preset") in PRESETS:
-            given = {name: value for name, value in values.items() if name != "preset"}
-            return {**PRESETS[values["preset"]], **given}
-        return values
-
-    @classmethod
-    def from_preset(cls, name: str, **overrides: Any) -> Self:
-        """Returns a preset's settings with some fields replaced."""
-        return cls.model_validate({"preset": name, **overrides})
-
-    def build(self) -> SearchSpace:
-        """Returns the space: resolution, then stage by stage width, depth and the blocks."""
-        choices = _choice("resolution", self.resolutions)
-        for number, stage in enumerate(self.stages, start=1):
-            choices += _stage_choices(f"stage{number}", stage)
-        return SearchSpace(self.kind, choices, fixed=self.model_dump(mode="json"))
-
-    def resolution(self, architecture: Mapping[str, Option]) -> int:
-        """Returns the height and width of a network's input."""
-        return int(_value(architecture, "resolution", self.resolutions))
-
-    def input_shape(self, architecture: Mapping[str, Option]) -> tuple[int, int, int]:
-        """Returns (channels, height, width) of a network's input."""
-        resolution = self.resolution(architecture)
-        return (self.input_channels, resolution, resolution)
+    def network_choices(self) -> list[Choice]:
+        """Returns stage by stage width, depth and the blocks."""
+        return [
+            found
+            for number, stage in enumerate(self.stages, start=1)
+            for found in _stage_choices(f"stage{number}", stage)
+        ]
 
     def lower(self, architecture: Mapping[str, Option]) -> tuple[Layer, ...]:
         """Returns the layers of a valid architecture of the space, in execution order."""
         graph = LayerGraph(self.input_shape(architecture))
-        x = _conv_norm(
+        x = conv_norm(
             graph, "stem", graph.input, self.stem_width, kernel=3, stride=self.stem_stride
         )
-        x = graph.activation("stem.activation", x, "hard_swish")
+        x = graph.activation("stem.activation", x, self.stem_activation)
         x = self._first_block(graph, x)
         for number, stage in enumerate(self.stages, start=1):
             x = self._stage(graph, f"stage{number}", x, stage, architecture)
-        x = _conv_norm(graph, "final_expand", x, self.final_expand_width)
-        x = graph.activation("final_expand.activation", x, "hard_swish")
+        x = conv_norm(graph, "final_expand", x, self.final_expand_width)
+        x = graph.activation("final_expand.activation", x, self.head_activation)
         x = graph.global_pool("pool", x)
-        x = graph.conv("feature_mix.conv", x, self.head_width)
-        x = graph.activation("feature_mix.activation", x, "hard_swish")
+        if self.head_width is not None:
+            x = graph.conv("feature_mix.conv", x, self.head_width)
+            x = graph.activation("feature_mix.activation", x, self.head_activation)
         x = graph.flatten("flatten", x)
         graph.linear("classifier", x, self.num_classes)
         return graph.layers()
 
     def _first_block(self, graph: LayerGraph, x: str) -> str:
         """A depthwise separable block with a shortcut where the widths agree."""
-        y = _conv_norm(
+        y = conv_norm(
             graph, "first.depthwise", x, self.stem_width, kernel=3, groups=self.stem_width
         )
-        y = graph.activation("first.depthwise.activation", y, "relu")
-        y = _conv_norm(graph, "first.project", y, self.first_block_width)
+        y = graph.activation("first.depthwise.activation", y, self.first_block_activation)
+        y = conv_norm(graph, "first.project", y, self.first_block_width)
         return graph.add("first.add", x, y) if self.first_block_width == self.stem_width else y
 
     def _stage(
@@ -209,12 +228,12 @@ class MobileNetV3Settings(BaseModel):
         stage: StageSettings,
         architecture: Mapping[str, Option],
     ) -> str:
-        width = int(_value(architecture, f"{name}.width", stage.widths))
-        depth = int(_value(architecture, f"{name}.depth", stage.depths))
+        width = int(value(architecture, f"{name}.width", stage.widths))
+        depth = int(value(architecture, f"{name}.depth", stage.depths))
         for number in range(1, depth + 1):
             block = f"{name}.block{number}"
-            kernel = int(_value(architecture, f"{block}.kernel_size", stage.kernel_sizes))
-            ratio = float(_value(architecture, f"{block}.expand_ratio", stage.expand_ratios))
+            kernel = int(value(architecture, f"{block}.kernel_size", stage.kernel_sizes))
+            ratio = float(value(architecture, f"{block}.expand_ratio", stage.expand_ratios))
             # The first block changes width or stride, so it never has a shortcut: with elastic
             # widths it would otherwise have one in some networks and not in others.
             stride = stage.stride if number == 1 else 1
@@ -234,15 +253,15 @@ class MobileNetV3Settings(BaseModel):
         stride: int,
     ) -> str:
         hidden = make_divisible(round(graph.shape(x)[0] * ratio), self.width_divisor)
-        y = _conv_norm(graph, f"{name}.expand", x, hidden)
+        y = conv_norm(graph, f"{name}.expand", x, hidden)
         y = graph.activation(f"{name}.expand.activation", y, stage.activation)
-        y = _conv_norm(
+        y = conv_norm(
             graph, f"{name}.depthwise", y, hidden, kernel=kernel, stride=stride, groups=hidden
         )
         y = graph.activation(f"{name}.depthwise.activation", y, stage.activation)
         if stage.squeeze_excite:
             y = self._squeeze_excite(graph, f"{name}.squeeze_excite", y)
-        return _conv_norm(graph, f"{name}.project", y, width)
+        return conv_norm(graph, f"{name}.project", y, width)
 
     def _squeeze_excite(self, graph: LayerGraph, name: str, x: str) -> str:
         """A gate per channel from the pooled channels, reduced to a quarter in between."""
@@ -256,49 +275,10 @@ class MobileNetV3Settings(BaseModel):
         return graph.multiply(f"{name}.multiply", x, gate)
 
 
-def make_divisible(width: float, divisor: int) -> int:
-    """Returns the multiple of `divisor` nearest to `width`, never less than 0.9 of it nor than one.
-
-    The rounding of the MobileNet family (Sandler et al. 2018, released code).
-    """
-    rounded = max(divisor, int(width + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * width else rounded
-
-
-def _conv_norm(
-    graph: LayerGraph,
-    name: str,
-    x: str,
-    out_channels: int,
-    *,
-    kernel: int = 1,
-    stride: int = 1,
-    groups: int = 1,
-) -> str:
-    x = graph.conv(f"{name}.conv", x, out_channels, kernel=kernel, stride=stride, groups=groups)
-    return graph.batch_norm(f"{name}.norm", x)
-
-
-def _value(architecture: Mapping[str, Option], name: str, options: tuple[float, ...]) -> float:
-    """Returns the chosen option, or the only one of a part that is no choice."""
-    if len(options) == 1:
-        return options[0]
-    value = architecture[name]
-    assert not isinstance(value, str)
-    return value
-
-
-def _choice(name: str, options: tuple[float, ...], when: Condition | None = None) -> list[Choice]:
-    return [Choice(name=name, options=options, when=when)] if len(options) > 1 else []
-
-
 def _stage_choices(name: str, stage: StageSettings) -> list[Choice]:
-    choices = _choice(f"{name}.width", stage.widths) + _choice(f"{name}.depth", stage.depths)
+    choices = choice(f"{name}.width", stage.widths) + choice(f"{name}.depth", stage.depths)
     for number in range(1, max(stage.depths) + 1):
-        when = None
-        if number > min(stage.depths):
-            deep_enough = tuple(depth for depth in stage.depths if depth >= number)
-            when = Condition(parent=f"{name}.depth", options=deep_enough)
-        choices += _choice(f"{name}.block{number}.kernel_size", stage.kernel_sizes, when)
-        choices += _choice(f"{name}.block{number}.expand_ratio", stage.expand_ratios, when)
+        when = needs_depth(f"{name}.depth", stage.depths, number)
+        choices += choice(f"{name}.block{number}.kernel_size", stage.kernel_sizes, when)
+        choices += choice(f"{name}.block{number}.expand_ratio", stage.expand_ratios, when)
     return choices

@@ -12,12 +12,14 @@ class Costs:
     """Costs of one forward pass on one image.
 
     Attributes:
-        macs: multiply-accumulates of convolutions and linear layers.
-        num_params: elements of all weights, biases, and scales and shifts of batch-norm.
-        num_activations: elements of the outputs of convolutions and linear layers (the measure that
-            runtime follows; Dollar et al. 2021, arXiv 2103.06877).
+        macs: multiply-accumulates of convolutions, linear layers and attention's two products.
+        num_params: elements of all weights, biases, scales and shifts of norms, and positions.
+        num_activations: elements of the outputs of convolutions, linear layers and attention's two
+            products (the measure that runtime follows; Dollar et al. 2021, arXiv 2103.06877).
         peak_activations: most elements alive at once when layers run one after another, each output
-            in memory of its own and freed after its last use, the input kept throughout.
+            in memory of its own and freed after its last use, the input kept throughout. Attention
+            is fused (Dao et al. 2022, arXiv 2205.14135): it never holds all scores at once, of
+            which there are heads * positions^2.
     """
 
     macs: int
@@ -31,9 +33,7 @@ def costs(layers: Sequence[Layer]) -> Costs:
     return Costs(
         macs=sum(map(layer_macs, layers)),
         num_params=sum(map(layer_params, layers)),
-        num_activations=sum(
-            math.prod(layer.out_shape) for layer in layers if layer.op in ("conv", "linear")
-        ),
+        num_activations=sum(map(layer_activations, layers)),
         peak_activations=peak_activations(layers),
     )
 
@@ -44,13 +44,28 @@ def layer_macs(layer: Layer) -> int:
         return math.prod(layer.out_shape) * (layer.in_channels // layer.groups) * layer.kernel**2
     if layer.op == "linear":
         return layer.in_channels * layer.out_channels
+    if layer.op == "attention":
+        channels, height, width = layer.out_shape
+        return 2 * channels * (height * width) ** 2
+    return 0
+
+
+def layer_activations(layer: Layer) -> int:
+    """Returns the elements that one layer's products write; see `Costs.num_activations`."""
+    outputs = math.prod(layer.out_shape)
+    if layer.op in ("conv", "linear"):
+        return outputs
+    if layer.op == "attention":
+        return outputs + layer.in_heads * math.prod(layer.out_shape[1:]) ** 2
     return 0
 
 
 def layer_params(layer: Layer) -> int:
     """Returns the elements of one layer's parameters; running statistics are not parameters."""
-    if layer.op == "batch_norm":
+    if layer.op in ("batch_norm", "layer_norm"):
         return 2 * layer.in_channels
+    if layer.op == "position":
+        return math.prod(layer.out_shape)
     if layer.op == "conv":
         weights = layer.out_channels * (layer.in_channels // layer.groups) * layer.kernel**2
     elif layer.op == "linear":

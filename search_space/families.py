@@ -1,25 +1,40 @@
-"""The spaces that a user may choose, as one discriminated union.
+"""The spaces that a user may choose, as one discriminated union: the one place that names them.
 
-A new family is one file with its settings class and one more name in the unions here.
+A new family is one file with its settings class (`search_space.family.NetworkSettings`) and one
+more name in the union here.
 """
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, TypeAdapter
 
 from search_space.cnn import MobileNetV3Settings
 from search_space.custom import CustomSettings
+from search_space.family import NetworkSettings
+from search_space.resnet import ResNetSettings
+from search_space.vit import VisionTransformerSettings
 
-SpaceSettings = Annotated[MobileNetV3Settings | CustomSettings, Field(discriminator="kind")]
-"""Everything that has `build() -> SearchSpace`."""
+AnySpace = MobileNetV3Settings | ResNetSettings | VisionTransformerSettings | CustomSettings
+"""Everything that has `build() -> SearchSpace`; the `NetworkSettings` among them have networks."""
 
-NetworkSettings = MobileNetV3Settings
-"""The spaces of networks: those that also have `lower(architecture) -> tuple[Layer, ...]`."""
+SpaceSettings = Annotated[AnySpace, Field(discriminator="kind")]
+"""As it stands in a JSON document."""
 
-_SPACE_SETTINGS: TypeAdapter[MobileNetV3Settings | CustomSettings] = TypeAdapter(SpaceSettings)
+FAMILIES: Mapping[str, type[AnySpace]] = {
+    family.model_fields["kind"].default: family for family in get_args(AnySpace)
+}
+"""All of them by kind."""
+
+NETWORK_FAMILIES: Mapping[str, type[NetworkSettings]] = {
+    kind: family for kind, family in FAMILIES.items() if issubclass(family, NetworkSettings)
+}
+"""The families of networks by kind."""
+
+_SPACE_SETTINGS: TypeAdapter[AnySpace] = TypeAdapter(SpaceSettings)
 
 
-def space_settings(value: Any) -> MobileNetV3Settings | CustomSettings:
+def space_settings(value: Any) -> AnySpace:
     """Returns the settings of a JSON document with a `kind`.
 
     Raises:

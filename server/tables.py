@@ -180,6 +180,7 @@ class SupernetRow(Table):
     space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id"))
     data_set_id: Mapped[str] = mapped_column(ForeignKey("data_sets.id"))
     training: Mapped[Json]
+    start: Mapped[Json] = mapped_column(server_default='{"kind": "scratch"}')
     resources: Mapped[Json]
     seed: Mapped[int]
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)

@@ -7,13 +7,14 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from search_space.families import NetworkSettings
-from search_space.layers import Layer
+from search_space.family import NetworkSettings
+from search_space.layers import PARAMETRIC, Layer
 from search_space.space import Architecture, Option, SearchSpace
 from supernet.channels import by_layer, channel_groups, is_depthwise, sort_by_importance
 from supernet.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticLinear
 from supernet.network import Network, add_at, initialize
 from supernet.plans import Operation, Plan
+from supernet.tokens import LayerNorm, PositionEmbedding, token_module
 
 MAX_CACHED_PLANS = 256
 
@@ -52,17 +53,21 @@ class Supernet(nn.Module):
         self.layers = settings.lower(self.space.largest())
         kernels = _kernel_sizes(settings, self.space)
         for layer in self.layers:
-            if layer.op in ("conv", "linear", "batch_norm"):
+            if layer.op in PARAMETRIC:
                 add_at(self, layer.name, _elastic(layer, kernels))
         self._plans: OrderedDict[str, tuple[Plan, tuple[int, ...]]] = OrderedDict()
         initialize(self, generator or torch.Generator().manual_seed(0))
 
-    def forward(self, inputs: Tensor, architecture: Architecture) -> Tensor:
+    def forward(
+        self, inputs: Tensor, architecture: Architecture, *, checkpointing: bool = False
+    ) -> Tensor:
         """Returns the logits of one architecture.
 
         Args:
             inputs: (batch, channels, height, width) at the architecture's resolution.
             architecture: of the space.
+            checkpointing: whether the backward pass computes most activations again instead of
+                finding them in memory.
 
         Returns:
             Shape (batch, num_classes).
@@ -71,13 +76,21 @@ class Supernet(nn.Module):
             InvalidArchitectureError: the architecture is not of the space.
             ValueError: the inputs have another shape.
         """
-        plan, input_shape = self._plan(architecture)
+        plan, input_shape = self._known_plan(architecture)
         if inputs.shape[1:] != input_shape:
             raise ValueError(
                 f"inputs must have shape (batch, channels, height, width) = (any, "
                 f"{', '.join(map(str, input_shape))}), got {tuple(inputs.shape)}"
             )
-        return plan(inputs)
+        return plan.checkpointed(inputs) if checkpointing else plan(inputs)
+
+    def plan(self, architecture: Architecture) -> Plan:
+        """Returns the forward pass of one architecture, for inputs of its shape.
+
+        Raises:
+            InvalidArchitectureError: the architecture is not of the space.
+        """
+        return self._known_plan(architecture)[0]
 
     def extract(self, architecture: Architecture) -> Network:
         """Returns a plain network with a copy of the slice of the weights that it uses.
@@ -89,7 +102,7 @@ class Supernet(nn.Module):
         network.to(next(self.parameters()).device)
         with torch.no_grad():
             for layer in network.layers:
-                if layer.op in ("conv", "linear", "batch_norm"):
+                if layer.op in PARAMETRIC:
                     target = network.get_submodule(layer.name).state_dict()
                     for kind, tensor in self._slices(layer).items():
                         target[kind].copy_(tensor)
@@ -110,19 +123,20 @@ class Supernet(nn.Module):
             [by_layer(tensors) for tensors in companions],
         )
 
-    def _plan(self, architecture: Architecture) -> tuple[Plan, tuple[int, ...]]:
+    def _known_plan(self, architecture: Architecture) -> tuple[Plan, tuple[int, ...]]:
         known = self._plans.get(architecture.digest)
         if known is not None:
             self._plans.move_to_end(architecture.digest)
             return known
         layers = self.settings.lower(self.space.validate(architecture))
-        made = Plan(layers, self._bind), layers[0].out_shape
+        made = Plan(layers, self.operation), layers[0].out_shape
         self._plans[architecture.digest] = made
         if len(self._plans) > MAX_CACHED_PLANS:
             self._plans.popitem(last=False)
         return made
 
-    def _bind(self, layer: Layer) -> Operation:
+    def operation(self, layer: Layer) -> Operation:
+        """Returns what computes a layer with weights, sliced to the sizes of that layer."""
         module = self.get_submodule(layer.name)
         # `forward` itself: the checks for hooks in a module's call cost as much as slicing.
         if isinstance(module, ElasticConv2d):
@@ -131,10 +145,13 @@ class Supernet(nn.Module):
                 out_channels=layer.out_channels,
                 kernel=layer.kernel,
                 stride=layer.stride,
+                padding=layer.padding,
+                in_heads=layer.in_heads,
+                out_heads=layer.out_heads,
             )
         if isinstance(module, ElasticLinear):
             return partial(module.forward, out_features=layer.out_channels)
-        assert isinstance(module, ElasticBatchNorm2d)
+        assert isinstance(module, ElasticBatchNorm2d | LayerNorm | PositionEmbedding)
         return module.forward
 
     def _slices(self, layer: Layer) -> dict[str, Tensor]:
@@ -143,8 +160,18 @@ class Supernet(nn.Module):
             kinds = ("weight", "bias", "running_mean", "running_var")
             return dict(zip(kinds, module.sliced(layer.in_channels), strict=True))
         if isinstance(module, ElasticConv2d):
-            weight, bias = module.sliced(layer.in_channels, layer.out_channels, layer.kernel)
+            weight, bias = module.sliced(
+                layer.in_channels,
+                layer.out_channels,
+                layer.kernel,
+                layer.in_heads,
+                layer.out_heads,
+            )
             return {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
+        if isinstance(module, LayerNorm):
+            return dict(zip(("weight", "bias"), module.sliced(layer.in_channels), strict=True))
+        if isinstance(module, PositionEmbedding):
+            return {"embedding": module.sliced(*layer.out_shape)}
         assert isinstance(module, ElasticLinear)
         weight, bias = module.sliced(layer.in_channels, layer.out_channels)
         return {"weight": weight, "bias": bias}
@@ -155,12 +182,16 @@ def _elastic(layer: Layer, kernels: Mapping[str, Sequence[int]]) -> nn.Module:
         return ElasticBatchNorm2d(layer.in_channels)
     if layer.op == "linear":
         return ElasticLinear(layer.in_channels, layer.out_channels)
+    if (found := token_module(layer)) is not None:
+        return found
     return ElasticConv2d(
         layer.in_channels,
         layer.out_channels,
         kernels[layer.name],
         depthwise=is_depthwise(layer),
         bias=layer.bias,
+        in_heads=layer.in_heads,
+        out_heads=layer.out_heads,
     )
 
 

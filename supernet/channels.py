@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from search_space.layers import Layer
+from search_space.layers import PARAMETRIC, Layer
 
 
 @dataclass
@@ -20,11 +20,13 @@ class ChannelGroup:
             residual the projection (the squeeze layer of its gate comes before).
         is_fixed: whether the channels' order means something outside: the network's input and
             output, and sums, whose channels other blocks share.
+        run: channels that stay together in their order: those of one attention head, else 1.
     """
 
     members: list[tuple[str, int]] = field(default_factory=list)
     reader: str = ""
     is_fixed: bool = False
+    run: int = 1
 
 
 def channel_groups(layers: Sequence[Layer]) -> list[ChannelGroup]:
@@ -39,10 +41,13 @@ def channel_groups(layers: Sequence[Layer]) -> list[ChannelGroup]:
             group = ChannelGroup()
         else:
             group = _merged(sources, groups)
-        if layer.op in ("conv", "linear", "batch_norm"):
+        if layer.op in PARAMETRIC:
             group.members.append((layer.name, 0))
-        if layer.op in ("input", "add"):
+        if layer.op in ("input", "add", "pad_channels"):
             group.is_fixed = True
+        if layer.op == "attention":
+            # Queries and keys meet channel by channel within a head; whole heads may be sorted.
+            group.run = layer.out_channels // layer.in_heads
         if layer.op == "flatten" and shapes[layer.inputs[0]][1:] != (1, 1):
             group.is_fixed = True  # a channel becomes several features
         groups[layer.name] = group
@@ -83,7 +88,9 @@ def sort_by_importance(
     """Sorts each group's channels in place, the most important first.
 
     A channel's importance is the L1 norm of what the group's reader multiplies it by (Cai et al.
-    2020, arXiv 1908.09791, section 3.3: the norm of the following pointwise convolution).
+    2020, arXiv 1908.09791, section 3.3: the norm of the following pointwise convolution). An
+    attention head moves as a whole, by the sum over its channels (the released ViT-ResNAS code
+    adds the norms of what writes the channels).
 
     Args:
         groups: of the largest network.
@@ -93,7 +100,9 @@ def sort_by_importance(
     for group in groups:
         weight = weights[group.reader]["weight"]
         importance = weight.abs().sum(dim=[dim for dim in range(weight.dim()) if dim != 1])
-        order = torch.argsort(importance, descending=True, stable=True)
+        runs = torch.arange(len(importance), device=weight.device).view(-1, group.run)
+        importance = importance.view(-1, group.run).sum(1)
+        order = runs[torch.argsort(importance, descending=True, stable=True)].flatten()
         for tensors in (weights, *companions):
             for layer, dim in group.members:
                 for kind, tensor in tensors.get(layer, {}).items():

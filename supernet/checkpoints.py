@@ -19,13 +19,17 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from search_space.families import NetworkSettings, space_settings
+from search_space.families import space_settings
+from search_space.family import NetworkSettings
 from supernet.base import Supernet
 from supernet.files import write_durably
 
 logger = logging.getLogger(__name__)
 
 KEPT_CHECKPOINTS = 2
+TENSOR_PARTS = ("model", "optimizer", "average", "teacher")
+"""The fields of a training's state that hold tensors, and the prefixes of their names in a file."""
+
 FILE_NAME = re.compile(r"attempt(\d{6})-step(\d{9})\.safetensors")
 
 
@@ -69,15 +73,21 @@ class TrainingState:
         identity: what must be equal to resume: digests of space, settings and data, the seed.
         step: steps done.
         sums: the running sums of the epoch under way, for its report.
+        loss_scale: state of the scaler of half-precision losses; empty without one.
         model: the supernet's state dict.
-        optimizer: the momentum of each parameter, by its name.
+        optimizer: the optimizer's tensors.
+        average: the running average of the weights; empty without one.
+        teacher: the frozen teacher's state dict; empty without one of the training's own.
     """
 
     identity: Mapping[str, Any]
     step: int
     sums: tuple[float, ...] = ()
+    loss_scale: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Tensor] = field(default_factory=dict)
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
+    average: Mapping[str, Tensor] = field(default_factory=dict)
+    teacher: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class CheckpointFolder:
@@ -100,9 +110,17 @@ class CheckpointFolder:
             CheckpointWriteError: it could not be written.
         """
         path = self.path / f"attempt{self.attempt:06d}-step{state.step:09d}.safetensors"
-        facts = {"identity": state.identity, "step": state.step, "sums": state.sums}
-        tensors = {f"model/{name}": tensor for name, tensor in state.model.items()}
-        tensors |= {f"optimizer/{name}": tensor for name, tensor in state.optimizer.items()}
+        facts = {
+            "identity": state.identity,
+            "step": state.step,
+            "sums": state.sums,
+            "loss_scale": state.loss_scale,
+        }
+        tensors = {
+            f"{part}/{name}": tensor
+            for part in TENSOR_PARTS
+            for name, tensor in getattr(state, part).items()
+        }
         try:
             write_durably(path, _serialized(tensors, facts))
         except OSError as error:
@@ -135,10 +153,14 @@ class CheckpointFolder:
                 identity=facts["identity"],
                 step=facts["step"],
                 sums=tuple(facts["sums"]),
-                model=_below("model/", tensors),
-                optimizer=_below("optimizer/", tensors),
+                loss_scale=facts["loss_scale"],
+                **{part: _below(f"{part}/", tensors) for part in TENSOR_PARTS},
             )
         return None
+
+    def newest_name(self) -> str | None:
+        """Returns the file name of the newest checkpoint of this and earlier attempts, if any."""
+        return next((path.name for path in self._files()), None)
 
     def _leftovers(self) -> list[Path]:
         """Returns what this and earlier attempts left when they were killed while writing."""

@@ -17,6 +17,20 @@ from torch.nn import functional
 from supernet.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM
 
 
+def leading_of_heads(tensor: Tensor, dim: int, max_heads: int, heads: int, channels: int) -> Tensor:
+    """Returns the first `channels` // `heads` channels of each of the first `heads` heads.
+
+    Dimension `dim` of the tensor holds `max_heads` equal runs of channels. Fewer whole heads are
+    one run, so a view; narrower heads are gathered into a new tensor.
+    """
+    width, max_width = channels // heads, tensor.shape[dim] // max_heads
+    if width == max_width:
+        return leading(tensor, *tensor.shape[:dim], channels)
+    rest = tensor.shape[dim + 1 :]
+    by_head = tensor.view(*tensor.shape[:dim], max_heads, max_width, *rest)
+    return leading(by_head, *tensor.shape[:dim], heads, width).flatten(dim, dim + 1)
+
+
 def leading(tensor: Tensor, *sizes: int) -> Tensor:
     """Returns the view of the first `sizes[i]` entries along each dimension i.
 
@@ -29,7 +43,7 @@ def leading(tensor: Tensor, *sizes: int) -> Tensor:
 
 
 class ElasticConv2d(nn.Module):
-    """A convolution of any number of channels and any of its kernel sizes; padding kernel // 2.
+    """A convolution of any number of channels and any of its kernel sizes.
 
     Args:
         in_channels: at most.
@@ -38,6 +52,8 @@ class ElasticConv2d(nn.Module):
         depthwise: one channel per group; in and out channels are then always equal. Several kernel
             sizes are for depthwise convolutions only.
         bias: whether there is one.
+        in_heads: attention heads at most that the input's channels are divided into; 1 for none.
+        out_heads: likewise of the output's channels.
 
     The weight is that of the largest kernel. From each kernel size to the next smaller one leads a
     matrix `transform_7to5` (kernel^2 x kernel^2 of the smaller one, shared by all channels,
@@ -52,12 +68,15 @@ class ElasticConv2d(nn.Module):
         *,
         depthwise: bool = False,
         bias: bool = False,
+        in_heads: int = 1,
+        out_heads: int = 1,
     ) -> None:
         super().__init__()
         assert depthwise or len(kernel_sizes) == 1, "kernel transforms are for depthwise layers"
         self.kernel_sizes = tuple(kernel_sizes)
         self.depthwise = depthwise
         self.groups = in_channels if depthwise else 1
+        self.in_heads, self.out_heads = in_heads, out_heads
         kernel = self.kernel_sizes[-1]
         self.weight = nn.Parameter(
             torch.empty(out_channels, in_channels // self.groups, kernel, kernel)
@@ -68,20 +87,44 @@ class ElasticConv2d(nn.Module):
                 f"transform_{large}to{small}", nn.Parameter(torch.eye(small**2))
             )
 
-    def forward(self, x_BCHW: Tensor, out_channels: int, kernel: int, stride: int) -> Tensor:
+    def forward(
+        self,
+        x_BCHW: Tensor,
+        out_channels: int,
+        kernel: int,
+        stride: int,
+        padding: int,
+        in_heads: int = 1,
+        out_heads: int = 1,
+    ) -> Tensor:
         """Returns (B, out_channels, ceil(H / stride), ceil(W / stride))."""
         in_channels = x_BCHW.shape[1]
-        weight, bias = self.sliced(in_channels, out_channels, kernel)
+        weight, bias = self.sliced(in_channels, out_channels, kernel, in_heads, out_heads)
         groups = in_channels if self.depthwise else 1
-        return functional.conv2d(x_BCHW, weight, bias, stride, kernel // 2, 1, groups)
+        return functional.conv2d(x_BCHW, weight, bias, stride, padding, 1, groups)
 
     def sliced(
-        self, in_channels: int, out_channels: int, kernel: int
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        in_heads: int = 1,
+        out_heads: int = 1,
     ) -> tuple[Tensor, Tensor | None]:
-        """Returns weight and bias of the given sizes: views where no transform takes part."""
+        """Returns weight and bias of the given sizes.
+
+        They are views where no kernel transform takes part and no head is narrower than stored.
+        """
         own = self._parameters  # attribute access of modules is slow, and this runs every call
-        full, bias = own["weight"], own["bias"]
+        full: Tensor | None = own["weight"]
+        bias: Tensor | None = own["bias"]
         assert full is not None
+        if self.out_heads > 1:
+            full = leading_of_heads(full, 0, self.out_heads, out_heads, out_channels)
+            if bias is not None:
+                bias = leading_of_heads(bias, 0, self.out_heads, out_heads, out_channels)
+        if self.in_heads > 1:
+            full = leading_of_heads(full, 1, self.in_heads, in_heads, in_channels)
         weight = leading(full, out_channels, 1 if self.depthwise else in_channels)
         if kernel != self.kernel_sizes[-1]:
             weight = self._transformed(weight, kernel)

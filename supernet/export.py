@@ -19,9 +19,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from search_space.layers import Layer
+from search_space.layers import PARAMETRIC, Layer
 from supernet.files import sha256_of, write_durably
 from supernet.network import Network
+from supernet.token_nodes import COMPOUND, CONSTANTS, token_constants
 
 _LIBRARIES = (np, onnx, safetensors, torch)
 OPSET = 17
@@ -70,18 +71,15 @@ def onnx_model(network: Network) -> onnx.ModelProto:
     first, last = network.layers[0], network.layers[-1]
     nodes, initializers = [], []
     for layer in network.layers[1:]:
-        module = network.get_submodule(layer.name) if layer.op in _PARAMETRIC else None
+        module = network.get_submodule(layer.name) if layer.op in PARAMETRIC else None
         tensors = _tensors(layer, module)
         initializers += [
             numpy_helper.from_array(tensor.detach().cpu().contiguous().numpy(), name)
             for name, tensor in tensors.items()
         ]
-        op_type, attributes = _operator(layer, module)
         inputs = [INPUT_NAME if name == first.name else name for name in layer.inputs]
         output = OUTPUT_NAME if layer is last else layer.name
-        nodes.append(
-            helper.make_node(op_type, [*inputs, *tensors], [output], layer.name, **attributes)
-        )
+        nodes += _nodes(layer, module, [*inputs, *tensors], output)
     graph = helper.make_graph(
         nodes,
         "network",
@@ -101,13 +99,26 @@ def _value_info(name: str, layer: Layer) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *layer.out_shape])
 
 
-_PARAMETRIC = ("conv", "linear", "batch_norm")
+def _nodes(
+    layer: Layer, module: nn.Module | None, inputs: Sequence[str], output: str
+) -> list[onnx.NodeProto]:
+    """Returns the nodes that compute a layer: one where ONNX has an operator for it."""
+    if (compound := COMPOUND.get(layer.function or layer.op)) is not None:
+        return compound(layer, inputs, output)
+    op_type, attributes = _operator(layer, module)
+    return [helper.make_node(op_type, inputs, [output], layer.name, **attributes)]
 
 
 def _tensors(layer: Layer, module: nn.Module | None) -> dict[str, Tensor]:
-    """Returns a node's weights by their names in the graph, in the order the operator wants."""
+    """Returns a layer's constants by their names in the graph, in the order its nodes want."""
+    if layer.op in CONSTANTS or layer.function in CONSTANTS:
+        return token_constants(layer)
+    if layer.function == "relu6":
+        return {f"{layer.name}.min": torch.tensor(0.0), f"{layer.name}.max": torch.tensor(6.0)}
     if module is None:
         return {}
+    if layer.op == "position":
+        return {f"{layer.name}.embedding": module.get_parameter("embedding")}
     kinds = ["weight", "bias"] if layer.op != "conv" or layer.bias else ["weight"]
     if layer.op == "batch_norm":
         kinds += ["running_mean", "running_var"]
@@ -119,9 +130,21 @@ def _operator(layer: Layer, module: nn.Module | None) -> tuple[str, Mapping[str,
     if layer.op == "conv":
         return "Conv", {
             "kernel_shape": [layer.kernel] * 2,
-            "pads": [layer.kernel // 2] * 4,
+            "pads": [layer.padding] * 4,
             "strides": [layer.stride] * 2,
             "group": layer.groups,
+        }
+    if layer.op == "max_pool":
+        return "MaxPool", {
+            "kernel_shape": [layer.kernel] * 2,
+            "pads": [layer.kernel // 2] * 4,
+            "strides": [layer.stride] * 2,
+        }
+    if layer.op == "average_pool":
+        return "AveragePool", {
+            "kernel_shape": [layer.kernel] * 2,
+            "strides": [layer.stride] * 2,
+            "ceil_mode": 1,
         }
     if layer.op == "batch_norm":
         assert isinstance(module, nn.BatchNorm2d)
@@ -132,10 +155,13 @@ def _operator(layer: Layer, module: nn.Module | None) -> tuple[str, Mapping[str,
 _OPERATORS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "linear": ("Gemm", {"transB": 1}),
     "relu": ("Relu", {}),
+    "relu6": ("Clip", {}),
     "hard_swish": ("HardSwish", {}),
     "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
     "global_pool": ("GlobalAveragePool", {}),
     "flatten": ("Flatten", {"axis": 1}),
+    "pad_channels": ("Pad", {}),
+    "position": ("Add", {}),
     "add": ("Add", {}),
     "multiply": ("Mul", {}),
 }

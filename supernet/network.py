@@ -10,8 +10,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from search_space.layers import Layer
+from search_space.layers import PARAMETRIC, Layer
 from supernet.plans import Operation, Plan
+from supernet.tokens import token_module
 
 BATCH_NORM_MOMENTUM = 0.1
 BATCH_NORM_EPSILON = 1e-5
@@ -35,7 +36,7 @@ class Network(nn.Module):
         super().__init__()
         self.layers = tuple(layers)
         for layer in self.layers:
-            if layer.op in ("conv", "linear", "batch_norm"):
+            if layer.op in PARAMETRIC:
                 add_at(self, layer.name, _module(layer))
         self._plan = Plan(self.layers, self._bind)
         if generator is not None:
@@ -59,6 +60,8 @@ def _module(layer: Layer) -> nn.Module:
         return nn.BatchNorm2d(
             layer.in_channels, eps=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM
         )
+    if (found := token_module(layer)) is not None:
+        return found
     # On the meta device: torch would draw initial weights from its global generator.
     module: nn.Module
     if layer.op == "conv":
@@ -67,7 +70,7 @@ def _module(layer: Layer) -> nn.Module:
             layer.out_channels,
             layer.kernel,
             stride=layer.stride,
-            padding=layer.kernel // 2,
+            padding=layer.padding,
             groups=layer.groups,
             bias=layer.bias,
             device="meta",
@@ -96,15 +99,17 @@ def initialize(module: nn.Module, generator: torch.Generator) -> None:
 
     As in the once-for-all code. Convolutions: normal with variance
     2 / (kernel^2 * out_channels / groups) (He et al. 2015, arXiv 1502.01852, eq. 14). Linear
-    layers: uniform within 1 / sqrt(in_features) of zero. Biases zero; batch-norm scales one,
-    shifts zero. Kernel transforms are left at the identity.
+    layers: uniform within 1 / sqrt(in_features) of zero. Biases zero; scales of norms one, shifts
+    zero. Position embeddings: normal with standard deviation 0.02 (arXiv 2109.00642, released
+    code). Kernel transforms are left at the identity.
     """
-    norms = {name for name, child in module.named_modules() if hasattr(child, "running_mean")}
     for name, parameter in module.named_parameters():
         owner, _, kind = name.rpartition(".")
         if kind == "bias":
             parameter.zero_()
-        elif owner in norms:
+        elif kind == "embedding":
+            parameter.normal_(0.0, 0.02, generator=generator)
+        elif parameter.dim() == 1:  # the scale of a norm
             parameter.fill_(1.0)
         elif kind == "weight" and parameter.dim() == 4:
             groups = getattr(module.get_submodule(owner), "groups", 1)

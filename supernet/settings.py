@@ -2,56 +2,20 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field
 
+from search_space.family import NetworkSettings
+from search_space.masking import MaskError, can_mask
 from search_space.space import SearchSpace
-from supernet.schedules import Sandwich, Schedule, Single
+from supernet.schedules.base import Horizon, InvalidTrainingError, Schedule
+from supernet.schedules.multi_architecture import MultiArchitectureSettings
+from supernet.schedules.sandwich import SandwichSettings
+from supernet.schedules.settings import ScheduleSettings
 
 Precision = Literal["float32", "bfloat16"]
+TrainingPrecision = Literal["float32", "bfloat16", "float16"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class SandwichSettings(BaseModel):
-    """The sandwich rule with in-place distillation."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["sandwich"] = "sandwich"
-    num_random: int = Field(
-        default=2, ge=0, le=64, description="Random networks per step, beside both extremes."
-    )
-    largest_only_epochs: int = Field(
-        default=0,
-        ge=0,
-        le=100_000,
-        description="Epochs at the start that train the largest network alone; its channels are "
-        "then sorted by importance, once.",
-    )
-
-    def build(self, space: SearchSpace) -> Schedule:
-        """Returns the schedule over a space."""
-        return Sandwich(space, self.num_random, self.largest_only_epochs or None)
-
-
-class SingleSettings(BaseModel):
-    """One architecture, trained on the labels alone."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["single"] = "single"
-    architecture: dict[str, StrictInt | StrictFloat | StrictStr]
-
-    def build(self, space: SearchSpace) -> Schedule:
-        """Returns the schedule over a space.
-
-        Raises:
-            InvalidArchitectureError: the architecture is not of the space.
-        """
-        return Single(space.validate(self.architecture))
-
-
-ScheduleSettings = Annotated[SandwichSettings | SingleSettings, Field(discriminator="kind")]
 
 
 class AugmentationSettings(BaseModel):
@@ -69,19 +33,31 @@ class AugmentationSettings(BaseModel):
 
 
 class TrainingSettings(BaseModel):
-    """How a supernet is trained: SGD with Nesterov momentum, warm-up, cosine.
+    """How a supernet is trained.
 
     Attributes:
         epochs: passes over the training images.
         batch_size: images per step, over all workers together.
+        optimizer: "sgd" with Nesterov momentum, or "adamw" (Loshchilov and Hutter 2019, arXiv
+            1711.05101; betas 0.9 and 0.999).
         learning_rate: at its peak, after the warm-up.
         warmup_epochs: over which the rate rises linearly from nearly 0.
-        momentum: of Nesterov's kind.
-        weight_decay: of convolution and linear weights; not of biases, batch norms and kernel
-            transforms.
+        momentum: of Nesterov's kind; sgd only.
+        weight_decay: of convolution and linear weights; not of biases, norms and kernel transforms.
         label_smoothing: share of each label that is spread over all classes.
         gradient_clip: largest allowed L2 norm of the summed gradient; None never clips.
-        precision: in which convolutions and linear layers compute ("bfloat16": autocast).
+        accumulation_steps: parts in which each worker runs its share of a batch, one after another:
+            less memory, the same update but for batch norms, which then see the parts.
+        ema_decay: of a running average of the weights, which the training ends with; None keeps
+            none and ends with the last weights.
+        precision: in which convolutions and linear layers compute. "bfloat16" and "float16" are
+            torch's autocast; with "float16" losses are scaled so that small gradients survive, and
+            a step that overflows is left out.
+        compile: whether networks that recur in every step are compiled (torch.compile).
+        activation_checkpointing: whether activations are computed again in the backward pass
+            instead of kept: less memory, about a third more time.
+        frozen_batch_norm: whether batch norms normalize by their running statistics and leave them
+            as they are.
         channels_last: whether images are stored with their channels last, which the convolutions of
             a CPU prefer.
         schedule: which architectures each step trains.
@@ -93,17 +69,52 @@ class TrainingSettings(BaseModel):
 
     epochs: int = Field(default=60, ge=1, le=100_000)
     batch_size: int = Field(default=64, ge=1, le=65_536)
+    optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: Positive = 0.1
     warmup_epochs: NonNegative = 2.0
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: NonNegative = 3e-5
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     gradient_clip: Positive | None = None
-    precision: Precision = "float32"
+    accumulation_steps: int = Field(default=1, ge=1, le=1024)
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)
+    precision: TrainingPrecision = "float32"
+    compile: bool = False
+    activation_checkpointing: bool = False
+    frozen_batch_norm: bool = False
     channels_last: bool = True
     schedule: ScheduleSettings = SandwichSettings()
     augmentation: AugmentationSettings = AugmentationSettings()
     checkpoint_every_epochs: int = Field(default=1, ge=1, le=100_000)
+
+    def build_schedule(
+        self, network: NetworkSettings, space: SearchSpace, num_images: int
+    ) -> Schedule:
+        """Returns the schedule of a training on so many images.
+
+        Args:
+            network: settings of the family.
+            space: its space, or what is left of it.
+            num_images: training images.
+
+        Raises:
+            InvalidTrainingError: the batch is larger than the data, or the schedule does not fit
+                the space or the epochs.
+            InvalidArchitectureError: the schedule's architecture is not of the space.
+        """
+        if self.batch_size > num_images:
+            rule = f"must be at most {num_images}, the number of training images"
+            raise InvalidTrainingError("batch_size", rule, self.batch_size)
+        horizon = Horizon(
+            self.epochs, num_images // self.batch_size, self.learning_rate, self.warmup_epochs
+        )
+        if isinstance(self.schedule, MultiArchitectureSettings):
+            try:
+                can_mask(network, space)
+            except MaskError as error:
+                rule = f"must fit the family ({error})"
+                raise InvalidTrainingError("schedule.kind", rule, self.schedule.kind) from error
+        return self.schedule.build(space, horizon)
 
     @classmethod
     def preset(cls, name: Literal["digits"], **overrides: Any) -> Self:

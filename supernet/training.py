@@ -6,16 +6,15 @@ the share of each batch that they see.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Callable
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
 
-from search_space.space import Architecture, digest_of
+from search_space.space import digest_of
+from supernet.averages import WeightAverage
 from supernet.base import Supernet
 from supernet.checkpoints import CheckpointFolder, TrainingState
 from supernet.data import (
@@ -24,65 +23,16 @@ from supernet.data import (
     augment,
     augmentation_generator,
     epoch_order,
-    in_memory_format,
-    resize,
 )
+from supernet.elastic import ElasticBatchNorm2d
 from supernet.gradients import GradientBuffer
 from supernet.groups import Alone, Group
-from supernet.optimizer import learning_rate, sgd
-from supernet.schedules import Subnet
+from supernet.optimizer import build_optimizer, load_optimizer_state, moments, optimizer_state
+from supernet.passes import Batch, Passes, PassSums
+from supernet.reports import DivergedError, EpochReport, EpochSums
+from supernet.schedules.base import InvalidTrainingError, Step
 from supernet.settings import TrainingSettings
-
-
-class DivergedError(RuntimeError):
-    """The loss or the gradient is not finite any more; the weights are those before the step.
-
-    Attributes:
-        step: the step that went wrong, from 0.
-        architectures: its sub-networks.
-        losses: their losses, as far as this rank's images add to them.
-    """
-
-    def __init__(
-        self, step: int, architectures: Sequence[Architecture], losses: Sequence[float]
-    ) -> None:
-        super().__init__(step, architectures, losses)  # so that it can be sent between processes
-        self.step = step
-        self.architectures = tuple(architectures)
-        self.losses = tuple(losses)
-
-    def __str__(self) -> str:
-        each = ", ".join(
-            f"{loss:.4g} of {architecture.digest}"
-            for loss, architecture in zip(self.losses, self.architectures, strict=True)
-        )
-        return f"losses and gradients must be finite, got losses {each} at step {self.step}"
-
-
-@dataclass(frozen=True)
-class EpochReport:
-    """What an epoch came to, over the batches of all ranks.
-
-    Attributes:
-        epoch: its number, from 1.
-        num_epochs: of the whole training.
-        step: steps done.
-        num_steps: of the whole training.
-        learning_rate: of the last step.
-        label_loss: mean loss of the sub-networks that train on labels (the largest).
-        label_top1_percent: share of the (augmented) training images that those classify rightly.
-        distillation_loss: mean loss of the sub-networks that train on the largest's outputs; None
-            where there were none.
-    """
-
-    epoch: int
-    num_epochs: int
-    step: int
-    num_steps: int
-    learning_rate: float
-    label_loss: float
-    label_top1_percent: float
-    distillation_loss: float | None
+from supernet.teachers import FrozenLargest, Teacher
 
 
 def train(
@@ -93,6 +43,7 @@ def train(
     seed: int,
     checkpoints: CheckpointFolder | None = None,
     group: Group | None = None,
+    teacher: Teacher | None = None,
     report: Callable[[EpochReport], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> bool:
@@ -106,6 +57,7 @@ def train(
         checkpoints: where rank 0 writes and every rank looks for checkpoints; None for neither.
         group: the processes that train together; by default this one alone. All end with the same
             weights; running batch-norm statistics are each rank's own.
+        teacher: what `single` distils from, on the supernet's device; other schedules need none.
         report: called on every rank after every epoch, with equal reports.
         should_stop: polled on rank 0 once per step. When it says so, all ranks stop after the same
             step and a checkpoint is written.
@@ -114,13 +66,14 @@ def train(
         Whether the training is complete; False when it was stopped.
 
     Raises:
-        ValueError: data and space do not fit, or a rank's share of a batch is below 2 images.
+        ValueError: data and space do not fit, a rank's share of a batch is too small, or the
+            schedule needs a teacher that is not given (an InvalidTrainingError, with the field).
         DivergedError: on every rank, when a loss or a gradient is not finite.
         CheckpointMismatchError: the newest checkpoint is of another training.
         CheckpointWriteError: a checkpoint could not be written.
         InvalidArchitectureError: the schedule's architecture is not of the space.
     """
-    training = _Training(supernet, data, settings, seed, checkpoints, group or Alone())
+    training = _Training(supernet, data, settings, seed, checkpoints, group or Alone(), teacher)
     training.resume()
     is_stopping = False
     while training.step < training.num_steps and not is_stopping:
@@ -131,18 +84,10 @@ def train(
         if is_stopping or training.is_checkpoint_due():
             training.save()
     supernet.zero_grad()  # lets go of the gradients' memory
-    return training.step == training.num_steps
-
-
-@dataclass
-class _Sums:
-    """Sums over the steps of an epoch so far."""
-
-    label_loss: float = 0.0
-    num_correct: float = 0.0
-    num_on_labels: float = 0.0
-    distillation_loss: float = 0.0
-    num_distilled: float = 0.0
+    if training.step < training.num_steps:
+        return False
+    training.finish()
+    return True
 
 
 class _Training:
@@ -163,30 +108,39 @@ class _Training:
         seed: int,
         checkpoints: CheckpointFolder | None,
         group: Group,
+        teacher: Teacher | None,
     ) -> None:
         _check_fit(supernet, data)
+        _check_share(settings, group)
         self._supernet = supernet.train()
+        if settings.frozen_batch_norm:
+            _freeze_statistics(supernet)
         self._data = data
         self._settings = settings
         self._seed = seed
         self._checkpoints = checkpoints
         self.group = group
-        self._schedule = settings.schedule.build(supernet.space)
-        self._largest = supernet.space.largest()
-        self._batch_size = min(settings.batch_size, len(data.train))
-        if self._batch_size // group.world_size < 2:
-            raise ValueError(
-                f"batch_size must give each of {group.world_size} workers at least 2 images, "
-                f"got {self._batch_size} in all"
-            )
-        self.steps_per_epoch = len(data.train) // self._batch_size
+        self._schedule = settings.build_schedule(supernet.settings, supernet.space, len(data.train))
+        self.steps_per_epoch = len(data.train) // settings.batch_size
         self.num_steps = settings.epochs * self.steps_per_epoch
         self.step = 0
-        self._sums = _Sums()
+        self._sums = EpochSums()
         self._device = next(supernet.parameters()).device
         self._order = torch.empty(0, dtype=torch.int64)
         self._gradients = GradientBuffer(supernet, num_scalars=4)
-        self._optimizer = sgd(supernet, settings)
+        self._optimizer = build_optimizer(supernet, settings)
+        self._scaler = torch.amp.GradScaler(
+            self._device.type, enabled=settings.precision == "float16"
+        )
+        self._average = (
+            WeightAverage(supernet, settings.ema_decay) if settings.ema_decay is not None else None
+        )
+        self._passes = Passes(supernet, settings, self._schedule, settings.batch_size)
+        self._passes.teacher = teacher
+        self._own_teacher: FrozenLargest | None = None
+        if self._schedule.needs_teacher and teacher is None:
+            rule = "needs a teacher: a trained supernet"
+            raise InvalidTrainingError("schedule.distillation", rule, None)
 
     # --- checkpoints ---------------------------------------------------------------------------
 
@@ -221,33 +175,37 @@ class _Training:
 
     def _take_over(self, state: TrainingState) -> None:
         self._supernet.load_state_dict(dict(state.model))
-        for name, parameter in self._supernet.named_parameters():
-            momentum = state.optimizer[name].to(self._device, copy=True)
-            self._optimizer.state[parameter]["momentum_buffer"] = momentum
+        load_optimizer_state(self._optimizer, self._supernet, state.optimizer)
+        if state.teacher:
+            self._keep_teacher().load_state_dict(state.teacher)
+        if self._average is not None:
+            self._average.load(state.average)
+        self._scaler.load_state_dict(dict(state.loss_scale))
         self.step = state.step
-        self._sums = _Sums(*state.sums)
+        self._sums = EpochSums(*state.sums)
 
     def save(self) -> None:
         """Writes a checkpoint, on rank 0."""
         if self._checkpoints is None or self.group.rank != 0:
             return
+        teacher = self._own_teacher
         self._checkpoints.save(
             TrainingState(
                 identity=self._identity(),
                 step=self.step,
                 sums=astuple(self._sums),
+                loss_scale=self._scaler.state_dict(),
                 model=self._supernet.state_dict(),
-                optimizer=self._momentum(),
+                optimizer=optimizer_state(self._optimizer, self._supernet),
+                average={} if self._average is None else self._average.tensors,
+                teacher={} if teacher is None else teacher.state_dict(),
             )
         )
 
-    def _momentum(self) -> dict[str, Tensor]:
-        """Returns the optimizer's momentum by parameter name; empty before the first step."""
-        states = {
-            name: self._optimizer.state[parameter]
-            for name, parameter in self._supernet.named_parameters()
-        }
-        return {name: state["momentum_buffer"] for name, state in states.items() if len(state) > 0}
+    def finish(self) -> None:
+        """Leaves the weights that the training is for."""
+        if self._average is not None:
+            self._average.apply()
 
     # --- steps ---------------------------------------------------------------------------------
 
@@ -259,78 +217,47 @@ class _Training:
         """
         epoch, position = divmod(self.step, self.steps_per_epoch)
         if position == 0:
-            self._sums = _Sums()
-            if self._schedule.sort_epoch == epoch:
-                self._supernet.sort_channels(self._momentum())
+            self._sums = EpochSums()
         if position == 0 or len(self._order) == 0:
             self._order = epoch_order(len(self._data.train), self._seed, epoch).to(self._device)
+        for action in self._schedule.actions(self.step):
+            if action == "sort_channels":
+                self._sort_channels()
+            else:
+                self._keep_teacher()
         rng = np.random.default_rng([self._seed, SCHEDULE_STREAM, self.step])
-        subnets = self._schedule.step(self.step / self.steps_per_epoch, rng)
-        images, labels = self._share(position)
+        step = self._schedule.step(self.step, rng)
         self._gradients.zero()
-        losses, num_correct = self._backward(subnets, images, labels)
-        is_stopping = self._reduce(subnets, losses, num_correct, wants_stop=wants_stop)
-        for parameters in self._optimizer.param_groups:
-            parameters["lr"] = learning_rate(self._settings, self.steps_per_epoch, self.step)
-        self._optimizer.step()
+        done = self._passes.run(step, self._share(position), self._scaler.scale)
+        is_stopping = self._reduce(step, done, wants_stop=wants_stop)
         self.step += 1
         return is_stopping
 
-    def _share(self, position: int) -> tuple[Tensor, Tensor]:
-        """Returns this rank's normalized images and labels of the epoch's batch `position`."""
-        batch = self._order[position * self._batch_size :][: self._batch_size]
+    def _sort_channels(self) -> None:
+        companions = moments(optimizer_state(self._optimizer, self._supernet))
+        if self._average is not None:
+            companions.append(self._average.tensors)
+        self._supernet.sort_channels(*companions)
+
+    def _keep_teacher(self) -> FrozenLargest:
+        channels_last = self._settings.channels_last
+        self._own_teacher = FrozenLargest(self._supernet, channels_last=channels_last)
+        self._passes.teacher = self._own_teacher
+        return self._own_teacher
+
+    def _share(self, position: int) -> Batch:
+        """Returns this rank's part of the epoch's batch `position`."""
+        batch_size = self._settings.batch_size
+        batch = self._order[position * batch_size :][:batch_size]
         # The whole batch is augmented, so that the number of ranks changes no image.
         generator = augmentation_generator(self._seed, self.step)
         augmentation = self._settings.augmentation
         images = augment(self._data.train.images[batch], augmentation, generator)
         mine = slice(self.group.rank, None, self.group.world_size)
-        return self._data.normalize(images[mine]), self._data.train.labels[batch[mine]]
+        return Batch(self._data.normalize(images[mine]), self._data.train.labels[batch[mine]])
 
-    def _backward(
-        self, subnets: Sequence[Subnet], images: Tensor, labels: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Adds up the gradients of all sub-networks.
-
-        Returns:
-            By sub-network: this rank's part of the mean loss over the whole batch, and how many of
-            its images were classified rightly.
-        """
-        resized: dict[int, Tensor] = {}
-        teacher: Tensor | None = None
-        losses, num_correct = [], []
-        for subnet in subnets:
-            resolution = self._supernet.settings.resolution(subnet.architecture)
-            if resolution not in resized:
-                resized[resolution] = in_memory_format(
-                    resize(images, resolution), channels_last=self._settings.channels_last
-                )
-            logits = self._logits(resized[resolution], subnet.architecture)
-            if subnet.targets == "labels":
-                smoothing = self._settings.label_smoothing
-                loss = functional.cross_entropy(
-                    logits, labels, reduction="sum", label_smoothing=smoothing
-                )
-            else:
-                assert teacher is not None, "the largest network comes before its students"
-                loss = functional.cross_entropy(logits, teacher, reduction="sum")
-            loss = loss / self._batch_size
-            (loss * subnet.weight).backward()  # type: ignore[no-untyped-call]  # torch's lack
-            if subnet.architecture == self._largest:
-                teacher = logits.detach().softmax(1)
-            losses.append(loss.detach())
-            num_correct.append((logits.detach().argmax(1) == labels).sum())
-        return torch.stack(losses), torch.stack(num_correct)
-
-    def _logits(self, inputs: Tensor, architecture: Architecture) -> Tensor:
-        is_bfloat16 = self._settings.precision == "bfloat16"
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=is_bfloat16):
-            logits: Tensor = self._supernet(inputs, architecture)
-        return logits.float()
-
-    def _reduce(
-        self, subnets: Sequence[Subnet], losses: Tensor, num_correct: Tensor, *, wants_stop: bool
-    ) -> bool:
-        """Sums gradients, losses and the wish to stop over all ranks, in one all-reduce.
+    def _reduce(self, step: Step, done: PassSums, *, wants_stop: bool) -> bool:
+        """Sums gradients, losses and the wish to stop over all ranks, and updates the weights.
 
         Returns:
             Whether any rank wants to stop.
@@ -338,45 +265,74 @@ class _Training:
         Raises:
             DivergedError: a loss or a gradient is not finite.
         """
-        on_labels = [subnet.targets == "labels" for subnet in subnets]
-        mask = torch.tensor(on_labels, device=self._device)
         scalars = self._gradients.scalars
-        scalars[0] = losses[mask].sum()
-        scalars[1] = num_correct[mask].sum()
-        scalars[2] = losses[~mask].sum()
-        scalars[3] = float(wants_stop)
+        # Not scaled: the gradients' scale is taken from the gradients alone.
+        scalars[0], scalars[1] = done.label_loss, done.num_correct
+        scalars[2], scalars[3] = done.distillation_loss, float(wants_stop)
         self.group.sum(self._gradients.flat)
+        label_loss, num_correct, distillation_loss, stopping = scalars.tolist()
+        self._scaler.unscale_(self._optimizer)
         norm = float(self._gradients.norm())
-        label_loss, correct, distillation_loss, stopping = scalars.tolist()
-        if not math.isfinite(label_loss + distillation_loss + norm):
-            architectures = [subnet.architecture for subnet in subnets]
-            raise DivergedError(self.step, architectures, losses.tolist())
-        clip = self._settings.gradient_clip
-        if clip is not None and norm > clip:
-            self._gradients.scale(clip / norm)
-        self._sums.label_loss += label_loss
-        self._sums.num_correct += correct
-        self._sums.num_on_labels += sum(on_labels)
-        self._sums.distillation_loss += distillation_loss
-        self._sums.num_distilled += len(subnets) - sum(on_labels)
+        if math.isfinite(label_loss + distillation_loss + norm):
+            self._sums.label_loss += label_loss
+            self._sums.num_correct += num_correct
+            losses = [loss for subnet in step.subnets for loss in subnet.losses]
+            num_on_labels = sum(loss.targets == "labels" for loss in losses)
+            self._sums.num_on_labels += 1 if step.is_divided else num_on_labels
+            self._sums.distillation_loss += distillation_loss
+            self._sums.num_distilled += len(losses) - num_on_labels
+        elif self._scaler.get_scale() > 1:
+            self._sums.num_skipped += 1
+        else:
+            architectures = [subnet.architecture for subnet in step.subnets]
+            newest = self._checkpoints.newest_name() if self._checkpoints is not None else None
+            raise DivergedError(self.step, architectures, done.losses.tolist(), newest)
+        self._update(norm)
         return bool(stopping > 0)
+
+    def _update(self, norm: float) -> None:
+        """Moves the weights by the gradient, whose norm is given, unless it overflowed."""
+        clip = self._settings.gradient_clip
+        if clip is not None and norm > clip and math.isfinite(norm):
+            self._gradients.scale(clip / norm)
+        for parameters in self._optimizer.param_groups:
+            parameters["lr"] = self._schedule.learning_rate(self.step)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        if self._average is not None:
+            self._average.update(self.step)
 
     def epoch_report(self) -> EpochReport:
         """Returns the report of the epoch that ended with the last step."""
         sums = self._sums
-        distillation_loss = None
-        if sums.num_distilled > 0:
-            distillation_loss = sums.distillation_loss / sums.num_distilled
         return EpochReport(
             epoch=self.step // self.steps_per_epoch,
             num_epochs=self._settings.epochs,
             step=self.step,
             num_steps=self.num_steps,
-            learning_rate=learning_rate(self._settings, self.steps_per_epoch, self.step - 1),
-            label_loss=sums.label_loss / sums.num_on_labels,
-            label_top1_percent=100 * sums.num_correct / (sums.num_on_labels * self._batch_size),
-            distillation_loss=distillation_loss,
+            phase=self._schedule.phase(self.step - 1),
+            learning_rate=self._schedule.learning_rate(self.step - 1),
+            label_loss=sums.mean_label_loss(),
+            label_top1_percent=sums.top1_percent(self._settings.batch_size),
+            distillation_loss=sums.mean_distillation_loss(),
+            skipped_steps=int(sums.num_skipped),
         )
+
+
+def _freeze_statistics(supernet: Supernet) -> None:
+    for module in supernet.modules():
+        if isinstance(module, ElasticBatchNorm2d):
+            module.eval()
+
+
+def _check_share(settings: TrainingSettings, group: Group) -> None:
+    smallest = settings.batch_size // group.world_size // settings.accumulation_steps
+    if smallest < 2:
+        rule = (
+            f"must give each of {group.world_size} workers at least 2 images in each of "
+            f"{settings.accumulation_steps} accumulation_steps"
+        )
+        raise InvalidTrainingError("batch_size", rule, settings.batch_size)
 
 
 def _check_fit(supernet: Supernet, data: TensorData) -> None:

@@ -17,7 +17,8 @@ from supernet.checkpoints import CheckpointFolder, save_supernet
 from supernet.data import TensorData
 from supernet.evaluate import evaluate_architecture
 from supernet.groups import Alone, Distributed
-from supernet.training import DivergedError, EpochReport, train
+from supernet.reports import DivergedError, EpochReport
+from supernet.training import train
 from workers.failures import is_out_of_memory, summary
 from workers.protocol import TrainingFailedError
 from workers.provenance import accuracy_provenance
@@ -65,9 +66,7 @@ def _train(job: TrainingJob, progress: Any) -> None:
     context = ray.train.get_context()
     rank = context.get_world_rank()
     device = ray.train.torch.get_device()
-    supernet = Supernet(
-        job.network, allowed=job.allowed, generator=torch.Generator().manual_seed(job.seed)
-    ).to(device)
+    supernet = job.new_supernet().to(device)
     data = TensorData.from_file(job.data_path).to(device)
 
     def report(epoch: EpochReport) -> None:

@@ -18,7 +18,7 @@ import ray
 import ray.train
 import ray.train.torch
 
-from supernet.training import EpochReport
+from supernet.reports import EpochReport
 from workers import cluster
 from workers.failures import summary
 from workers.protocol import TrainingCancelledError, TrainingFailedError

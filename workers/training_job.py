@@ -5,10 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from search_space.families import NetworkSettings
+import torch
+
+from search_space.family import NetworkSettings
 from search_space.space import Option
+from supernet.base import Supernet
+from supernet.reports import EpochReport
 from supernet.settings import AccuracySettings, TrainingSettings
-from supernet.training import EpochReport
+from supernet.starting import StartingPoint
 from workers.settings import ResourceSettings
 
 
@@ -27,6 +31,8 @@ class TrainingJob:
         accuracy: how the smallest and the largest network are evaluated at the end.
         resources: workers, and what each is given.
         allowed: restricts the space, as of `supernet.base.Supernet`.
+        start: what fills the supernet before the first step; None leaves it as drawn from the
+            seed. Where there is a checkpoint, that fills it again.
     """
 
     name: str
@@ -39,6 +45,19 @@ class TrainingJob:
     accuracy: AccuracySettings = field(default_factory=AccuracySettings)
     resources: ResourceSettings = field(default_factory=ResourceSettings)
     allowed: Mapping[str, Sequence[Option]] = field(default_factory=dict)
+    start: StartingPoint | None = None
+
+    def new_supernet(self) -> Supernet:
+        """Returns the supernet as it is before the first step, on the CPU.
+
+        Raises:
+            InvalidStartError: it cannot start from the file that was given.
+        """
+        generator = torch.Generator().manual_seed(self.seed)
+        supernet = Supernet(self.network, allowed=self.allowed, generator=generator)
+        if self.start is not None:
+            self.start.apply(supernet)
+        return supernet
 
     @property
     def checkpoint_folder(self) -> Path:

@@ -122,6 +122,7 @@ class Pace:
 def figures_of(progress: Mapping[str, Any]) -> list[str]:
     """Returns the figures that come with a job's progress, as words."""
     words = {
+        "phase": "{}",
         "label_loss": "loss {:.3f}",
         "distillation_loss": "distillation loss {:.3f}",
         "label_top1_percent": "train top-1 {:.1f} %",

@@ -1,16 +1,21 @@
 """Runs a training: the supernet under Ray Train, then its two extremes, measured."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from search_space.families import NetworkSettings, space_settings
+from search_space.families import space_settings
+from search_space.family import NetworkSettings
 from search_space.outcomes import Measured, Outcome
+from server.artifacts import ArtifactStore
 from server.execution.context import JobContext, JobFailedError, JobStopped
 from server.execution.evaluation import BatchEvaluator, open_pool
 from server.store import Artifact
+from server.store.resources import SCRATCH
+from supernet.reports import EpochReport
 from supernet.settings import AccuracySettings, TrainingSettings
-from supernet.training import EpochReport
+from supernet.starting import FromOnceForAll, FromSupernet, FromWeights, StartingPoint
 from workers.cluster import ClusterError
 from workers.protocol import TrainingCancelledError, TrainingFailedError
 from workers.settings import LatencySettings, ResourceSettings
@@ -18,6 +23,11 @@ from workers.training import run_training
 from workers.training_job import TrainingJob, TrainingResult
 
 SUPERNET_MEDIA_TYPE = "application/vnd.safetensors"
+STARTING_POINTS: dict[str, Callable[[Path], StartingPoint]] = {
+    "supernet": FromSupernet,
+    "weights": FromWeights,
+    "once_for_all": FromOnceForAll,
+}
 EPOCHS = ("epoch", "num_epochs")
 """The fields of an epoch's report that are the progress itself."""
 
@@ -54,6 +64,7 @@ def _train(context: JobContext, spec: Mapping[str, Any]) -> TrainingResult:
         resources=ResourceSettings.model_validate(spec["resources"]),
         seed=spec["seed"],
         folder=context.work_folder,
+        start=starting_point(spec.get("start", SCRATCH), context.artifacts),
     )
 
     def on_report(report: EpochReport) -> None:
@@ -66,6 +77,21 @@ def _train(context: JobContext, spec: Mapping[str, Any]) -> TrainingResult:
         raise JobStopped from None
     except (TrainingFailedError, ClusterError) as error:
         raise JobFailedError(str(error)) from error
+
+
+def starting_point(start: Mapping[str, Any], artifacts: ArtifactStore) -> StartingPoint | None:
+    """Returns where a training starts: None from scratch.
+
+    Args:
+        start: of a job's spec.
+        artifacts: has the file whose digest is the start's version.
+
+    Raises:
+        DamagedArtifactError: the file is not what was stored.
+    """
+    if start["kind"] == "scratch":
+        return None
+    return STARTING_POINTS[start["kind"]](artifacts.path(start["version"]))
 
 
 def _measure_extremes(

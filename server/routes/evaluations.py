@@ -4,7 +4,8 @@ from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Path, Query
 
-from search_space.families import NetworkSettings, space_settings
+from search_space.families import space_settings
+from search_space.family import NetworkSettings
 from search_space.space import Architecture
 from server.errors import NotFoundError
 from server.routes.common import ListDep, Service, ServiceDep, problems

@@ -4,12 +4,10 @@ from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
 
-from search_space.cnn import PRESETS, MobileNetV3Settings
 from search_space.costs import costs
-from search_space.custom import CustomSettings
-from search_space.families import NetworkSettings, SpaceSettings, space_settings
+from search_space.families import FAMILIES, AnySpace, SpaceSettings, space_settings
+from search_space.family import NetworkSettings
 from search_space.space import Architecture, InvalidArchitectureError, SearchSpace
 from server.errors import InvalidRequestError
 from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
@@ -34,9 +32,7 @@ def view(row: SpaceRow) -> SpaceView:
     return SpaceView.model_validate(row, from_attributes=True)
 
 
-def register(
-    store: Store, settings: MobileNetV3Settings | CustomSettings, pointer: str
-) -> tuple[SpaceRow, bool]:
+def register(store: Store, settings: AnySpace, pointer: str) -> tuple[SpaceRow, bool]:
     """Registers the space of settings in a body; returns the row, and whether it is new.
 
     Args:
@@ -55,7 +51,7 @@ def register(
     return store.add_space(settings, space)
 
 
-def network_settings(row: SpaceRow, pointer: str) -> MobileNetV3Settings:
+def network_settings(row: SpaceRow, pointer: str) -> NetworkSettings:
     """Returns the settings of a space whose architectures are networks.
 
     Raises:
@@ -83,7 +79,7 @@ def valid_architecture(space: SearchSpace, values: dict[str, Any], pointer: str)
         ) from None
 
 
-def cost_view(settings: MobileNetV3Settings, architecture: Architecture) -> CostView:
+def cost_view(settings: NetworkSettings, architecture: Architecture) -> CostView:
     """Returns what a network costs on paper."""
     layers = settings.lower(architecture)
     found = costs(layers)
@@ -102,23 +98,25 @@ def cost_view(settings: MobileNetV3Settings, architecture: Architecture) -> Cost
 @router.get("/space-families", operation_id="list_space_families", responses=problems())
 def list_families() -> FamiliesView:
     """The kinds of spaces with their settings' JSON Schema and presets."""
-    presets = {name: MobileNetV3Settings.from_preset(name) for name in PRESETS}
-    families: list[tuple[type[BaseModel], dict[str, Any]]] = [
-        (MobileNetV3Settings, {name: s.model_dump(mode="json") for name, s in presets.items()}),
-        (CustomSettings, {}),
-    ]
     return FamiliesView(
         items=[
             FamilyView(
-                kind=family.model_fields["kind"].default,
+                kind=kind,
                 description=(family.__doc__ or "").splitlines()[0],
                 has_networks=issubclass(family, NetworkSettings),
                 settings_schema=family.model_json_schema(),
-                presets=presets_of_family,
+                presets=_presets(family),
             )
-            for family, presets_of_family in families
+            for kind, family in FAMILIES.items()
         ]
     )
+
+
+def _presets(family: type[AnySpace]) -> dict[str, Any]:
+    """Returns a family's presets, every field filled in."""
+    if not issubclass(family, NetworkSettings):
+        return {}
+    return {name: family.from_preset(name).model_dump(mode="json") for name in family.presets}
 
 
 @router.post(

@@ -2,15 +2,16 @@
 
 from fastapi import APIRouter, Response
 
-from search_space.cnn import MobileNetV3Settings
+from search_space.family import NetworkSettings
 from search_space.space import InvalidArchitectureError
 from server.errors import Fault, InvalidRequestError
-from server.routes import spaces
+from server.routes import spaces, starts
 from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
 from server.schemas.requests import SupernetBody
 from server.schemas.responses import PageOf, SupernetView
 from server.store import Page
 from server.tables import DataSetRow, JobRow, SupernetRow
+from supernet.schedules.base import InvalidTrainingError
 
 router = APIRouter(prefix="/v1/supernets", tags=["supernets"])
 
@@ -23,6 +24,7 @@ def view(row: SupernetRow, job: JobRow) -> SupernetView:
         space=row.space_id,
         data_set=row.data_set_id,
         training=row.training,
+        start=row.start,
         resources=row.resources,
         seed=row.seed,
         job=row.job_id,
@@ -33,22 +35,29 @@ def view(row: SupernetRow, job: JobRow) -> SupernetView:
     )
 
 
-@router.post("", status_code=202, operation_id="create_supernet", responses=problems(404, *BODY))
+@router.post(
+    "", status_code=202, operation_id="create_supernet", responses=problems(404, 409, *BODY)
+)
 def create(body: SupernetBody, service: ServiceDep, response: Response) -> SupernetView:
-    """Submits the training of a supernet; follow its job."""
+    """Submits the training of a supernet; follow its job. 409 if its start is in training."""
     store = service.store
     if isinstance(body.space, str):
         space = store.get_space(body.space)
     else:
         space, _ = spaces.register(store, body.space, "/space")
     settings = spaces.network_settings(space, "/space")
-    _check_images(store.get_data_set(body.data_set), settings)
+    data_set = store.get_data_set(body.data_set)
+    _check_images(data_set, settings)
     try:
-        body.training.schedule.build(settings.build())
+        body.training.build_schedule(settings, settings.build(), data_set.counts["train"])
+    except InvalidTrainingError as error:
+        pointer = f"/training/{error.field.replace('.', '/')}"
+        raise InvalidRequestError.single(pointer, error.rule, error.value) from None
     except InvalidArchitectureError as error:
         raise InvalidRequestError.single(
             f"/training/schedule/architecture/{error.choice}", error.rule, error.value
         ) from None
+    start, start_file = starts.resolve(body.start, settings, service)
     row, job = store.add_supernet(
         name=body.name,
         space_id=space.id,
@@ -56,12 +65,14 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
         training=body.training.model_dump(mode="json"),
         resources=body.resources.model_dump(mode="json"),
         seed=body.seed,
+        start=start,
+        start_file=start_file,
     )
     response.headers["Location"] = f"/v1/supernets/{row.id}"
     return view(row, job)
 
 
-def _check_images(data_set: DataSetRow, settings: MobileNetV3Settings) -> None:
+def _check_images(data_set: DataSetRow, settings: NetworkSettings) -> None:
     """Returns if networks of the space take the data set's images and labels.
 
     Raises:

@@ -24,6 +24,7 @@ from searchers.protocol import Limits, Objectives
 from searchers.settings import SearcherSettings
 from supernet.datasets import DataSetSource
 from supernet.settings import AccuracySettings, TrainingSettings
+from supernet.starting_settings import ScratchStart, StartSettings
 from workers.settings import LatencySettings, ResourceSettings
 
 MAX_SAMPLES = 1000
@@ -113,6 +114,7 @@ class SupernetBody(Body):
     space: SpaceReference = Field(description="A space's id, or its settings.")
     data_set: str = Field(description="A data set's id.", max_length=100)
     training: TrainingSettings = TrainingSettings()
+    start: StartSettings = ScratchStart()
     resources: ResourceSettings = ResourceSettings()
     seed: Seed = 0
 

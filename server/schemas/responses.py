@@ -135,6 +135,9 @@ class SupernetView(BaseModel):
     space: str
     data_set: str
     training: dict[str, Any]
+    start: dict[str, Any] = Field(
+        description="Where its training starts; `version` is the SHA-256 of the file it reads."
+    )
     resources: dict[str, Any]
     seed: int
     job: str

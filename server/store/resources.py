@@ -1,6 +1,8 @@
 """Data sets, spaces and supernets: what a search starts from."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import select
 
@@ -26,6 +28,8 @@ from server.tables import (
     SpaceRow,
     SupernetRow,
 )
+
+SCRATCH: Mapping[str, Any] = MappingProxyType({"kind": "scratch"})
 
 
 class ResourceStore(Transactions):
@@ -140,8 +144,20 @@ class ResourceStore(Transactions):
         training: Json,
         resources: Json,
         seed: int,
+        start: Mapping[str, Any] = SCRATCH,
+        start_file: Artifact | None = None,
     ) -> tuple[SupernetRow, JobRow]:
         """Adds a supernet and the job that trains it.
+
+        Args:
+            name: for people.
+            space_id: which networks.
+            data_set_id: which images.
+            training: settings.
+            resources: settings.
+            seed: of weights, order, augmentation and sampled architectures.
+            start: settings, with the digest of the file that is read as "version".
+            start_file: that file, unless another row refers to it.
 
         Raises:
             NotFoundError: there is no such space or data set.
@@ -156,9 +172,12 @@ class ResourceStore(Transactions):
                 "space": space.settings,
                 "data_set": {"id": data_set.id, "version": data_set.version},
                 "training": training,
+                "start": dict(start),
                 "resources": resources,
                 "seed": seed,
             }
+            if start_file is not None:
+                add_artifact(session, start_file, now)
             job = submit_job(session, "train", spec, now)
             supernet = SupernetRow(
                 id=supernet_id,
@@ -166,6 +185,7 @@ class ResourceStore(Transactions):
                 space_id=space_id,
                 data_set_id=data_set_id,
                 training=training,
+                start=dict(start),
                 resources=resources,
                 seed=seed,
                 job_id=job.id,

@@ -13,7 +13,8 @@ import pytest
 import torch
 from service_process import TINY_SPACE, Service, descendants, find_process, wait_until
 
-from search_space.families import NetworkSettings, space_settings
+from search_space.families import space_settings
+from search_space.family import NetworkSettings
 from searchers.nsga2 import NSGA2Settings
 from searchers.protocol import Limit, Objective, Observation, Problem
 from server.database import open_engine

@@ -1,9 +1,9 @@
-import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from search_space.cnn import MobileNetV3Settings, make_divisible
+from search_space.cnn import MobileNetV3Settings
 from search_space.costs import costs
+from search_space.parts import make_divisible
 from search_space.space import Architecture, SearchSpace
 
 
@@ -68,6 +68,71 @@ def test_costs_equal_those_recorded_on_the_published_supernet(
     assert (found.macs, found.num_params) == (macs, num_params)
 
 
+def proxyless(resolution: int, kernels: str, ratios: str, depths: str) -> dict[str, int]:
+    """Returns an architecture from the notation of once-for-all's ProxylessNAS: a sixth stage."""
+    *five, _ = depths.split("-")
+    values = once_for_all(kernels, ratios, "-".join(five), resolution)
+    values["stage6.block1.kernel_size"] = int(kernels.split("-")[20])
+    values["stage6.block1.expand_ratio"] = int(ratios.split("-")[20])
+    return values
+
+
+# The released code (ofa_proxyless.py) builds these, counted with torch: largest, smallest, one
+# drawn at random of both its width lists, and MobileNetV2 itself.
+PLAIN = [
+    ("mobilenetv2", 224, "7-" * 20 + "7", "6-" * 20 + "6", "4-4-4-4-4-1", 525_973_568, 4_340_456),
+    ("mobilenetv2", 128, "3-" * 20 + "3", "3-" * 20 + "3", "2-2-2-2-2-1", 45_469_184, 2_320_168),
+    (
+        "mobilenetv2",
+        176,
+        "5-3-7-5-5-7-3-5-3-3-3-3-7-7-5-5-3-3-7-3-3",
+        "3-3-6-6-6-4-6-6-4-6-3-3-6-6-4-6-4-4-4-6-6",
+        "4-3-2-3-4-1",
+        216_416_768,
+        3_497_424,
+    ),
+    ("mobilenetv2", 224, "3-" * 20 + "3", "6-" * 20 + "6", "2-3-4-3-3-1", 300_774_272, 3_504_872),
+    ("proxyless", 224, "7-" * 20 + "7", "6-" * 20 + "6", "4-4-4-4-4-1", 1_004_908_032, 7_942_056),
+    ("proxyless", 128, "3-" * 20 + "3", "3-" * 20 + "3", "2-2-2-2-2-1", 87_823_104, 3_718_832),
+    (
+        "proxyless",
+        176,
+        "3-5-7-7-5-3-3-3-7-5-3-7-3-5-3-5-5-3-3-3-7",
+        "3-3-6-6-6-6-6-3-3-3-6-3-6-6-3-4-3-4-3-3-6",
+        "2-2-2-4-2-1",
+        276_347_472,
+        4_903_184,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("preset", "resolution", "kernels", "ratios", "depths", "macs", "num_params"), PLAIN
+)
+def test_plain_inverted_residuals_cost_what_the_published_ones_do(
+    preset: str,
+    resolution: int,
+    kernels: str,
+    ratios: str,
+    depths: str,
+    macs: int,
+    num_params: int,
+) -> None:
+    settings = MobileNetV3Settings.from_preset(preset, resolutions=range(128, 225, 16))
+    values = proxyless(resolution, kernels, ratios, depths)
+    found = costs(settings.lower(settings.build().validate(values)))
+    assert (found.macs, found.num_params) == (macs, num_params)
+
+
+def test_the_plain_spaces_have_a_sixth_stage_of_one_block() -> None:
+    for preset in ("mobilenetv2", "proxyless"):
+        settings = MobileNetV3Settings.from_preset(preset)
+        assert settings.build().size == 9 * MobileNetV3Settings().build().size
+        layers = settings.lower(settings.build().largest())
+        assert {layer.function for layer in layers} == {"", "relu6"}
+        assert "multiply" not in {layer.op for layer in layers}
+
+
 def test_a_part_with_one_option_is_fixed_and_no_choice() -> None:
     settings = MobileNetV3Settings.from_preset("cifar")
     names = [choice.name for choice in settings.build().choices]
@@ -85,20 +150,6 @@ def test_choices_are_path_names_with_parents_first() -> None:
         "stage1.block1.kernel_size",
         "stage1.block1.expand_ratio",
     ]
-
-
-@pytest.mark.parametrize("preset", ["digits", "cifar", "imagenet"])
-def test_every_architecture_can_be_lowered_and_shares_layer_names_with_the_largest(
-    preset: str,
-) -> None:
-    settings = MobileNetV3Settings.from_preset(preset)
-    space = settings.build()
-    known = {layer.name for layer in settings.lower(space.largest())}
-    for row in space.sample(20, np.random.default_rng(0)):
-        layers = settings.lower(space.decode(row))
-        assert {layer.name for layer in layers} <= known
-        assert layers[0].op == "input"
-        assert layers[-1].out_shape == (settings.num_classes,)
 
 
 def test_the_digits_preset_reaches_from_starved_to_ample() -> None:
@@ -121,6 +172,16 @@ def test_settings_that_define_other_networks_give_another_space() -> None:
     assert wider.digest != MobileNetV3Settings.from_preset("digits").build().digest
 
 
+def test_settings_written_before_a_field_was_added_mean_the_same_space() -> None:
+    settings = MobileNetV3Settings.from_preset("digits")
+    younger = MobileNetV3Settings.younger_fields
+    older = settings.model_dump(mode="json", exclude=set(younger))
+    assert MobileNetV3Settings.model_validate(older) == settings
+    for name in younger:
+        other = MobileNetV3Settings.from_preset("digits", **{name: "relu6"})
+        assert other.build().digest != settings.build().digest
+
+
 def test_integral_ratios_are_one_option_however_they_are_written() -> None:
     def space(ratios: list[float]) -> SearchSpace:
         stage = {"widths": [8], "expand_ratios": ratios}
@@ -133,7 +194,7 @@ def test_integral_ratios_are_one_option_however_they_are_written() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"preset": "mnist"}, "'digits', 'cifar' or 'imagenet'"),
+        ({"preset": "mnist"}, "'digits', 'cifar', 'imagenet', .* or 'proxyless'"),
         ({"resolutions": [32, 16]}, "options must ascend"),
         ({"resolutions": []}, "at least 1 item"),
         ({"stages": [{"widths": [8], "kernel_sizes": [4]}]}, "kernel sizes must be odd"),

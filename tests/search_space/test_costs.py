@@ -31,3 +31,14 @@ def test_odd_sizes_round_up_under_stride() -> None:
     graph = LayerGraph((1, 7, 5))
     x = graph.conv("a", graph.input, 1, kernel=5, stride=2)
     assert graph.shape(x) == (1, 4, 3)
+
+
+def test_pools_cost_nothing_but_memory_and_round_up() -> None:
+    graph = LayerGraph((2, 7, 5))
+    x = graph.max_pool("max", graph.input, kernel=3, stride=2)
+    assert graph.shape(x) == (2, 4, 3)
+    x = graph.average_pool("average", x, 2)
+    assert graph.shape(x) == (2, 2, 2)
+    assert costs(graph.layers()) == Costs(
+        macs=0, num_params=0, num_activations=0, peak_activations=70 + 24 + 8
+    )

@@ -5,9 +5,11 @@ Capital names stand for ids. `...` is any value.
 
 from typing import Any
 
+from search_space.families import FAMILIES
 from search_space.outcomes import METRIC_GOALS
 
 DIGITS = {"kind": "mobilenetv3", "preset": "digits"}
+DIMENSIONS = ("width", "depth", "kernel_size", "expand_ratio")
 OBJECTIVES = [{"metric": "top1_percent"}]
 
 
@@ -28,17 +30,17 @@ def custom(**changes: Any) -> dict[str, Any]:
 CASES: dict[str, tuple[str, Any, str, str, Any]] = {
     "unknown space kind": (
         "/v1/spaces",
-        {"kind": "resnet"},
+        {"kind": "perceptron"},
         "/kind",
-        "must be one of 'mobilenetv3', 'custom'",
-        "resnet",
+        f"must be one of {', '.join(map(repr, FAMILIES))}",
+        "perceptron",
     ),
     "no space kind": ("/v1/spaces", {}, "/kind", "must be given", None),
     "unknown preset": (
         "/v1/spaces",
         {"kind": "mobilenetv3", "preset": "mnist"},
         "/preset",
-        "must be 'digits', 'cifar' or 'imagenet'",
+        "must be 'digits', 'cifar', 'imagenet', 'tiny', 'mobilenetv2' or 'proxyless'",
         "mnist",
     ),
     "condition on nothing": (
@@ -167,12 +169,123 @@ CASES: dict[str, tuple[str, Any, str, str, Any]] = {
         "must be a space of networks: a custom space has no layers",
         ...,
     ),
+    "a batch larger than the data": (
+        "/v1/supernets",
+        supernet_body(training={"batch_size": 2000}),
+        "/training/batch_size",
+        "must be at most 1000, the number of training images",
+        2000,
+    ),
+    "fewer epochs than phases": (
+        "/v1/supernets",
+        supernet_body(training={"epochs": 3, "schedule": {"kind": "progressive_shrinking"}}),
+        "/training/schedule/phases",
+        "must have at most as many phases as the training has epochs (3)",
+        ...,
+    ),
+    "a phase without steps": (
+        "/v1/supernets",
+        supernet_body(
+            training={
+                "schedule": {
+                    "kind": "progressive_shrinking",
+                    "phases": [{"name": "largest", "share": 1}, {"name": "all", "share": 0}],
+                }
+            }
+        ),
+        "/training/schedule/phases/1/share",
+        "must be greater than 0",
+        0,
+    ),
+    "a phase for what the family has not": (
+        "/v1/supernets",
+        supernet_body(
+            training={
+                "schedule": {
+                    "kind": "progressive_shrinking",
+                    "phases": [
+                        {"name": "largest", "share": 1},
+                        {"name": "heads", "share": 1, "admitted": {"heads": 2}},
+                    ],
+                }
+            }
+        ),
+        "/training/schedule/phases/1/admitted/heads",
+        f"must be a dimension of the space, one of {DIMENSIONS}",
+        "heads",
+    ),
+    "a ramp longer than the training": (
+        "/v1/supernets",
+        supernet_body(
+            training={
+                "epochs": 10,
+                "schedule": {"kind": "delayed_shrinking", "ramp_epochs": 5},
+            }
+        ),
+        "/training/schedule/ramp_epochs",
+        "must end before the training does: with start 0.5 of 10 epochs it must be below 5",
+        5.0,
+    ),
     "training an architecture of another space": (
         "/v1/supernets",
         supernet_body(training={"schedule": {"kind": "single", "architecture": {"x": 1}}}),
         "/training/schedule/architecture/x",
         "is not a choice of space 'mobilenetv3'",
         1,
+    ),
+    "an unknown start": (
+        "/v1/supernets",
+        supernet_body(start={"kind": "warm"}),
+        "/start/kind",
+        "must be one of 'scratch', 'supernet', 'weights', 'once_for_all'",
+        "warm",
+    ),
+    "weights without a path": (
+        "/v1/supernets",
+        supernet_body(start={"kind": "weights"}),
+        "/start/path",
+        "must be given",
+        None,
+    ),
+    "a start in another space": (
+        "/v1/supernets",
+        supernet_body(
+            space={**DIGITS, "head_width": 48}, start={"kind": "supernet", "supernet": "SUPERNET"}
+        ),
+        "/start/supernet",
+        (
+            "must be of the same space but for num_classes: "
+            "its head_width must be 48, as in the training's space"
+        ),
+        96,
+    ),
+    "weights outside the data folder": (
+        "/v1/supernets",
+        supernet_body(start={"kind": "weights", "path": "link.npz"}),
+        "/start/path",
+        "must lie inside the data folder",
+        "link.npz",
+    ),
+    "weights that are not there": (
+        "/v1/supernets",
+        supernet_body(start={"kind": "weights", "path": "none.safetensors"}),
+        "/start/path",
+        "must name a file in the data folder",
+        "none.safetensors",
+    ),
+    "weights in another format": (
+        "/v1/supernets",
+        supernet_body(start={"kind": "weights", "path": "floats.npz"}),
+        "/start/path",
+        "must name a safetensors file",
+        "floats.npz",
+    ),
+    "a checkpoint in another format": (
+        "/v1/supernets",
+        supernet_body(start={"kind": "once_for_all", "path": "floats.npz"}),
+        "/start/path",
+        "must name a file that torch.save wrote",
+        "floats.npz",
     ),
     "zero evaluations": (
         "/v1/searches",

@@ -8,7 +8,7 @@ import httpx
 import numpy as np
 import pytest
 from bad_requests import CASES, search_body, supernet_body
-from examples import SPACE, add_search, add_supernet, claim, observe, trained_supernet
+from examples import SPACE, add_data_set, add_search, add_supernet, claim, observe, trained_supernet
 from live import Live
 
 from server.problems import MEDIA_TYPE
@@ -153,6 +153,12 @@ def test_what_does_not_exist_is_not_found(live: Live) -> None:
         ("/v1/spaces/none/sample", {"count": 1}),
         ("/v1/jobs/none/cancel", None),
         ("/v1/supernets", supernet_body()),
+        (
+            "/v1/supernets",
+            supernet_body(
+                data_set=add_data_set(live.store).id, start={"kind": "supernet", "supernet": "none"}
+            ),
+        ),
         ("/v1/searches", search_body()),
         ("/v1/exports", {"search": "none", "architecture_digest": "0" * 16}),
     ):
@@ -184,6 +190,11 @@ def test_bad_parameters_are_named(sqlite_live: Live, query: str, pointer: str) -
 
 def test_a_supernet_in_training_or_failed_is_a_conflict(sqlite_live: Live) -> None:
     supernet, _ = add_supernet(sqlite_live.store)
+    start = {"kind": "supernet", "supernet": supernet.id}
+    body = supernet_body(data_set=supernet.data_set_id, start=start)
+    response = sqlite_live.client.post("/v1/supernets", json=body)
+    detail = problem(response, 409)["detail"]
+    assert f"{supernet.id} must be trained before another starts from it" in detail
     body = search_body(supernet=supernet.id)
     response = sqlite_live.client.post("/v1/searches", json=body)
     assert "must be trained before it is searched" in problem(response, 409)["detail"]

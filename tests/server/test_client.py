@@ -29,6 +29,7 @@ from examples import (
 )
 from live import Live
 
+from search_space.families import FAMILIES
 from server.artifacts import ArtifactStore
 from server.client import (
     ApiError,
@@ -83,7 +84,7 @@ def use_data_sets_and_spaces(client: Client) -> None:
     assert client.data_set(data_set.id) == data_set
     assert list(client.data_sets()) == [data_set]
     kinds = {family.kind for family in client.families().items}
-    assert kinds == {"mobilenetv3", "custom"}
+    assert kinds == set(FAMILIES)
     space = client.create_space(SPACE_SETTINGS)
     assert space.id == SPACE.digest
     assert client.space(space.id) == space

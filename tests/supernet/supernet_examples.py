@@ -6,7 +6,10 @@ import numpy as np
 import torch
 
 from search_space.cnn import MobileNetV3Settings
+from search_space.family import NetworkSettings
+from search_space.resnet import ResNetSettings
 from search_space.space import Architecture, SearchSpace
+from search_space.vit import VisionTransformerSettings
 from supernet.base import Supernet
 from supernet.data import TensorData
 from supernet.datasets import DataSet, DigitsSource, Split, load_source
@@ -35,7 +38,83 @@ SETTINGS = MobileNetV3Settings.model_validate(
         "width_divisor": 2,
     }
 )
-"""All that a family offers, in networks of a few thousand weights."""
+"""All that the family offers, in networks of a few thousand weights."""
+
+PLAIN = MobileNetV3Settings.model_validate(
+    {
+        "input_channels": 1,
+        "num_classes": 10,
+        "resolutions": [8, 11],
+        "stem_width": 6,
+        "stem_activation": "relu6",
+        "first_block_width": 4,
+        "first_block_activation": "relu6",
+        "stages": [
+            {
+                "widths": [6],
+                "depths": [1, 2],
+                "kernel_sizes": [3, 5],
+                "expand_ratios": [1, 2],
+                "activation": "relu6",
+            }
+        ],
+        "final_expand_width": 16,
+        "head_activation": "relu6",
+        "head_width": None,
+        "width_divisor": 2,
+    }
+)
+RESNET = ResNetSettings.model_validate(
+    {
+        "input_channels": 1,
+        "num_classes": 10,
+        "resolutions": [8, 12],  # 12 is pooled to 6, 3 and 2: windows that are cut off
+        "stem_hidden_widths": [2, 4],
+        "stem_widths": [4, 6],
+        "stem_depths": [0, 2],
+        "stem_stride": 1,
+        "stages": [
+            {"widths": [4, 8], "depths": [1, 2], "expand_ratios": [0.5, 1], "stride": 1},
+            {"widths": [8], "depths": [2], "expand_ratios": [0.25, 0.5]},
+            {"widths": [8, 12], "depths": [1], "expand_ratios": [0.5]},
+        ],
+        "width_divisor": 2,
+    }
+)
+VIT = VisionTransformerSettings.model_validate(
+    {
+        "input_channels": 1,
+        "num_classes": 10,
+        "resolutions": [16, 24],
+        "stem_width": 4,
+        "patch_size": 4,
+        "stages": [
+            {
+                "widths": [6, 8],
+                "heads": [1, 2, 3],
+                "head_widths": [2, 4],
+                "hidden_widths": [8, 12],
+                "num_blocks": 2,
+                "skippable": [2],
+            },
+            {
+                "widths": [8, 12],
+                "heads": [2, 3],
+                "head_widths": [4],
+                "hidden_widths": [8, 16],
+                "num_blocks": 3,
+                "skippable": [1, 3],
+            },
+        ],
+    }
+)
+EXAMPLES: dict[str, NetworkSettings] = {
+    "mobilenetv3": SETTINGS,
+    "mobilenetv2": PLAIN,
+    "resnet": RESNET,
+    "vit": VIT,
+}
+"""A small space of every family, for digits; the contract's tests run over all of them."""
 
 
 def lively(supernet: Supernet, seed: int = 0) -> Supernet:
@@ -45,14 +124,14 @@ def lively(supernet: Supernet, seed: int = 0) -> Supernet:
         for name, tensor in supernet.state_dict().items():
             if name.endswith("running_var"):
                 tensor.uniform_(0.5, 1.5, generator=generator)
-            elif tensor.dim() == 1 or "transform" in name:
+            elif tensor.dim() == 1 or "transform" in name or name.endswith("embedding"):
                 tensor.add_(torch.randn(tensor.shape, generator=generator), alpha=0.3)
-        supernet.classifier.weight.normal_(generator=generator)
+        supernet.get_submodule(supernet.layers[-1].name).weight.normal_(generator=generator)
     return supernet.eval()
 
 
-def small_supernet(seed: int = 0) -> Supernet:
-    return lively(Supernet(SETTINGS, generator=torch.Generator().manual_seed(seed)), seed)
+def small_supernet(seed: int = 0, settings: NetworkSettings = SETTINGS) -> Supernet:
+    return lively(Supernet(settings, generator=torch.Generator().manual_seed(seed)), seed)
 
 
 def random_architectures(space: SearchSpace, count: int, seed: int = 0) -> list[Architecture]:
@@ -61,8 +140,10 @@ def random_architectures(space: SearchSpace, count: int, seed: int = 0) -> list[
     return [space.smallest(), space.largest(), *(space.decode(row) for row in rows)]
 
 
-def random_images(architecture: Architecture, count: int = 3) -> torch.Tensor:
-    shape = (count, *SETTINGS.input_shape(architecture))
+def random_images(
+    architecture: Architecture, count: int = 3, settings: NetworkSettings = SETTINGS
+) -> torch.Tensor:
+    shape = (count, *settings.input_shape(architecture))
     return torch.randn(shape, generator=torch.Generator().manual_seed(1))
 
 

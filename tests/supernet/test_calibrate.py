@@ -1,9 +1,11 @@
 import pytest
 import torch
-from supernet_examples import random_architectures, small_supernet
+from supernet_examples import EXAMPLES, random_architectures, small_supernet
 from torch import nn
 
 from search_space.layers import LayerGraph
+from search_space.vit import VisionTransformerSettings
+from supernet.base import Supernet
 from supernet.calibrate import calibrate
 from supernet.network import Network
 
@@ -28,8 +30,9 @@ def test_statistics_are_the_averages_of_the_batches_weighted_by_size() -> None:
     assert not any(module.training for module in network.modules())
 
 
-def test_earlier_statistics_leave_no_trace() -> None:
-    supernet = small_supernet()
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_earlier_statistics_leave_no_trace(name: str) -> None:
+    supernet = small_supernet(settings=EXAMPLES[name])
     for architecture in random_architectures(supernet.space, 3):
         network, other = supernet.extract(architecture), supernet.extract(architecture)
         for module in other.modules():
@@ -51,6 +54,15 @@ def test_one_batch_gives_the_outputs_of_training_mode() -> None:
     calibrate(network, images, batch_size=64)
     # The running variance is the unbiased one.
     torch.testing.assert_close(network(images), expected, rtol=0.05, atol=0.05)
+
+
+def test_a_network_without_batch_norms_is_left_as_it_is() -> None:
+    settings = VisionTransformerSettings.from_preset("tiny")
+    network = Supernet(settings).extract(settings.build().smallest())
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    calibrate(network, torch.randn(20, *network.input_shape), batch_size=8)
+    assert not network.training
+    assert all(torch.equal(before[name], t) for name, t in network.state_dict().items())
 
 
 def test_a_single_image_is_never_a_batch_of_its_own() -> None:

@@ -1,4 +1,5 @@
 from search_space.layers import LayerGraph
+from search_space.resnet import ResNetSettings
 from supernet.channels import channel_groups
 
 
@@ -33,3 +34,25 @@ def test_channels_that_become_several_features_stay_in_place() -> None:
     graph.linear("classifier", graph.linear("hidden", x, 5), 10)
     (group,) = channel_groups(graph.layers())
     assert group.members == [("hidden", 0), ("classifier", 1)]
+
+
+def test_groups_of_bottlenecks_are_their_inner_channels_and_the_stems_output() -> None:
+    settings = ResNetSettings.from_preset("tiny", stem_pool=True)
+    groups = {
+        group.reader: group for group in channel_groups(settings.lower(settings.build().largest()))
+    }
+    blocks = [f"stage{stage}.block{block}" for stage in (1, 2) for block in (1, 2)]
+    inner = {f"{block}.{layer}.conv" for block in blocks for layer in ("spatial", "expand")}
+    # The stem's hidden channels and every stage's are sums: nobody may move them.
+    assert set(groups) == {*inner, "stage1.block1.reduce.conv"}
+    assert set(groups["stage1.block1.reduce.conv"].members) == {
+        ("stem.last.conv", 0),
+        ("stem.last.norm", 0),
+        ("stage1.block1.shortcut.conv", 1),
+        ("stage1.block1.reduce.conv", 1),
+    }
+    assert set(groups["stage2.block1.expand.conv"].members) == {
+        ("stage2.block1.spatial.conv", 0),
+        ("stage2.block1.spatial.norm", 0),
+        ("stage2.block1.expand.conv", 1),
+    }

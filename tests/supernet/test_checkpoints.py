@@ -24,7 +24,16 @@ IDENTITY = {"space": "abc", "settings": "def", "seed": 1}
 
 def state(step: int, value: float = 0.0) -> TrainingState:
     model, optimizer = {"a.weight": torch.full((3,), value)}, {"a.weight": torch.ones(3)}
-    return TrainingState(IDENTITY, step, (0.1, 2.0), model, optimizer)
+    return TrainingState(
+        IDENTITY,
+        step,
+        (0.1, 2.0),
+        {"scale": 4.0},
+        model,
+        optimizer,
+        average={"a.weight": torch.zeros(3)},
+        teacher={"b.weight": torch.full((2,), 5.0)},
+    )
 
 
 def test_a_checkpoint_comes_back_whole(tmp_path: Path) -> None:
@@ -36,6 +45,9 @@ def test_a_checkpoint_comes_back_whole(tmp_path: Path) -> None:
     assert (found.step, found.sums, found.identity) == (7, (0.1, 2.0), IDENTITY)
     assert torch.equal(found.model["a.weight"], torch.full((3,), 1.5))
     assert torch.equal(found.optimizer["a.weight"], torch.ones(3))
+    assert torch.equal(found.average["a.weight"], torch.zeros(3))
+    assert torch.equal(found.teacher["b.weight"], torch.full((2,), 5.0))
+    assert found.loss_scale == {"scale": 4.0}
 
 
 def test_the_newest_two_are_kept(tmp_path: Path) -> None:
@@ -110,9 +122,9 @@ import pathlib, sys, torch
 from supernet.checkpoints import CheckpointFolder, CheckpointWriteError, TrainingState
 folder = CheckpointFolder(pathlib.Path(sys.argv[1]))
 small = {"w": torch.zeros(1000)}
-folder.save(TrainingState({}, 1, (), small, {}))
+folder.save(TrainingState({}, 1, model=small))
 try:
-    folder.save(TrainingState({}, 2, (), {"w": torch.zeros(1_000_000)}, {}))
+    folder.save(TrainingState({}, 2, model={"w": torch.zeros(1_000_000)}))
 except CheckpointWriteError as error:
     print(error)
 assert folder.newest({}).step == 1

@@ -16,7 +16,24 @@ def test_a_smaller_convolution_is_the_first_channels() -> None:
     conv = filled(ElasticConv2d(6, 8, (3,), bias=True))
     x = torch.randn(2, 4, 5, 5)
     expected = functional.conv2d(x, conv.weight[:5, :4], conv.bias[:5], stride=2, padding=1)
-    torch.testing.assert_close(conv(x, out_channels=5, kernel=3, stride=2), expected)
+    torch.testing.assert_close(conv(x, out_channels=5, kernel=3, stride=2, padding=1), expected)
+
+
+def test_narrower_heads_are_the_first_channels_of_each() -> None:
+    conv = filled(ElasticConv2d(5, 12, (1,), bias=True, out_heads=3))
+    weight, bias = conv.sliced(5, 4, 1, out_heads=2)  # heads 0 and 1, the first 2 of 4 channels
+    assert torch.equal(weight, conv.weight[[0, 1, 4, 5]])
+    assert torch.equal(bias, conv.bias[[0, 1, 4, 5]])
+    reader = filled(ElasticConv2d(12, 5, (1,), in_heads=3))
+    assert torch.equal(reader.sliced(4, 5, 1, in_heads=2)[0], reader.weight[:, [0, 1, 4, 5]])
+
+
+def test_fewer_whole_heads_share_memory_with_all() -> None:
+    conv = filled(ElasticConv2d(5, 12, (1,), bias=True, out_heads=3))
+    weight, bias = conv.sliced(5, 8, 1, out_heads=2)
+    assert weight.data_ptr() == conv.weight.data_ptr()
+    assert torch.equal(weight, conv.weight[:8])
+    assert torch.equal(bias, conv.bias[:8])
 
 
 def test_a_smaller_kernel_is_at_first_the_centre_of_the_larger() -> None:

@@ -103,3 +103,20 @@ def test_a_copy_is_independent() -> None:
             parameter.zero_()
     assert torch.equal(network(x), expected)
     assert not twin(x).any()
+
+
+def test_pools_leave_out_what_lies_beyond_the_border() -> None:
+    x = torch.tensor([[1.0, -2.0, 6.0], [3.0, 2.0, -4.0], [-8.0, 0.0, -5.0]])[None, None]
+    graph = LayerGraph((1, 3, 3))
+    graph.average_pool("pool", graph.input, 2)
+    assert Network(graph.layers())(x).tolist() == [[[[1.0, 1.0], [-4.0, -5.0]]]]
+    graph = LayerGraph((1, 3, 3))
+    graph.max_pool("pool", graph.input, kernel=3, stride=2)
+    assert Network(graph.layers())(x - 10).tolist() == [[[[-7.0, -4.0], [-7.0, -8.0]]]]
+
+
+def test_relu6_is_cut_off_at_six() -> None:
+    graph = LayerGraph((1, 1, 3))
+    graph.activation("activation", graph.input, "relu6")
+    x = torch.tensor([-1.0, 5.0, 7.0])[None, None, None]
+    assert Network(graph.layers())(x).tolist() == [[[[0.0, 5.0, 6.0]]]]

@@ -6,8 +6,10 @@ from pydantic import TypeAdapter, ValidationError
 from supernet_examples import SETTINGS
 
 from search_space.space import InvalidArchitectureError
-from supernet.optimizer import learning_rate
-from supernet.settings import AccuracySettings, ScheduleSettings, SingleSettings, TrainingSettings
+from supernet.schedules.base import Horizon
+from supernet.schedules.settings import ScheduleSettings
+from supernet.schedules.single import SingleSettings
+from supernet.settings import AccuracySettings, TrainingSettings
 
 
 def test_settings_and_data_sets_are_checked_without_torch() -> None:
@@ -33,7 +35,7 @@ def test_presets_are_settings_and_fields_can_be_replaced() -> None:
         ({"learning_rate": -1}, "greater than 0"),
         ({"weight_decay": float("inf")}, "finite number"),
         ({"batch_size": 0}, "greater than or equal to 1"),
-        ({"schedule": {"kind": "pyramid"}}, "'sandwich', 'single'"),
+        ({"schedule": {"kind": "pyramid"}}, "'sandwich', 'progressive_shrinking'"),
         ({"colour": 1}, "Extra inputs are not permitted"),
     ],
 )
@@ -53,29 +55,9 @@ def test_schedules_are_told_apart_by_kind() -> None:
 
 def test_a_single_architecture_must_be_of_the_space() -> None:
     with pytest.raises(InvalidArchitectureError, match="depth"):
-        SingleSettings(architecture={"depth": 3}).build(SETTINGS.build())
+        SingleSettings(architecture={"depth": 3}).build(SETTINGS.build(), Horizon(1, 1, 0.1))
 
 
 def test_accuracy_settings_survive_json() -> None:
     settings = AccuracySettings(split="test", calibration_images=10)
     assert AccuracySettings.model_validate_json(settings.model_dump_json()) == settings
-
-
-def test_the_learning_rate_warms_up_and_falls_to_zero_along_a_cosine() -> None:
-    settings = TrainingSettings(epochs=10, warmup_epochs=2, learning_rate=0.4)
-    rates = [learning_rate(settings, 5, step) for step in range(50)]
-    assert rates[:10] == pytest.approx([0.04 * (step + 1) for step in range(10)])
-    assert rates[10] == 0.4
-    assert rates[30] == pytest.approx(0.2)  # half way between warm-up and end
-    assert rates[49] == pytest.approx(0.4 * 0.5 * (1 - 0.99691733), rel=1e-3)
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-
-
-def test_without_warm_up_the_rate_starts_at_its_peak() -> None:
-    settings = TrainingSettings(epochs=1, warmup_epochs=0, learning_rate=0.4)
-    assert learning_rate(settings, 5, 0) == 0.4
-
-
-def test_a_warm_up_longer_than_the_training_never_ends() -> None:
-    settings = TrainingSettings(epochs=1, warmup_epochs=4, learning_rate=0.4)
-    assert learning_rate(settings, 4, 3) == pytest.approx(0.4)

@@ -14,10 +14,36 @@ from search_space.cnn import MobileNetV3Settings
 from supernet.base import Supernet
 from supernet.checkpoints import CheckpointFolder, CheckpointMismatchError, load_supernet
 from supernet.gradients import GradientBuffer
-from supernet.settings import SandwichSettings, SingleSettings, TrainingSettings
-from supernet.training import DivergedError, EpochReport, train
+from supernet.reports import DivergedError, EpochReport
+from supernet.schedules.base import InvalidTrainingError
+from supernet.schedules.delayed_shrinking import DelayedShrinkingSettings
+from supernet.schedules.progressive_shrinking import PhaseSettings, ProgressiveShrinkingSettings
+from supernet.schedules.sandwich import SandwichSettings
+from supernet.schedules.settings import ScheduleSettings
+from supernet.schedules.single import SingleSettings
+from supernet.settings import TrainingSettings
+from supernet.training import train
 
 DATA = few_digits(40)
+SMALLEST = dict(SETTINGS.build().smallest())
+SCHEDULES = [
+    SandwichSettings(),
+    DelayedShrinkingSettings(start=0.5, ramp_epochs=1),
+    ProgressiveShrinkingSettings(
+        phases=(
+            PhaseSettings(name="largest", share=2),
+            PhaseSettings(
+                name="all",
+                share=2,
+                admitted={"kernel_size": 3, "depth": 2, "expand_ratio": 2, "width": 2},
+                num_subnets=2,
+                sort_channels=True,
+            ),
+        )
+    ),
+]
+"""Each sorts channels or keeps a teacher after the second of four epochs, if at all."""
+
 TRAINING = TrainingSettings(
     epochs=4, batch_size=16, augmentation={"crop_padding": 1}, warmup_epochs=0.5
 )
@@ -67,13 +93,13 @@ def killed_after(epoch: int, checkpoints: CheckpointFolder, training: TrainingSe
 
 
 @pytest.mark.parametrize("epoch", [1, 3])
-@pytest.mark.parametrize(
-    "schedule", [SandwichSettings(), SandwichSettings(largest_only_epochs=2)], ids=["plain", "sort"]
-)
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=[schedule.kind for schedule in SCHEDULES])
 def test_a_resumed_training_is_bitwise_equal_to_an_uninterrupted_one(
-    tmp_path: Path, epoch: int, schedule: SandwichSettings
+    tmp_path: Path, epoch: int, schedule: ScheduleSettings
 ) -> None:
-    training = TRAINING.model_copy(update={"schedule": schedule})
+    training = TRAINING.model_copy(
+        update={"schedule": schedule, "ema_decay": 0.9, "optimizer": "adamw"}
+    )
     killed_after(epoch, CheckpointFolder(tmp_path, 0), training)
     resumed = Supernet(SETTINGS, generator=torch.Generator().manual_seed(9))  # overwritten
     reports: list[EpochReport] = []
@@ -247,9 +273,22 @@ def test_data_that_does_not_fit_the_space_is_refused() -> None:
         train(few_classes, DATA, TRAINING, seed=0)
 
 
-def test_a_share_of_one_image_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least 2 images, got 1 in all"):
-        trained(TRAINING.model_copy(update={"batch_size": 1}))
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 1}, "batch_size must give each of 1 workers at least 2 images"),
+        ({"accumulation_steps": 9}, "in each of 9 accumulation_steps, got 16"),
+        ({"batch_size": 41}, "batch_size must be at most 40, the number of training images"),
+        (
+            {"schedule": {"kind": "single", "architecture": SMALLEST, "distillation": 1.0}},
+            "schedule.distillation needs a teacher",
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(changes: dict[str, Any], message: str) -> None:
+    settings = TrainingSettings.model_validate(TRAINING.model_dump() | changes)
+    with pytest.raises(InvalidTrainingError, match=message):
+        trained(settings)
 
 
 def test_gradients_are_views_of_one_tensor_and_clear_together() -> None:
@@ -265,12 +304,12 @@ def test_gradients_are_views_of_one_tensor_and_clear_together() -> None:
     assert not buffer.flat.any()
 
 
-def run_ranks(folder: Path, world_size: int, images: str) -> tuple[list[Supernet], list[Any]]:
+def run_ranks(folder: Path, world_size: int, mode: str) -> tuple[list[Supernet], list[Any]]:
     script = Path(__file__).with_name("train_rank.py")
     rendezvous = folder / f"rendezvous{world_size}"
     results = [folder / f"result{world_size}-{rank}" for rank in range(world_size)]
     commands: Sequence[Sequence[str]] = [
-        [sys.executable, *map(str, (script, rank, world_size, rendezvous, result, images))]
+        [sys.executable, *map(str, (script, rank, world_size, rendezvous, result, mode))]
         for rank, result in enumerate(results)
     ]
     processes = [
@@ -287,7 +326,7 @@ def run_ranks(folder: Path, world_size: int, images: str) -> tuple[list[Supernet
 
 @pytest.mark.slow
 def test_two_ranks_train_the_same_weights(tmp_path: Path) -> None:
-    (first, second), reports = run_ranks(tmp_path, 2, "different")
+    (first, second), reports = run_ranks(tmp_path, 2, "free")
     assert reports[0] == reports[1]
     assert len(reports[0]) == 2
     for (name, ours), (_, theirs) in zip(
@@ -298,14 +337,15 @@ def test_two_ranks_train_the_same_weights(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_ranks_sum_to_the_gradient_of_one(tmp_path: Path) -> None:
-    (together, _), reports = run_ranks(tmp_path, 2, "equal")
-    (alone,), expected = run_ranks(tmp_path, 1, "equal")
+    (together, _), reports = run_ranks(tmp_path, 2, "frozen")
+    (alone,), expected = run_ranks(tmp_path, 1, "frozen")
     for (name, ours), (_, theirs) in zip(
         together.named_parameters(), alone.named_parameters(), strict=True
     ):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5, msg=name)
     for found, wanted in zip(reports[0], expected[0], strict=True):
-        assert found == pytest.approx(wanted, rel=1e-4)
+        for ours, theirs in zip(found, wanted, strict=True):
+            assert ours == (theirs if isinstance(theirs, str) else pytest.approx(theirs, rel=1e-4))
 
 
 @pytest.mark.slow

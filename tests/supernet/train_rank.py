@@ -1,4 +1,4 @@
-"""One rank of a training, started by the tests: rank, world size, rendezvous file, result file."""
+"""One rank of a training: rank, world size, rendezvous file, result file, mode."""
 
 import sys
 from dataclasses import astuple
@@ -6,24 +6,17 @@ from pathlib import Path
 
 import torch
 import torch.distributed
-from supernet_examples import SETTINGS, TensorData, digits, few_digits
+from supernet_examples import SETTINGS, few_digits
 
 from supernet.base import Supernet
 from supernet.checkpoints import save_supernet
-from supernet.data import TensorSplit
 from supernet.groups import Alone, Distributed, Group
+from supernet.reports import EpochReport
 from supernet.settings import TrainingSettings
-from supernet.training import EpochReport, train
+from supernet.training import train
 
 
-def equal_images() -> TensorData:
-    """Every training image the same: each share of a batch has the batch norms of the whole."""
-    data = digits()
-    same = TensorSplit(data.train.images[:1].repeat(16, 1, 1, 1), data.train.labels[:1].repeat(16))
-    return TensorData(same, data.validation, data.test, 10, data.mean, data.std)
-
-
-def main(rank: int, world_size: int, rendezvous: Path, result: Path, images: str) -> None:
+def main(rank: int, world_size: int, rendezvous: Path, result: Path, mode: str) -> None:
     torch.set_num_threads(1)
     group: Group = Alone()
     if world_size > 1:
@@ -32,17 +25,23 @@ def main(rank: int, world_size: int, rendezvous: Path, result: Path, images: str
         )
         group = Distributed()
     supernet = Supernet(SETTINGS)
-    settings = TrainingSettings(epochs=2, batch_size=8, learning_rate=0.05, warmup_epochs=0)
+    settings = TrainingSettings(
+        epochs=2,
+        batch_size=8,
+        learning_rate=0.05,
+        warmup_epochs=0,
+        frozen_batch_norm=mode == "frozen",
+    )
     reports: list[EpochReport] = []
     train(
         supernet,
-        equal_images() if images == "equal" else few_digits(24),
+        few_digits(24),
         settings,
         seed=0,
         group=group,
         report=reports.append,
         # Only rank 0 is asked: all stop after the same step nevertheless.
-        should_stop=lambda: rank == 1 or (images == "stop" and len(reports) == 1),
+        should_stop=lambda: rank == 1 or (mode == "stop" and len(reports) == 1),
     )
     save_supernet(result, supernet)
     sys.stdout.write(f"{[astuple(report) for report in reports]}\n")

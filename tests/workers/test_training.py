@@ -19,8 +19,10 @@ from supernet.checkpoints import load_supernet
 from supernet.data import TensorData
 from supernet.datasets import DigitsSource, load_source, write_data_set
 from supernet.files import sha256_of
-from supernet.settings import AccuracySettings, SandwichSettings, TrainingSettings
-from supernet.training import DivergedError, EpochReport, train
+from supernet.reports import DivergedError, EpochReport
+from supernet.schedules.sandwich import SandwichSettings
+from supernet.settings import AccuracySettings, TrainingSettings
+from supernet.training import train
 from workers.cluster import ClusterError
 from workers.protocol import TrainingCancelledError, TrainingFailedError
 from workers.settings import ResourceSettings

@@ -1,0 +1,134 @@
+"""Progressive shrinking, the sandwich rule and delayed shrinking at equal total cost.
+
+On Fashion-MNIST (see fashion.py), three seeds: for each schedule as many epochs as make its total
+multiply-accumulates equal to those of progressive shrinking; validation accuracy of the smallest
+and the largest network and mean Pareto accuracy of a fixed sample, along the way and at the end.
+The claim to check (Annavajjala et al. 2024, DepS): the same accuracy at 0.4 of the cost of
+progressive shrinking, and more than one point better at equal cost. With --quick: one seed, 1,000
+images, the fewest epochs: it shows that everything runs, not what is reached.
+"""
+
+import statistics
+from dataclasses import dataclass
+
+import torch
+from fashion import Accuracies, costs_by_epoch, epochs_of_equal_cost, load, run, settings_of
+from harness import Figure, parse_arguments, report
+from rich.console import Console
+from rich.table import Table
+
+from supernet.data import TensorData
+from supernet.schedules.delayed_shrinking import DelayedShrinkingSettings
+from supernet.schedules.progressive_shrinking import ProgressiveShrinkingSettings
+from supernet.schedules.sandwich import SandwichSettings
+from supernet.schedules.settings import ScheduleSettings
+
+REFERENCE = "progressive shrinking"
+SCHEDULES: dict[str, ScheduleSettings] = {
+    REFERENCE: ProgressiveShrinkingSettings(),
+    "sandwich": SandwichSettings(),
+    "delayed shrinking": DelayedShrinkingSettings(ramp_epochs=1),
+}
+EPOCHS_OF_REFERENCE = 12
+NUM_LOOKS = 6
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One training: accuracies by the cost spent, the last one at its end.
+
+    Attributes:
+        costs: multiply-accumulates up to each look.
+        accuracies: what was found there.
+    """
+
+    costs: tuple[float, ...]
+    accuracies: tuple[Accuracies, ...]
+
+    def cost_to_reach(self, pareto: float) -> float | None:
+        """Returns the cost at the first look with at least this mean Pareto accuracy."""
+        for cost, found in zip(self.costs, self.accuracies, strict=True):
+            if found.pareto >= pareto:
+                return cost
+        return None
+
+
+def curve(schedule: ScheduleSettings, epochs: int, data: TensorData, seed: int) -> Curve:
+    """Trains once."""
+    settings = settings_of(schedule, epochs)
+    spent = costs_by_epoch(settings, len(data.train), seed)
+    looks = sorted({max(1, round(epochs * look / NUM_LOOKS)) for look in range(1, NUM_LOOKS + 1)})
+    found = run(settings, data, seed, looks)
+    return Curve(tuple(spent[epoch - 1] for epoch in found), tuple(found.values()))
+
+
+def figures(curves: dict[str, list[Curve]]) -> list[Figure]:
+    """Returns medians over seeds."""
+    found = []
+    of_reference = statistics.median(c.accuracies[-1].pareto for c in curves[REFERENCE])
+    budget = curves[REFERENCE][0].costs[-1]
+    for name, runs in curves.items():
+        ends = [c.accuracies[-1] for c in runs]
+        for part in ("smallest", "largest", "pareto"):
+            value = statistics.median(getattr(end, part) for end in ends)
+            found.append(Figure(f"{name}: {part}", value, "% top-1"))
+        found.append(Figure(f"{name}: cost", runs[0].costs[-1] / budget, "of the reference's"))
+        reached = [cost for c in runs if (cost := c.cost_to_reach(of_reference)) is not None]
+        if name != REFERENCE and len(reached) > len(runs) / 2:
+            goal = "<= 0.4" if name == "delayed shrinking" else None
+            share = statistics.median(reached) / budget
+            found.append(Figure(f"{name}: cost to reach the reference", share, "of its", goal))
+    gained = statistics.median(c.accuracies[-1].pareto for c in curves["delayed shrinking"])
+    difference = gained - of_reference
+    found.append(Figure("delayed - progressive: pareto", difference, "points", ">= 1"))
+    return found
+
+
+def table_of(curves: dict[str, list[Curve]], epochs: dict[str, int]) -> Table:
+    """Returns a row per run."""
+    table = Table(title="per run, validation top-1 in percent", title_justify="left")
+    for column in (
+        "schedule",
+        "epochs",
+        "seed",
+        "smallest",
+        "largest",
+        "mean Pareto",
+        "on the way",
+    ):
+        table.add_column(column, justify="right")
+    for name, runs in curves.items():
+        for seed, found in enumerate(runs):
+            end = found.accuracies[-1]
+            way = " ".join(f"{look.pareto:.1f}" for look in found.accuracies)
+            row = [f"{value:.2f}" for value in (end.smallest, end.largest, end.pareto)]
+            table.add_row(name, str(epochs[name]), str(seed), *row, way)
+    return table
+
+
+def main() -> None:
+    """Trains all and reports."""
+    arguments = parse_arguments(__doc__)
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+    data = load(1_000, 500) if arguments.quick else load()
+    reference_epochs = 6 if arguments.quick else EPOCHS_OF_REFERENCE
+    seeds = (0,) if arguments.quick else (0, 1, 2)
+    reference = settings_of(SCHEDULES[REFERENCE], reference_epochs)
+    budget = costs_by_epoch(reference, len(data.train))[-1]
+    epochs = {
+        name: reference_epochs
+        if name == REFERENCE
+        else epochs_of_equal_cost(schedule, budget, len(data.train))
+        for name, schedule in SCHEDULES.items()
+    }
+    curves: dict[str, list[Curve]] = {name: [] for name in SCHEDULES}
+    for seed in seeds:
+        for name, schedule in SCHEDULES.items():  # interleaved
+            curves[name].append(curve(schedule, epochs[name], data, seed))
+            Console().print(f"{name}, seed {seed}: {curves[name][-1].accuracies[-1]}")
+    Console().print(table_of(curves, epochs))
+    report("Schedules at equal cost, Fashion-MNIST, medians over seeds", figures(curves), arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What every family of networks offers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from search_space.layers import Layer
+from search_space.parts import Sizes, choice, value
+from search_space.space import Choice, Option, SearchSpace
+
+
+class NetworkSettings(BaseModel, ABC):
+    """Settings of a space of networks: `build()` gives its choices, `lower()` a network's layers.
+
+    `preset` fills every field that is not given; it is not kept, so that equal settings are equal
+    however they were written down. A subclass is one family: it narrows the types of `kind` (one
+    literal, with that default) and `preset` (the names of its presets) and adds its fields.
+
+    Attributes:
+        presets: the family's presets by name, as JSON.
+        younger_fields: fields that the family got after spaces were built with it. While such a
+            field has its default it is no part of the space's digest, so older spaces keep theirs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    younger_fields: ClassVar[frozenset[str]] = frozenset()
+
+    kind: str
+    preset: str | None = Field(default=None, exclude=True)
+    input_channels: int = Field(default=3, ge=1, le=1024)
+    num_classes: int = Field(default=1000, ge=2, le=100_000)
+    resolutions: Sizes = Field(
+        default=tuple(range(128, 225, 4)), description="Height and width of the input."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand_preset(cls, values: Any) -> Any:
+        name = values.get("preset") if isinstance(values, Mapping) else None
+        if not isinstance(name, str) or name not in cls.presets:
+            return values  # the field's own type says what is wrong with it
+        return {**cls.presets[name], **{key: values[key] for key in values if key != "preset"}}
+
+    @classmethod
+    def from_preset(cls, name: str, **overrides: Any) -> Self:
+        """Returns a preset's settings with some fields replaced."""
+        return cls.model_validate({"preset": name, **overrides})
+
+    def build(self) -> SearchSpace:
+        """Returns the space: the resolution, then the family's own choices."""
+        choices = choice("resolution", self.resolutions) + self.network_choices()
+        return SearchSpace(self.kind, choices, fixed=self._identity())
+
+    def _identity(self) -> dict[str, Any]:
+        defaults = {name: type(self).model_fields[name].default for name in self.younger_fields}
+        unset = {name for name, default in defaults.items() if getattr(self, name) == default}
+        return self.model_dump(mode="json", exclude=unset)
+
+    @abstractmethod
+    def network_choices(self) -> list[Choice]:
+        """Returns all choices but the resolution, parents first."""
+
+    @abstractmethod
+    def lower(self, architecture: Mapping[str, Option]) -> tuple[Layer, ...]:
+        """Returns the layers of a valid architecture of the space, in execution order."""
+
+    def resolution(self, architecture: Mapping[str, Option]) -> int:
+        """Returns the height and width of a network's input."""
+        return int(value(architecture, "resolution", self.resolutions))
+
+    def input_shape(self, architecture: Mapping[str, Option]) -> tuple[int, int, int]:
+        """Returns (channels, height, width) of a network's input."""
+        resolution = self.resolution(architecture)
+        return (self.input_channels, resolution, resolution)

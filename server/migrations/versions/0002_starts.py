@@ -1,0 +1,24 @@
+"""Where trainings start."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0002"
+down_revision: str | None = "0001"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    """Makes the change: all supernets there are were trained from scratch."""
+    op.add_column(
+        "supernets",
+        sa.Column("start", sa.JSON(), nullable=False, server_default='{"kind": "scratch"}'),
+    )
+
+
+def downgrade() -> None:
+    """Takes the change back."""
+    op.drop_column("supernets", "start")

@@ -1,0 +1,163 @@
+"""What a schedule says of each training step.
+
+A schedule is a value: what it returns is a function of its arguments, so that every rank of a
+training, and a training that resumes, does the same.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from search_space.space import Architecture, SearchSpace
+
+Targets = Literal["labels", "largest", "teacher"]
+Action = Literal["sort_channels", "keep_teacher"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One term of a sub-network's loss.
+
+    Attributes:
+        targets: the images' labels; or the soft outputs, on the same images, of the largest network
+            of the same step (which comes before); or those of the training's frozen teacher.
+        weight: its factor in the step's sum. It scales gradients as a rate of its own would.
+        temperature: divides both logits of a soft loss, which is then multiplied by its square
+            (Hinton et al. 2015, arXiv 1503.02531, section 2); means nothing for labels.
+    """
+
+    targets: Targets = "labels"
+    weight: float = 1.0
+    temperature: float = 1.0
+
+
+ON_LABELS = (Loss("labels"),)
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """One sub-network of a step.
+
+    Attributes:
+        architecture: what to train.
+        losses: the terms of its loss, at least one.
+    """
+
+    architecture: Architecture
+    losses: tuple[Loss, ...] = ON_LABELS
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step trains.
+
+    Attributes:
+        subnets: in the order in which they are trained; their gradients are summed.
+        is_divided: whether the batch is divided among the sub-networks, all of them in one pass;
+            otherwise each sees the whole batch.
+    """
+
+    subnets: tuple[Subnet, ...]
+    is_divided: bool = False
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """How long a training is, and its learning rate.
+
+    Attributes:
+        epochs: passes over the training images.
+        steps_per_epoch: whole batches of each.
+        learning_rate: at its peak.
+        warmup_epochs: over which the rate rises linearly from nearly 0.
+    """
+
+    epochs: int
+    steps_per_epoch: int
+    learning_rate: float
+    warmup_epochs: float = 0.0
+
+    @property
+    def num_steps(self) -> int:
+        """Steps in all."""
+        return self.epochs * self.steps_per_epoch
+
+    def rate(self, step: int) -> float:
+        """Returns the learning rate of one step: linear warm-up, then half a cosine down to 0.
+
+        The cosine is that of Loshchilov and Hutter 2017 (arXiv 1608.03983, eq. 5) without restarts.
+        """
+        warmup = min(self.warmup_epochs * self.steps_per_epoch, self.num_steps)
+        if step < warmup:
+            return self.learning_rate * min(1.0, (step + 1) / warmup)
+        progress = (step - warmup) / (self.num_steps - warmup)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+class InvalidTrainingError(ValueError):
+    """Settings of a training do not fit the space, the data or each other.
+
+    Attributes:
+        field: what is at fault, a path within the training's settings ("schedule.phases").
+        rule: what would be accepted.
+        value: what was given.
+    """
+
+    def __init__(self, field: str, rule: str, value: object) -> None:
+        super().__init__(field, rule, value)  # so that it can be sent between processes
+        self.field = field
+        self.rule = rule
+        self.value = value
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.rule}, got {self.value!r}"
+
+
+class Schedule(ABC):
+    """Says what each step of a training does.
+
+    Attributes:
+        needs_teacher: whether a teacher must be given from outside.
+
+    Args:
+        space: of the architectures.
+        horizon: of the whole training.
+    """
+
+    needs_teacher: bool = False
+
+    def __init__(self, space: SearchSpace, horizon: Horizon) -> None:
+        self.space = space
+        self.horizon = horizon
+
+    @abstractmethod
+    def step(self, number: int, rng: np.random.Generator) -> Step:
+        """Returns what a step trains.
+
+        Args:
+            number: of the step, from 0.
+            rng: of this step alone.
+        """
+
+    def learning_rate(self, number: int) -> float:
+        """Returns the learning rate of a step: by default the horizon's."""
+        return self.horizon.rate(number)
+
+    def actions(self, number: int) -> tuple[Action, ...]:  # noqa: ARG002 (most steps have none)
+        """Returns what is done, in this order, before a step.
+
+        `sort_channels` sorts hidden channels by importance; `keep_teacher` freezes a copy of the
+        largest network, which is the teacher of all later steps.
+        """
+        return ()
+
+    def phase(self, number: int) -> str:  # noqa: ARG002 (most schedules have only one)
+        """Returns the name of the phase that a step belongs to; "" where there is only one."""
+        return ""
+
+    def recurring(self) -> tuple[Architecture, ...]:
+        """Returns architectures that most steps train, for which preparations pay."""
+        return (self.space.largest(),)

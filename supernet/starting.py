@@ -1,0 +1,194 @@
+"""Where a training starts: fills a freshly made supernet from a file.
+
+`supernet.starting_settings` has what a user chooses; here are the same choices with real paths, as
+training jobs carry them. Everything is read as plain tensors; nothing foreign is unpickled.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from search_space.cnn import MobileNetV3Settings
+from search_space.space import InvalidArchitectureError, Option
+from supernet.base import Supernet
+from supernet.checkpoints import InvalidSupernetError, load_supernet
+from supernet.once_for_all import renamed
+from supernet.starting_settings import InvalidStartError, check_same_network
+
+logger = logging.getLogger(__name__)
+
+NUM_NAMED = 3
+"""So many tensors of each kind of fault are named in an error."""
+
+
+@dataclass(frozen=True)
+class FromSupernet:
+    """A stored supernet of the same space, all but its number of classes, or one network of it.
+
+    Attributes:
+        path: of `supernet.checkpoints.save_supernet`.
+        architecture: the network to start from, which must be the only one of the supernet that is
+            filled (`Supernet(settings, allowed=...)`); None for the whole.
+    """
+
+    path: Path
+    architecture: Mapping[str, Option] | None = None
+
+    def apply(self, supernet: Supernet) -> None:
+        """Fills the supernet; its head stays as drawn where the number of classes differs.
+
+        Raises:
+            InvalidStartError: the file is no supernet, or one of another space.
+        """
+        try:
+            source = load_supernet(self.path)
+        except InvalidSupernetError as error:
+            rule = f"must be a stored supernet ({error.__cause__ or error})"
+            raise InvalidStartError("path", rule, str(self.path)) from error
+        check_same_network(supernet.settings, source.settings)
+        if self.architecture is None:
+            if source.allowed != supernet.allowed:
+                rule = f"must be {supernet.allowed} as in the training"
+                raise InvalidStartError("allowed", rule, source.allowed)
+            _fill(supernet, source.state_dict())
+            return
+        try:
+            architecture = source.space.validate(self.architecture)
+        except InvalidArchitectureError as error:
+            raise InvalidStartError(
+                f"architecture.{error.choice}", error.rule, error.value
+            ) from error
+        if {supernet.space.smallest(), supernet.space.largest()} != {architecture}:
+            rule = "must be the one network that the training is restricted to"
+            raise InvalidStartError("architecture", rule, dict(architecture))
+        _fill(supernet, source.extract(architecture).state_dict())
+
+
+@dataclass(frozen=True)
+class FromWeights:
+    """The tensors of the largest network, under the names of its layers.
+
+    Attributes:
+        path: a safetensors file.
+    """
+
+    path: Path
+
+    def apply(self, supernet: Supernet) -> None:
+        """Fills the supernet; kernel transforms that the file lacks stay at the identity.
+
+        The head stays as drawn where the number of classes differs.
+
+        Raises:
+            InvalidStartError: the file is damaged, or its tensors are those of another network.
+        """
+        try:
+            tensors = safetensors.torch.load_file(self.path)
+        except (OSError, safetensors.SafetensorError) as error:
+            rule = f"must be a safetensors file ({error})"
+            raise InvalidStartError("path", rule, str(self.path)) from error
+        _fill(supernet, tensors)
+
+
+@dataclass(frozen=True)
+class FromOnceForAll:
+    """A checkpoint in the layout of the once-for-all MobileNetV3 code (`supernet.once_for_all`).
+
+    Attributes:
+        path: what `torch.save` wrote: the state dict, or a dict that holds it as "state_dict".
+    """
+
+    path: Path
+
+    def apply(self, supernet: Supernet) -> None:
+        """Fills the supernet; its head stays as drawn where the number of classes differs.
+
+        Raises:
+            InvalidStartError: the space is not of that family, the file is damaged or holds more
+                than tensors, or its tensors are those of another network.
+        """
+        if not isinstance(supernet.settings, MobileNetV3Settings):
+            raise InvalidStartError("kind", "must be 'mobilenetv3'", supernet.settings.kind)
+        _fill(supernet, renamed(_torch_state(self.path), supernet.settings))
+
+
+StartingPoint = FromSupernet | FromWeights | FromOnceForAll
+"""Everything that has `apply(supernet)`."""
+
+
+def _torch_state(path: Path) -> dict[str, Tensor]:
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever torch meets in a foreign file
+        rule = f"must be a file of tensors that torch.save wrote ({error})"
+        raise InvalidStartError("path", rule, str(path)) from error
+    state = content.get("state_dict", content) if isinstance(content, dict) else content
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        rule = "must hold a state dict, alone or as 'state_dict'"
+        raise InvalidStartError("path", rule, type(content).__name__)
+    return {str(name): value for name, value in state.items()}
+
+
+@torch.no_grad()
+def _fill(supernet: Supernet, tensors: Mapping[str, Tensor]) -> None:
+    """Copies tensors into a supernet's parameters and buffers of the same names."""
+    own = supernet.state_dict()
+    given = {n: t for n, t in tensors.items() if not n.endswith("num_batches_tracked")}
+    head = [name for name in own if name.rpartition(".")[0] == supernet.layers[-1].name]
+    if _has_other_classes(own, given, head):
+        logger.info("the head %s is drawn anew: it has other classes", supernet.layers[-1].name)
+        own = {name: tensor for name, tensor in own.items() if name not in head}
+        given = {name: tensor for name, tensor in given.items() if name not in head}
+    _check_tensors(own, given)
+    for name, tensor in given.items():
+        own[name].copy_(tensor)
+
+
+def _has_other_classes(
+    own: Mapping[str, Tensor], given: Mapping[str, Tensor], head: list[str]
+) -> bool:
+    """Whether the head's tensors are there, all of them of another number of classes alone."""
+    found = [(own[name], given[name]) for name in head if name in given]
+    return len(found) == len(head) and all(
+        mine.shape[1:] == other.shape[1:] and len(mine) != len(other) for mine, other in found
+    )
+
+
+def _check_tensors(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
+    """Raises InvalidStartError unless the tensors fit; transforms may be missing."""
+    faults = {
+        "missing": [n for n in own if n not in given and ".transform_" not in n],
+        "unexpected": [name for name in given if name not in own],
+        "of another shape": [
+            f"{name} {tuple(given[name].shape)} instead of {tuple(tensor.shape)}"
+            for name, tensor in own.items()
+            if name in given and given[name].shape != tensor.shape
+        ],
+        "not of finite floating-point numbers": [
+            name for name, tensor in given.items() if not _is_finite(tensor)
+        ],
+    }
+    if any(faults.values()):
+        rule = "must be those of the space's largest network"
+        raise InvalidStartError("tensors", rule, _described(faults))
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and bool(tensor.isfinite().all())
+
+
+def _described(faults: Mapping[str, list[str]]) -> str:
+    """Returns "2 missing (stem.conv.weight, ...), 1 unexpected (x)"."""
+    parts = []
+    for fault, names in faults.items():
+        if names:
+            shown = ", ".join(names[:NUM_NAMED]) + (", ..." if len(names) > NUM_NAMED else "")
+            parts.append(f"{len(names)} {fault} ({shown})")
+    return "; ".join(parts)

@@ -1,0 +1,160 @@
+"""What a user may choose about where a training starts; imports no torch.
+
+`supernet.starting` does what is chosen here. A request names resources; a training job is given
+the same by value, as files whose content nothing changes any more.
+"""
+
+import itertools
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import safetensors
+from pydantic import BaseModel, ConfigDict, Field
+
+from search_space.family import NetworkSettings
+
+# How torch's format of before version 1.6 begins: a pickle of a number that means just this.
+LEGACY_TORCH_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+
+
+class InvalidStartError(ValueError):
+    """A training cannot start from what was given; says which field, rule and value.
+
+    Attributes:
+        field: what is at fault ("path", "stages.0.widths").
+        rule: what would be accepted.
+        value: what was given.
+    """
+
+    def __init__(self, field: str, rule: str, value: object) -> None:
+        super().__init__(field, rule, value)  # so that it can be sent between processes
+        self.field = field
+        self.rule = rule
+        self.value = value
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.rule}, got {self.value!r}"
+
+
+class ScratchStart(BaseModel):
+    """Weights drawn from the seed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["scratch"] = "scratch"
+
+
+class SupernetStart(BaseModel):
+    """A trained supernet of the same space, all but its number of classes.
+
+    Where that differs the head is drawn anew.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["supernet"] = "supernet"
+    supernet: str = Field(description="A trained supernet's id.", max_length=100)
+
+
+class _FileStart(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = Field(
+        description="A file, relative to the data folder.",
+        min_length=1,
+        max_length=4096,
+        pattern=r"^[^\x00]+$",
+    )
+
+
+class WeightsStart(_FileStart):
+    """The largest network's tensors, as safetensors under the names of its layers.
+
+    Kernel transforms may be missing. Where the number of classes differs the head is drawn anew.
+    """
+
+    kind: Literal["weights"] = "weights"
+
+
+class OnceForAllStart(_FileStart):
+    """A checkpoint of the once-for-all MobileNetV3 code, as torch saved it.
+
+    Where the number of classes differs the head is drawn anew.
+    """
+
+    kind: Literal["once_for_all"] = "once_for_all"
+
+
+FileStart = WeightsStart | OnceForAllStart
+"""The kinds that read a file of the user's."""
+
+StartSettings = Annotated[
+    ScratchStart | SupernetStart | WeightsStart | OnceForAllStart, Field(discriminator="kind")
+]
+
+
+def check_file(start: FileStart, path: Path) -> None:
+    """Returns if a file is of the kind that a start reads; its tensors are not looked at.
+
+    Args:
+        start: the choice, whose `path` is named in the error.
+        path: where the file is.
+
+    Raises:
+        InvalidStartError: it is of another kind.
+    """
+    if isinstance(start, WeightsStart) and not _is_safetensors(path):
+        raise InvalidStartError("path", "must name a safetensors file", start.path)
+    if isinstance(start, OnceForAllStart) and not _is_torch_file(path):
+        raise InvalidStartError("path", "must name a file that torch.save wrote", start.path)
+
+
+def _is_safetensors(path: Path) -> bool:
+    try:
+        with safetensors.safe_open(path, "numpy"):
+            return True
+    except safetensors.SafetensorError:
+        return False
+
+
+def _is_torch_file(path: Path) -> bool:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/data.pkl") for name in archive.namelist())
+    with path.open("rb") as file:
+        return file.read(len(LEGACY_TORCH_START)) == LEGACY_TORCH_START
+
+
+def check_same_network(wanted: NetworkSettings, found: NetworkSettings) -> None:
+    """Returns if two spaces are equal in all but their number of classes.
+
+    Args:
+        wanted: the space of the training.
+        found: the space of what it would start from.
+
+    Raises:
+        InvalidStartError: names the first field that differs, as a path through the settings.
+    """
+    difference = _difference(
+        wanted.model_dump(mode="json", exclude={"num_classes"}),
+        found.model_dump(mode="json", exclude={"num_classes"}),
+    )
+    if difference is not None:
+        field, expected, value = difference
+        raise InvalidStartError(field, f"must be {expected!r}, as in the training's space", value)
+
+
+def _difference(wanted: Any, found: Any, path: str = "") -> tuple[str, Any, Any] | None:
+    """Returns path and both values of the first place where two JSON documents differ."""
+    if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+        wanted, found = dict(enumerate(wanted)), dict(enumerate(found))
+    if not isinstance(wanted, Mapping) or not isinstance(found, Mapping):
+        return None if wanted == found else (path, wanted, found)
+    for key in dict.fromkeys(itertools.chain(wanted, found)):
+        below = f"{path}.{key}" if path else str(key)
+        difference = _difference(wanted.get(key), found.get(key), below)
+        if difference is not None:
+            return difference
+    return None
