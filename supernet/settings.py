@@ -63,6 +63,8 @@ class TrainingSettings(BaseModel):
         schedule: which architectures each step trains.
         augmentation: of the training images.
         checkpoint_every_epochs: how often a checkpoint is written; the end always writes one.
+        kept_checkpoints: how many of them are kept while the training runs, the newest; the second
+            serves where the first is damaged.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,6 +88,7 @@ class TrainingSettings(BaseModel):
     schedule: ScheduleSettings = SandwichSettings()
     augmentation: AugmentationSettings = AugmentationSettings()
     checkpoint_every_epochs: int = Field(default=1, ge=1, le=100_000)
+    kept_checkpoints: int = Field(default=2, ge=1, le=1000)
 
     def build_schedule(
         self, network: NetworkSettings, space: SearchSpace, num_images: int

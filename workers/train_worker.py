@@ -79,7 +79,9 @@ def _train(job: TrainingJob, progress: Any) -> None:
             data,
             job.training,
             seed=job.seed,
-            checkpoints=CheckpointFolder(job.checkpoint_folder, job.attempt),
+            checkpoints=CheckpointFolder(
+                job.checkpoint_folder, job.attempt, job.training.kept_checkpoints
+            ),
             group=Distributed() if context.get_world_size() > 1 else Alone(),
             report=report,
             should_stop=cancelled.is_set,
