@@ -140,7 +140,13 @@ def stretch(images_BCHW: Tensor, boxes: Boxes) -> Tensor:
     boxes = boxes.to(images_BCHW.device)
     y_BH = _sample_points(boxes.top, boxes.height, height)
     x_BW = _sample_points(boxes.left, boxes.width, width)
-    grid_BHW2 = torch.stack(torch.broadcast_tensors(x_BW[:, None, :], y_BH[:, :, None]), dim=3)
+    grid_BHW2 = torch.stack(
+        (
+            x_BW[:, None, :].expand(-1, height, -1),
+            y_BH[:, :, None].expand(-1, -1, width),
+        ),
+        dim=3,
+    )
     found = functional.grid_sample(
         images_BCHW.float(), grid_BHW2, "bilinear", "border", align_corners=False
     )
@@ -205,7 +211,8 @@ def hue_matrix(turns_B: Tensor) -> Tensor:
     # Inverted in double precision, so that no turn at all is the identity.
     to_yiq = torch.tensor(_YIQ, dtype=torch.float64)
     from_yiq = torch.linalg.inv(to_yiq).float().to(turns_B.device)
-    return from_yiq @ turn_B33 @ to_yiq.float().to(turns_B.device)
+    matrix_B33: Tensor = from_yiq @ turn_B33 @ to_yiq.float().to(turns_B.device)
+    return matrix_B33
 
 
 def erase(images_BCHW: Tensor, settings: ErasingSettings, generator: torch.Generator) -> Tensor:

@@ -150,8 +150,16 @@ def data_set_of(splits: Mapping[str, Split], class_names: Sequence[str] = ()) ->
         raise InvalidDataSetError("classes", rule, len(class_names))
     num_classes = len(class_names) or num_classes
     _check_labels(splits, num_classes)
-    statistics = _statistics(train.images)
-    return DataSet(*(splits[name] for name in SPLITS), num_classes, *statistics, tuple(class_names))
+    mean, std = _statistics(train.images)
+    return DataSet(
+        train,
+        splits["validation"],
+        splits["test"],
+        num_classes=num_classes,
+        mean=mean,
+        std=std,
+        class_names=tuple(class_names),
+    )
 
 
 def _check_labels(splits: Mapping[str, Split], num_classes: int) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from supernet.datasets.content import Images, InvalidDataSetError
 from supernet.datasets.sources import Mode
@@ -197,6 +197,6 @@ def _open(content: bytes) -> Image.Image:
 
 def _reason(error: Exception) -> str:
     """Returns an error in one line that names no object of this process."""
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return f"must be one of {', '.join(FORMATS)}"
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -19,13 +19,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from supernet.datasets.content import InvalidDataSetError
 from supernet.datasets.decoding import Unreadable
 
 _CHUNK_BYTES = 2**20
-_DECOMPRESSORS: Mapping[bytes, Callable[[Path], IO[bytes]]] = {
+_DECOMPRESSORS: Mapping[bytes, Any] = {  # they open a path; their types differ a little
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
@@ -80,11 +80,11 @@ def open_tree(
         InvalidDataSetError: it is no archive, too large, or a name in it leads out of it.
     """
     with ExitStack() as stack:
-        if path.is_dir():
-            tree = Tree()
-            _walk(path, PurePosixPath(), tree)
-        else:
-            with _translated(field_name, path):
+        with _translated(field_name, path):
+            if path.is_dir():
+                tree = Tree()
+                _walk(path, PurePosixPath(), tree)
+            else:
                 tree = _archive_tree(path, field_name, max_bytes, scratch, stack)
         yield tree
 
