@@ -196,7 +196,7 @@ def _fault(error: Mapping[str, Any], body: Any) -> Fault:
         if origin == "body"
         else str(path[-1] if path else origin)
     )
-    return Fault(pointer, rule, value)
+    return Fault(str(path[-1] if path else origin), rule, value)
 
 
 def _pointer(path: Sequence[str | int], body: Any, *, is_missing: bool) -> str:
