@@ -191,11 +191,8 @@ def _fault(error: Mapping[str, Any], body: Any) -> Fault:
             path.append(context["discriminator"].strip("'"))
             rule, value = "must be given", None
     is_missing = kind in ("missing", "union_tag_not_found")
-    pointer = (
-        _pointer(path, body, is_missing=is_missing)
-        if origin == "body"
-        else str(path[-1] if path else origin)
-    )
+    if origin == "body":
+        return Fault(_pointer(path, body, is_missing=is_missing), rule, value)
     return Fault(str(path[-1] if path else origin), rule, value)
 
 

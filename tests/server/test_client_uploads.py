@@ -107,7 +107,7 @@ def test_two_that_send_one_file_finish_it_together(sqlite_live: Live, file: Path
 
     def send() -> None:
         with Client(str(sqlite_live.client.base_url)) as client:
-            found.append(client.upload(file, chunk_bytes=10_000).id)
+            found.append(client.upload(file, chunk_bytes=50_000).id)
 
     threads = [threading.Thread(target=send) for _ in range(2)]
     for thread in threads:
@@ -136,7 +136,7 @@ def test_an_upload_survives_the_restart_of_its_service(tmp_path: Path, file: Pat
             file, chunk_bytes=CHUNK, on_progress=lambda _p, done, _t: offsets.append(done)
         )
         assert 4 * CHUNK in offsets
-        assert stored(second, next(client.uploads()).id) == CONTENT
+        assert stored(second, upload.id) == CONTENT
     store.close()
 
 

@@ -48,7 +48,7 @@ def test_data_sets_of_the_first_schema_are_kept_and_have_no_report(
         )
         connection.execute(
             text(
-                "INSERT INTO data_sets VALUES ('dat_1', 'digits', '{\"kind\": \"digits\"}', :digest, "
+                "INSERT INTO data_sets VALUES ('dat_1', 'digits', '{}', :digest, "
                 "'{\"train\": 1}', '[1, 8, 8]', 10, :moment)"
             ),
             values,
