@@ -151,6 +151,10 @@ class Client:
         sender = Uploader(self._connection, self._patience_s, chunk_bytes, on_progress)
         return sender.send(path, name or path.name)
 
+    def upload_status(self, upload_id: str) -> UploadView:
+        """Returns an upload, complete or not."""
+        return self._get(f"/v1/uploads/{quoted(upload_id)}", UploadView)
+
     def uploads(self) -> Iterator[UploadView]:
         """Yields uploads, newest first."""
         return self._pages("/v1/uploads", PageOf[UploadView])

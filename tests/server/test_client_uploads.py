@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import structlog.testing
 from image_files import folder_files, write_zip
-from live import Live, serving
+from live import Live, serve_process
 
 from server.cli import main
-from server.client import ApiError, Client, ServiceUnreachableError
+from server.client import ApiError, Client
 from server.client.connection import Connection
 from server.client.uploading import Uploader
-from server.main import open_store
-from server.settings import Settings
+from server.local_service import free_port
+from server.schemas.responses import UploadView
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)
 CHUNK = 100_000
@@ -119,25 +119,32 @@ def test_two_that_send_one_file_finish_it_together(sqlite_live: Live, file: Path
     assert stored(sqlite_live, found[0]) == CONTENT
 
 
-def test_an_upload_survives_the_restart_of_its_service(tmp_path: Path, file: Path) -> None:
-    settings = Settings(home=tmp_path / "home")
-    store = open_store(settings)
-    with serving(settings, store) as first:
-        port = first.client.base_url.port
-        transport = BreakingTransport(lost_requests=(5,), lost_answers=())
-        with (
-            Client(f"http://127.0.0.1:{port}", patience_s=0, transport=transport) as client,
-            pytest.raises(ServiceUnreachableError),
-        ):
-            client.upload(file, chunk_bytes=CHUNK)
-    with serving(settings, store) as second, Client(str(second.client.base_url)) as client:
-        offsets: list[int] = []
-        client.upload(
-            file, chunk_bytes=CHUNK, on_progress=lambda _p, done, _t: offsets.append(done)
-        )
-        assert 4 * CHUNK in offsets
-        assert stored(second, upload.id) == CONTENT
-    store.close()
+def test_an_upload_outlives_a_server_that_is_killed(tmp_path: Path) -> None:
+    content = np.random.default_rng(1).bytes(24_000_000)
+    (tmp_path / "large.bin").write_bytes(content)
+    home = tmp_path / "home"
+    home.mkdir()
+    port = free_port()
+    sent: list[UploadView] = []
+
+    def send() -> None:
+        with Client(f"http://127.0.0.1:{port}", patience_s=60) as client:
+            sent.append(client.upload(tmp_path / "large.bin"))
+
+    sender = threading.Thread(target=send)
+    with serve_process(home, port) as process:
+        sender.start()
+        while sum(path.stat().st_size for path in home.glob("uploads/*")) < 5_000_000:
+            assert sender.is_alive()
+            time.sleep(0.001)
+        process.kill()
+        process.wait()
+    assert not sent
+    with serve_process(home, port):
+        sender.join(60)
+    (upload,) = sent
+    assert upload.status == "complete"
+    assert (home / "uploads" / upload.id).read_bytes() == content
 
 
 def test_what_the_service_refuses_is_not_tried_again(sqlite_live: Live, file: Path) -> None:
