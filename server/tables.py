@@ -88,7 +88,10 @@ class ArtifactRow(Table):
 
 
 class DataSetRow(Table):
-    """A registered data set; its version is the digest of its content and split."""
+    """A registered data set; its version is the digest of its content and split.
+
+    `report` is what was found when it was registered; null where an older version did that.
+    """
 
     __tablename__ = "data_sets"
 
@@ -99,7 +102,26 @@ class DataSetRow(Table):
     counts: Mapped[Json]
     shape: Mapped[list[Any]]
     num_classes: Mapped[int]
+    report: Mapped[Json | None]
     created_at: Mapped[datetime]
+
+
+class UploadRow(Table):
+    """A file that is sent in parts; how much is there, the file itself says.
+
+    `completed_at` is null until its size and digest have been found to be those announced.
+    """
+
+    __tablename__ = "uploads"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    size_bytes: Mapped[int]
+    sha256: Mapped[str]
+    created_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
+
+    __table_args__ = (UniqueConstraint("sha256", "size_bytes", "name"),)
 
 
 class SpaceRow(Table):

@@ -5,7 +5,17 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.text import Text
 
 from server.cli.tables import duration_text, progress_text
@@ -80,6 +90,44 @@ class JobProgress:
         self._bar.note = note
         if note and not self._console.is_terminal:
             self._console.print(f"  {self._title}: {note}", markup=False)
+
+
+class TransferProgress:
+    """Shows how much of a file is read and sent; nothing where there is no terminal.
+
+    Args:
+        name: of the file.
+        console: where to.
+    """
+
+    def __init__(self, name: str, console: Console) -> None:
+        self._name = name
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            DownloadColumn(binary_units=True),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        """Shows how many bytes are done, as `Client.upload` calls it."""
+        if phase not in self._tasks:
+            words = {"digest": "checksum of {}", "send": "sending {}"}[phase]
+            # From where an earlier attempt ended, so that the speed is that of this one.
+            task = self._bar.add_task(words.format(self._name), total=total, completed=done)
+            self._tasks[phase] = task
+        self._bar.update(self._tasks[phase], completed=done)
 
 
 class _Bar(Progress):

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from server.problems import MEDIA_TYPE
 from server.schemas.responses import PageOf
 from server.settings import Settings
 from server.store import Page, Store
+from server.uploads import UploadFiles
 
 Row = TypeVar("Row")
 View = TypeVar("View")
@@ -28,6 +30,8 @@ class Service:
         settings: the operator's.
         store: the database.
         artifacts: content-addressed files.
+        uploads: files that arrive in parts.
+        registrations: as many data sets may be read at once.
         schema_revision: of the database and of this program.
         is_stopping: whether the server is shutting down, so that streams end.
         runner_state: `running` or `restarting` for a runner of our own, `external` without one.
@@ -36,6 +40,8 @@ class Service:
     settings: Settings
     store: Store
     artifacts: ArtifactStore
+    uploads: UploadFiles
+    registrations: threading.Semaphore
     schema_revision: str
     is_stopping: Callable[[], bool]
     runner_state: Callable[[], str]

@@ -68,6 +68,20 @@ class DataSetBody(Body):
     source: DataSetSource
 
 
+class UploadBody(Body):
+    """A file that is going to be sent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "animals.zip", "size_bytes": 1_048_576, "sha256": "0" * 64}]
+        }
+    )
+
+    name: Name
+    size_bytes: Whole = Field(ge=1, lt=2**63)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the whole file.")
+
+
 class SampleBody(Body):
     """How many architectures to draw."""
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, PlainSerializer
 
 from search_space.space import Option
 from server.job_states import JobStatus
+from supernet.datasets import DataSetReport
 
 Item = TypeVar("Item")
 
@@ -36,7 +37,25 @@ class DataSetView(BaseModel):
     counts: dict[str, int] = Field(description="Images of each split.")
     shape: list[int] = Field(description="(channels, height, width) of every image.")
     num_classes: int
+    report: DataSetReport | None = Field(
+        description="What was found when it was registered; null where an older version did that."
+    )
     created_at: Moment
+
+
+class UploadView(BaseModel):
+    """A file that arrives in parts."""
+
+    id: str
+    name: str
+    size_bytes: int = Field(description="Of the whole file, as announced.")
+    sha256: str = Field(description="Of the whole file, as announced.")
+    offset: int = Field(description="How many bytes have arrived.")
+    status: Literal["open", "complete"] = Field(
+        description="`complete` when size and digest have been checked, so that it can be used."
+    )
+    created_at: Moment
+    completed_at: Moment | None
 
 
 class FamilyView(BaseModel):

@@ -6,6 +6,7 @@ from server.store.exports import ExportFile, ExportStore
 from server.store.jobs import ClaimedJob, JobStore
 from server.store.resources import ResourceStore
 from server.store.searches import Asked, SearchStore, Told
+from server.store.uploads import UploadStore
 
 __all__ = [
     "Artifact",
@@ -20,7 +21,7 @@ __all__ = [
 ]
 
 
-class Store(JobStore, ResourceStore, SearchStore, EvaluationStore, ExportStore):
+class Store(JobStore, ResourceStore, UploadStore, SearchStore, EvaluationStore, ExportStore):
     """The database. Rows that it returns are detached values.
 
     Every method raises `DatabaseUnavailableError` when the database does not answer.

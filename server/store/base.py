@@ -22,6 +22,7 @@ TableRow = TypeVar("TableRow", bound=Table)
 _NAMES = {
     "artifacts": "artifact",
     "data_sets": "data set",
+    "uploads": "upload",
     "spaces": "space",
     "jobs": "job",
     "supernets": "supernet",

@@ -45,6 +45,7 @@ class ResourceStore(Transactions):
         counts: Mapping[str, int],
         shape: Sequence[int],
         num_classes: int,
+        report: Json | None = None,
     ) -> tuple[DataSetRow, bool]:
         """Registers a data set, once for equal name and content.
 
@@ -55,6 +56,7 @@ class ResourceStore(Transactions):
             counts: images of each split.
             shape: (channels, height, width) of an image.
             num_classes: number of labels.
+            report: what was found in it.
 
         Returns:
             The row, and whether it is new.
@@ -73,6 +75,7 @@ class ResourceStore(Transactions):
                 "counts": dict(counts),
                 "shape": list(shape),
                 "num_classes": num_classes,
+                "report": report,
                 "created_at": now,
             }
             created = insert_new(session, DataSetRow, [values]) == 1

@@ -1,6 +1,6 @@
 """Requests that must be refused: path, body, and the pointer, rule and value to expect.
 
-Capital names stand for ids. `...` is any value.
+Capital names stand for ids. `...` is any rule or value; a body that is None is not sent.
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ def custom(**changes: Any) -> dict[str, Any]:
     return {"kind": "custom", "name": "x", "choices": choices} | changes
 
 
-CASES: dict[str, tuple[str, Any, str, str, Any]] = {
+CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
     "unknown space kind": (
         "/v1/spaces",
         {"kind": "perceptron"},
@@ -126,6 +126,111 @@ CASES: dict[str, tuple[str, Any, str, str, Any]] = {
         "/source/images",
         "must be uint8",
         "float64",
+    ),
+    "a folder of images in no folder": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "image_folder", "path": "none", "image_size": 8}},
+        "/source/path",
+        "must name a file or folder in the data folder",
+        "none",
+    ),
+    "an empty class folder": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "image_folder", "path": "folder", "image_size": 8}},
+        "/source/path",
+        "must hold at least one image in every class folder",
+        "train/b",
+    ),
+    "an archive that is none": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "image_folder", "path": "floats.txt", "image_size": 8}},
+        "/source/path",
+        "must name a folder or a zip or tar archive (truncated header)",
+        "floats.txt",
+    ),
+    "a link out of the data folder for shards": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "webdataset", "path": "link.npz", "image_size": 8}},
+        "/source/path",
+        "must lie inside the data folder",
+        "link.npz",
+    ),
+    "a table that is none": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "hugging_face", "path": "floats.txt", "image_size": 8}},
+        "/source/path",
+        ...,
+        "floats.txt",
+    ),
+    "an unknown data root": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "arrays", "path": "x.npz", "root": "fast"}},
+        "/source/root",
+        "must not be given: none is configured",
+        "fast",
+    ),
+    "neither path nor upload": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "arrays"}},
+        "/source",
+        "must have either a path or an upload",
+        ...,
+    ),
+    "no image size": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "image_folder", "path": "folder"}},
+        "/source/image_size",
+        "must be given",
+        None,
+    ),
+    "an upload that is not there": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "arrays", "upload": "upl_0"}},
+        "/source/upload",
+        "must name an upload",
+        "upl_0",
+    ),
+    "an upload that is used before it is complete": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "arrays", "upload": "UPLOAD"}},
+        "/source/upload",
+        "must name a complete upload; of this one 0 of 10 bytes are there, and it is not completed",
+        "UPLOAD",
+    ),
+    "an upload of nothing": (
+        "/v1/uploads",
+        {"name": "x", "size_bytes": 0, "sha256": "0" * 64},
+        "/size_bytes",
+        "must be greater than or equal to 1",
+        0,
+    ),
+    "an upload that is too large": (
+        "/v1/uploads",
+        {"name": "x", "size_bytes": 2**50, "sha256": "0" * 64},
+        "/size_bytes",
+        "must be at most 68719476736",
+        2**50,
+    ),
+    "an upload with half a digest": (
+        "/v1/uploads",
+        {"name": "x", "size_bytes": 1, "sha256": "0" * 32},
+        "/sha256",
+        "must match pattern '^[0-9a-f]{64}$'",
+        "0" * 32,
+    ),
+    "an upload cut short": (
+        "/v1/uploads/UPLOAD/complete",
+        None,
+        "size_bytes",
+        "must be 10 as announced: the upload was cut short",
+        0,
+    ),
+    "erasing that erases nothing": (
+        "/v1/supernets",
+        supernet_body(training={"augmentation": {"erasing": {"probability": 0}}}),
+        "/training/augmentation/erasing/probability",
+        "must be greater than 0",
+        0,
     ),
     "blank name": (
         "/v1/data-sets",

@@ -15,6 +15,13 @@ OPERATIONS = {
     "live",
     "ready",
     "version",
+    "create_upload",
+    "list_uploads",
+    "get_upload",
+    "head_upload",
+    "append_to_upload",
+    "complete_upload",
+    "delete_upload",
     "create_data_set",
     "list_data_sets",
     "get_data_set",
@@ -79,7 +86,9 @@ def test_examples_of_bodies_are_valid(sqlite_live: Live) -> None:
     examples = {
         name: schema["examples"] for name, schema in schemas.items() if "examples" in schema
     }
-    assert {"DataSetBody", "SupernetBody", "SearchBody", "ExportBody"} <= set(examples)
+    assert {"DataSetBody", "UploadBody", "SupernetBody", "SearchBody", "ExportBody"} <= set(
+        examples
+    )
     for name, values in examples.items():
         whole = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
         for value in values:
@@ -99,6 +108,7 @@ def test_an_independent_client_finds_no_fault(sqlite_live: Live, tmp_path: Path)
         "supernet_id": search.supernet_id,
         "job_id": search.job_id,
         "digest": architecture.digest,
+        "upload_id": store.add_upload("a.zip", 1000, "0" * 64)[0].id,
     }
     hints = "\n".join(f'"path.{name}" = {json.dumps(value)}' for name, value in known.items())
     (tmp_path / "schemathesis.toml").write_text(f"[parameters]\n{hints}\n")

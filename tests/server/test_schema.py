@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
@@ -15,6 +16,7 @@ from server.database import open_engine
 from server.errors import DatabaseUnavailableError, SchemaError
 from server.main import open_database
 from server.settings import Settings
+from server.store import Store
 from server.tables import Table
 
 
@@ -29,6 +31,33 @@ def test_migrations_lead_to_the_declared_tables(engine: Engine) -> None:
 def test_an_upgrade_is_repeatable(engine: Engine) -> None:
     assert schema.upgrade(engine) == schema.check(engine)
     assert schema.check(engine).state == "current"
+
+
+def test_data_sets_of_the_first_schema_are_kept_and_have_no_report(
+    empty_settings: Settings,
+) -> None:
+    engine = open_engine(empty_settings)
+    config = schema._config()
+    with engine.execution_options(writes=True).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        values = {"digest": "0" * 64, "moment": "2026-01-01 00:00:00.000000"}
+        connection.execute(
+            text("INSERT INTO artifacts VALUES (:digest, 1, 'x/y', :moment)"),
+            values,
+        )
+        connection.execute(
+            text(
+                "INSERT INTO data_sets VALUES ('dat_1', 'digits', '{}', :digest, "
+                "'{\"train\": 1}', '[1, 8, 8]', 10, :moment)"
+            ),
+            values,
+        )
+    assert schema.check(engine).state == "stale"
+    assert schema.upgrade(engine).state == "current"
+    row = Store(engine).get_data_set("dat_1")
+    assert (row.counts, row.report) == ({"train": 1}, None)
+    engine.dispose()
 
 
 def test_an_empty_database_is_missing_its_schema(empty_settings: Settings) -> None:
