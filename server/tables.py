@@ -203,6 +203,7 @@ class SupernetRow(Table):
     data_set_id: Mapped[str] = mapped_column(ForeignKey("data_sets.id"))
     training: Mapped[Json]
     start: Mapped[Json] = mapped_column(server_default='{"kind": "scratch"}')
+    teacher: Mapped[Json | None]
     resources: Mapped[Json]
     seed: Mapped[int]
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)

@@ -12,17 +12,16 @@ from fastapi import APIRouter, Response
 
 from server.errors import BusyError, DiskFullError, InvalidRequestError
 from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
+from server.routes.places import places_of
 from server.schemas.requests import DataSetBody
 from server.schemas.responses import DataSetView, PageOf
 from server.tables import DataSetRow
-from server.uploads import complete_upload_path
 from supernet.datasets import (
     SPLITS,
     DataSet,
     DataSetReport,
     DigitsSource,
     InvalidDataSetError,
-    Places,
     examine_source,
     write_data_set,
 )
@@ -87,21 +86,8 @@ def _examine(
     Raises:
         InvalidRequestError: it is no data set, or names none.
     """
-    settings = service.settings
     upload = None if isinstance(body.source, DigitsSource) else body.source.upload
-    uploads = {}
-    if upload is not None:
-        uploads[upload] = complete_upload_path(
-            service.store, service.uploads, upload, "/source/upload"
-        )
-    places = Places(
-        settings.data_folder,
-        roots=settings.data_roots,
-        uploads=uploads,
-        max_data_set_bytes=settings.max_data_set_bytes,
-        max_archive_bytes=settings.max_archive_bytes,
-        scratch_folder=scratch_folder,
-    )
+    places = places_of(service, upload, "/source/upload", scratch_folder)
     logged = 0
 
     def log_progress(done: int, total: int) -> None:

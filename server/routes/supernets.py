@@ -25,6 +25,7 @@ def view(row: SupernetRow, job: JobRow) -> SupernetView:
         data_set=row.data_set_id,
         training=row.training,
         start=row.start,
+        teacher=row.teacher,
         resources=row.resources,
         seed=row.seed,
         job=row.job_id,
@@ -49,7 +50,9 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
     data_set = store.get_data_set(body.data_set)
     _check_images(data_set, settings)
     try:
-        body.training.build_schedule(settings, settings.build(), data_set.counts["train"])
+        schedule = body.training.build_schedule(
+            settings, settings.build(), data_set.counts["train"]
+        )
     except InvalidTrainingError as error:
         pointer = f"/training/{error.field.replace('.', '/')}"
         raise InvalidRequestError.single(pointer, error.rule, error.value) from None
@@ -58,6 +61,7 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
             f"/training/schedule/architecture/{error.choice}", error.rule, error.value
         ) from None
     start, start_file = starts.resolve(body.start, settings, service)
+    teacher = starts.teacher(body.teacher, schedule, settings, service)
     row, job = store.add_supernet(
         name=body.name,
         space_id=space.id,
@@ -67,6 +71,7 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
         seed=body.seed,
         start=start,
         start_file=start_file,
+        teacher=teacher,
     )
     response.headers["Location"] = f"/v1/supernets/{row.id}"
     return view(row, job)

@@ -129,6 +129,11 @@ class SupernetBody(Body):
     data_set: str = Field(description="A data set's id.", max_length=100)
     training: TrainingSettings = TrainingSettings()
     start: StartSettings = ScratchStart()
+    teacher: str | None = Field(
+        default=None,
+        description="A trained supernet's id, where the schedule distils from a teacher.",
+        max_length=100,
+    )
     resources: ResourceSettings = ResourceSettings()
     seed: Seed = 0
 

@@ -157,6 +157,9 @@ class SupernetView(BaseModel):
     start: dict[str, Any] = Field(
         description="Where its training starts; `version` is the SHA-256 of the file it reads."
     )
+    teacher: dict[str, Any] | None = Field(
+        description="The supernet that it is distilled from, with its version; null without one."
+    )
     resources: dict[str, Any]
     seed: int
     job: str

@@ -149,6 +149,7 @@ class ResourceStore(Transactions):
         seed: int,
         start: Mapping[str, Any] = SCRATCH,
         start_file: Artifact | None = None,
+        teacher: Json | None = None,
     ) -> tuple[SupernetRow, JobRow]:
         """Adds a supernet and the job that trains it.
 
@@ -161,6 +162,7 @@ class ResourceStore(Transactions):
             seed: of weights, order, augmentation and sampled architectures.
             start: settings, with the digest of the file that is read as "version".
             start_file: that file, unless another row refers to it.
+            teacher: id and version of the supernet that it is distilled from.
 
         Raises:
             NotFoundError: there is no such space or data set.
@@ -176,6 +178,7 @@ class ResourceStore(Transactions):
                 "data_set": {"id": data_set.id, "version": data_set.version},
                 "training": training,
                 "start": dict(start),
+                "teacher": teacher,
                 "resources": resources,
                 "seed": seed,
             }
@@ -189,6 +192,7 @@ class ResourceStore(Transactions):
                 data_set_id=data_set_id,
                 training=training,
                 start=dict(start),
+                teacher=teacher,
                 resources=resources,
                 seed=seed,
                 job_id=job.id,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from supernet.datasets.content import InvalidDataSetError
-from supernet.datasets.sources import LocatedSource
+from supernet.datasets.sources import Located
 
 GIB = 2**30
 
@@ -30,7 +30,7 @@ class Places:
     max_archive_bytes: int = 64 * GIB
     scratch_folder: Path | None = None
 
-    def resolve(self, source: LocatedSource, *, folders: bool) -> Path:
+    def resolve(self, source: Located, *, folders: bool) -> Path:
         """Returns the real path of what a source names.
 
         Args:

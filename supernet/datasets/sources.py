@@ -22,19 +22,13 @@ class DigitsSource(BaseModel):
     split_seed: Seed = 0
 
 
-class _LocatedSource(BaseModel):
-    """A source of files: below a data root, or an upload.
+class Located(BaseModel):
+    """What names a file or a folder: below a data root, or an upload.
 
     Attributes:
         path: relative to the data root, which it never leaves.
         root: the name of a data root; by default the data folder.
         upload: id of a complete upload, instead of a path.
-        validation_fraction: share of the training images that is cut off for validation, where
-            there is no such split; the cut is stratified.
-        test_fraction: likewise, for the test.
-        split_seed: draws the cut.
-        max_unreadable_fraction: images that cannot be read are skipped and reported; if they are a
-            larger share of all, the data set is refused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,10 +36,6 @@ class _LocatedSource(BaseModel):
     path: Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")] | None = None
     root: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     upload: Annotated[str, Field(max_length=100, pattern=r"^upl_[0-9a-z]+$")] | None = None
-    validation_fraction: Fraction = 0.2
-    test_fraction: Fraction = 0.2
-    split_seed: Seed = 0
-    max_unreadable_fraction: float = Field(default=0.01, ge=0, le=1)
 
     @model_validator(mode="after")
     def _check_place(self) -> Self:
@@ -66,6 +56,24 @@ class _LocatedSource(BaseModel):
         place = self.path or self.upload
         assert place is not None
         return place
+
+
+class _LocatedSource(Located):
+    """A source of files.
+
+    Attributes:
+        validation_fraction: share of the training images that is cut off for validation, where
+            there is no such split; the cut is stratified.
+        test_fraction: likewise, for the test.
+        split_seed: draws the cut.
+        max_unreadable_fraction: images that cannot be read are skipped and reported; if they are a
+            larger share of all, the data set is refused.
+    """
+
+    validation_fraction: Fraction = 0.2
+    test_fraction: Fraction = 0.2
+    split_seed: Seed = 0
+    max_unreadable_fraction: float = Field(default=0.01, ge=0, le=1)
 
 
 class ArraysSource(_LocatedSource):

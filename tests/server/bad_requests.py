@@ -5,10 +5,16 @@ Capital names stand for ids. `...` is any rule or value; a body that is None is 
 
 from typing import Any
 
+from search_space.cnn import MobileNetV3Settings
 from search_space.families import FAMILIES
 from search_space.outcomes import METRIC_GOALS
 
 DIGITS = {"kind": "mobilenetv3", "preset": "digits"}
+DISTILLED = {
+    "kind": "single",
+    "architecture": dict(MobileNetV3Settings.from_preset("digits").build().smallest()),
+    "distillation": 1.0,
+}
 DIMENSIONS = ("width", "depth", "kernel_size", "expand_ratio")
 OBJECTIVES = [{"metric": "top1_percent"}]
 
@@ -331,6 +337,31 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "must end before the training does: with start 0.5 of 10 epochs it must be below 5",
         5.0,
     ),
+    "a student without a teacher": (
+        "/v1/supernets",
+        supernet_body(training={"schedule": DISTILLED}),
+        "/teacher",
+        "must name a trained supernet, as the schedule distils from one",
+        None,
+    ),
+    "a teacher without a student": (
+        "/v1/supernets",
+        supernet_body(teacher="SUPERNET"),
+        "/teacher",
+        "must not be given: the schedule does not distil from a teacher",
+        "SUPERNET",
+    ),
+    "a teacher of other classes": (
+        "/v1/supernets",
+        supernet_body(
+            space={**DIGITS, "num_classes": 11},
+            training={"schedule": DISTILLED},
+            teacher="SUPERNET",
+        ),
+        "/data_set",
+        "must have 11 classes, the space's num_classes",
+        10,
+    ),
     "training an architecture of another space": (
         "/v1/supernets",
         supernet_body(training={"schedule": {"kind": "single", "architecture": {"x": 1}}}),
@@ -348,9 +379,9 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
     "weights without a path": (
         "/v1/supernets",
         supernet_body(start={"kind": "weights"}),
-        "/start/path",
-        "must be given",
-        None,
+        "/start",
+        "must have either a path or an upload",
+        {"kind": "weights"},
     ),
     "a start in another space": (
         "/v1/supernets",

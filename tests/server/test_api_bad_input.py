@@ -205,7 +205,7 @@ def test_a_supernet_in_training_or_failed_is_a_conflict(sqlite_live: Live) -> No
     body = supernet_body(data_set=supernet.data_set_id, start=start)
     response = sqlite_live.client.post("/v1/supernets", json=body)
     detail = problem(response, 409)["detail"]
-    assert f"{supernet.id} must be trained before another starts from it" in detail
+    assert f"{supernet.id} must be trained before another can use it" in detail
     body = search_body(supernet=supernet.id)
     response = sqlite_live.client.post("/v1/searches", json=body)
     assert "must be trained before it is searched" in problem(response, 409)["detail"]
