@@ -10,7 +10,7 @@ import re
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
-from starlette.concurrency import run_in_threadpool
+from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from server.errors import InvalidRequestError
@@ -110,7 +110,8 @@ async def append(
     What a broken connection brought is kept. What is refused changes nothing.
     """
     row = await run_in_threadpool(service.store.get_upload, upload_id)
-    with service.uploads.append(row, upload_offset) as appender:
+    opened = service.uploads.append(row, upload_offset)
+    async with contextmanager_in_threadpool(opened) as appender:  # flushing takes its time
         await _write_body(request, appender)
     return _describe(response, view(service, row))
 

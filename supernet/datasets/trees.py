@@ -24,6 +24,9 @@ from typing import IO, Any
 from supernet.datasets.content import InvalidDataSetError
 from supernet.datasets.decoding import Unreadable
 
+MAX_FILE_BYTES = 2**28
+"""No image is larger; every thread that decodes may hold one file in memory."""
+
 _CHUNK_BYTES = 2**20
 _DECOMPRESSORS: Mapping[bytes, Any] = {  # they open a path; their types differ a little
     b"\x1f\x8b": gzip.open,
@@ -58,9 +61,12 @@ class Tree:
     folders: set[PurePosixPath] = field(default_factory=set)
     refused: list[Unreadable] = field(default_factory=list)
 
-    def add(self, path: PurePosixPath, read: Read) -> None:
-        """Adds a file and the folders above it."""
-        self.files[path] = read
+    def add(self, path: PurePosixPath, size_bytes: int, read: Read) -> None:
+        """Adds a file and the folders above it; a file that is too large is refused."""
+        if size_bytes > MAX_FILE_BYTES:
+            self.refused.append(Unreadable(str(path), f"has more than {MAX_FILE_BYTES} bytes"))
+        else:
+            self.files[path] = read
         self.folders.update(path.parents)
 
 
@@ -118,7 +124,7 @@ def _walk(folder: Path, inside: PurePosixPath, tree: Tree) -> None:
                 tree.folders.add(path)
                 _walk(Path(entry.path), path, tree)
             elif entry.is_file(follow_symlinks=False):
-                tree.add(path, Path(entry.path).read_bytes)
+                tree.add(path, entry.stat().st_size, Path(entry.path).read_bytes)
             else:
                 tree.refused.append(Unreadable(str(path), "is a link, or no regular file"))
 
@@ -138,7 +144,7 @@ def _zip_tree(archive: zipfile.ZipFile, field_name: str, max_bytes: int) -> Tree
         elif info.flag_bits & 1:
             tree.refused.append(Unreadable(str(path), "is encrypted"))
         else:
-            tree.add(path, partial(archive.read, info))
+            tree.add(path, info.file_size, partial(archive.read, info))
     return tree
 
 
@@ -155,7 +161,8 @@ def _tar_tree(stream: IO[bytes], field_name: str, max_bytes: int) -> Tree:
             elif member.isreg() and not member.issparse():
                 size += member.size
                 _check_size(size, field_name, max_bytes)
-                tree.add(path, partial(_read_at, stream.fileno(), member.offset_data, member.size))
+                read = partial(_read_at, stream.fileno(), member.offset_data, member.size)
+                tree.add(path, member.size, read)
             else:
                 tree.refused.append(Unreadable(str(path), "is a link, or no regular file"))
         # tarfile takes a file that ends between two members for whole; whole ones end with zeros.
@@ -168,7 +175,7 @@ def _tar_tree(stream: IO[bytes], field_name: str, max_bytes: int) -> Tree:
 def _read_at(descriptor: int, offset: int, size: int) -> bytes:
     """Returns a part of a file; moves no position, so that threads do not disturb each other."""
     content = os.pread(descriptor, size, offset)
-    if len(content) < size:  # one call reads at most 2 GiB, more than any image has
+    if len(content) < size:
         raise OSError(f"is cut short: {len(content)} of {size} bytes")
     return content
 

@@ -175,13 +175,12 @@ def test_a_broken_connection_keeps_what_it_brought(sqlite_live: Live) -> None:
 
 def test_a_file_has_one_writer_at_a_time(sqlite_live: Live) -> None:
     address = announce(sqlite_live)
-    started, go_on = threading.Event(), threading.Event()
+    go_on = threading.Event()
 
     def slowly() -> Iterator[bytes]:
-        yield CONTENT[:1000]
-        started.set()
+        yield CONTENT[:1_500_000]
         go_on.wait(20)
-        yield CONTENT[1000:2000]
+        yield CONTENT[1_500_000:]
 
     def send() -> None:
         with httpx.Client(base_url=sqlite_live.client.base_url) as client:
@@ -189,15 +188,17 @@ def test_a_file_has_one_writer_at_a_time(sqlite_live: Live) -> None:
 
     thread = threading.Thread(target=send)
     thread.start()
-    started.wait(20)
-    deadline = time.monotonic() + 20
-    while (refused := append(sqlite_live, address, b"", 0)).status_code == 200:  # not there yet
-        assert time.monotonic() < deadline
-    assert "another request is at work" in refused.json()["detail"]
-    assert sqlite_live.client.delete(address).status_code == 409
+    offset = wait_for_offset(sqlite_live, address, 1_000_000)  # what is written before the end
+    for refused in (
+        append(sqlite_live, address, b"x", offset),
+        sqlite_live.client.post(f"{address}/complete"),
+        sqlite_live.client.delete(address),
+    ):
+        assert refused.status_code == 409
+        assert "another request is at work" in refused.json()["detail"]
     go_on.set()
     thread.join()
-    assert offset_of(sqlite_live, address) == 2000
+    assert sqlite_live.client.post(f"{address}/complete").json()["status"] == "complete"
 
 
 def test_a_restarted_server_goes_on_where_the_file_ends(tmp_path: Path) -> None:

@@ -267,3 +267,19 @@ def test_settings_out_of_range_are_named(fields: dict[str, Any], location: tuple
 
 def test_settings_survive_json() -> None:
     assert AugmentationSettings.model_validate_json(EVERYTHING.model_dump_json()) == EVERYTHING
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
+def test_every_device_draws_the_same() -> None:
+    images, labels = random_images(), torch.arange(32) % 5
+
+    def on(device: str) -> tuple[Tensor, Tensor]:
+        draws = augmentation_generator(0, 0)
+        changed = augment(images.to(device), EVERYTHING, draws)
+        return mix(changed, labels.to(device), 5, EVERYTHING, draws)
+
+    (here, here_targets), (there, there_targets) = on("cpu"), on("cuda")
+    assert there.device.type == "cuda"
+    assert torch.allclose(here_targets, there_targets.cpu())
+    assert int((here.int() - there.cpu().int()).abs().max()) <= 2  # each operation rounds once

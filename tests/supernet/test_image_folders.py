@@ -151,6 +151,15 @@ def test_unreadable_files_are_skipped_and_named_if_they_are_few(tmp_path: Path) 
         examine(tmp_path, max_unreadable_fraction=0.05)
 
 
+def test_a_file_that_is_too_large_for_an_image_is_never_read(tmp_path: Path) -> None:
+    write_folder(tmp_path / "set", folder_files({"": 20}))
+    with (tmp_path / "set" / "cat" / "huge.png").open("wb") as file:
+        file.truncate(2**40)
+    _, report = examine(tmp_path, max_unreadable_fraction=0.1)
+    assert [file.name for file in report.unreadable] == ["cat/huge.png"]
+    assert report.unreadable[0].reason == "has more than 268435456 bytes"
+
+
 def test_an_image_that_unpacks_to_too_many_pixels_is_unreadable(tmp_path: Path) -> None:
     files = folder_files({"": 20})
     bomb = Image.new("1", (12_000, 12_000))
