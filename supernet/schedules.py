@@ -25,11 +25,14 @@ class Subnet:
         targets: the images' labels, or the soft outputs of the largest network on the same images
             (which is then an earlier sub-network of the same step).
         weight: factor of its loss in the step's sum.
+        distillation: weight of the soft cross-entropy against the training's teacher, a network
+            beside the supernet, which is added to the loss on the labels.
     """
 
     architecture: Architecture
     targets: Targets = "labels"
     weight: float = 1.0
+    distillation: float = 0.0
 
 
 class Schedule(ABC):
@@ -81,14 +84,16 @@ class Sandwich(Schedule):
 
 @dataclass(frozen=True)
 class Single(Schedule):
-    """Every step trains one architecture on the labels.
+    """Every step trains one architecture on the labels, and on a teacher where that is wished.
 
     Attributes:
         architecture: the only one.
+        distillation: as of `Subnet`.
     """
 
     architecture: Architecture
+    distillation: float = 0.0
 
     def step(self, epoch: float, rng: np.random.Generator) -> Sequence[Subnet]:  # noqa: ARG002 (it never changes)
         """Returns the one architecture."""
-        return [Subnet(self.architecture)]
+        return [Subnet(self.architecture, distillation=self.distillation)]

@@ -35,12 +35,19 @@ class SandwichSettings(BaseModel):
 
 
 class SingleSettings(BaseModel):
-    """One architecture, trained on the labels alone."""
+    """One architecture, trained on the labels and, where `distillation` is above 0, on a teacher.
+
+    Attributes:
+        architecture: the only one.
+        distillation: weight of the soft cross-entropy against the teacher's outputs, beside the
+            loss on the labels; 0 needs no teacher.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["single"] = "single"
     architecture: dict[str, StrictInt | StrictFloat | StrictStr]
+    distillation: NonNegative = 0.0
 
     def build(self, space: SearchSpace) -> Schedule:
         """Returns the schedule over a space.
@@ -48,7 +55,7 @@ class SingleSettings(BaseModel):
         Raises:
             InvalidArchitectureError: the architecture is not of the space.
         """
-        return Single(space.validate(self.architecture))
+        return Single(space.validate(self.architecture), self.distillation)
 
 
 ScheduleSettings = Annotated[SandwichSettings | SingleSettings, Field(discriminator="kind")]

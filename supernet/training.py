@@ -95,6 +95,7 @@ def train(
     group: Group | None = None,
     report: Callable[[EpochReport], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
+    teacher: Callable[[Tensor], Tensor] | None = None,
 ) -> bool:
     """Trains a supernet in place, from its newest checkpoint if it has one.
 
@@ -109,18 +110,21 @@ def train(
         report: called on every rank after every epoch, with equal reports.
         should_stop: polled on rank 0 once per step. When it says so, all ranks stop after the same
             step and a checkpoint is written.
+        teacher: gives logits of normalized images at the data's own size, which it resizes as it
+            needs; what sub-networks with `distillation` learn from.
 
     Returns:
         Whether the training is complete; False when it was stopped.
 
     Raises:
-        ValueError: data and space do not fit, or a rank's share of a batch is below 2 images.
+        ValueError: data and space do not fit, a rank's share of a batch is below 2 images, or the
+            schedule distils without a teacher.
         DivergedError: on every rank, when a loss or a gradient is not finite.
         CheckpointMismatchError: the newest checkpoint is of another training.
         CheckpointWriteError: a checkpoint could not be written.
         InvalidArchitectureError: the schedule's architecture is not of the space.
     """
-    training = _Training(supernet, data, settings, seed, checkpoints, group or Alone())
+    training = _Training(supernet, data, settings, seed, checkpoints, group or Alone(), teacher)
     training.resume()
     is_stopping = False
     while training.step < training.num_steps and not is_stopping:
@@ -163,6 +167,7 @@ class _Training:
         seed: int,
         checkpoints: CheckpointFolder | None,
         group: Group,
+        teacher: Callable[[Tensor], Tensor] | None,
     ) -> None:
         _check_fit(supernet, data)
         self._supernet = supernet.train()
@@ -171,6 +176,7 @@ class _Training:
         self._seed = seed
         self._checkpoints = checkpoints
         self.group = group
+        self._teacher = teacher
         self._schedule = settings.schedule.build(supernet.space)
         self._largest = supernet.space.largest()
         self._batch_size = min(settings.batch_size, len(data.train))
@@ -310,6 +316,10 @@ class _Training:
                 loss = functional.cross_entropy(
                     logits, labels, reduction="sum", label_smoothing=smoothing
                 )
+                if subnet.distillation:
+                    soft = self._soft_targets(images)
+                    soft_loss = functional.cross_entropy(logits, soft, reduction="sum")
+                    loss = loss + subnet.distillation * soft_loss
             else:
                 assert teacher is not None, "the largest network comes before its students"
                 loss = functional.cross_entropy(logits, teacher, reduction="sum")
@@ -320,6 +330,13 @@ class _Training:
             losses.append(loss.detach())
             num_correct.append((logits.detach().argmax(1) == labels).sum())
         return torch.stack(losses), torch.stack(num_correct)
+
+    def _soft_targets(self, images: Tensor) -> Tensor:
+        """Returns the teacher's class probabilities of the images, as they are in the batch."""
+        if self._teacher is None:
+            raise ValueError("distillation must be 0 without a teacher, got a weight above it")
+        with torch.no_grad():
+            return self._teacher(images).float().softmax(1)
 
     def _logits(self, inputs: Tensor, architecture: Architecture) -> Tensor:
         is_bfloat16 = self._settings.precision == "bfloat16"

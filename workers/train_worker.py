@@ -3,7 +3,7 @@
 import hashlib
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from supernet.checkpoints import CheckpointFolder, save_supernet
 from supernet.data import TensorData
 from supernet.evaluate import evaluate_architecture
 from supernet.groups import Alone, Distributed
+from supernet.teachers import largest_as_teacher
 from supernet.training import DivergedError, EpochReport, train
 from workers.failures import is_out_of_memory, summary
 from workers.protocol import TrainingFailedError
@@ -67,7 +68,10 @@ def _train(job: TrainingJob, progress: Any) -> None:
     device = ray.train.torch.get_device()
     supernet = Supernet(
         job.network, allowed=job.allowed, generator=torch.Generator().manual_seed(job.seed)
-    ).to(device)
+    )
+    if job.start is not None:
+        job.start.apply(supernet)
+    supernet = supernet.to(device)
     data = TensorData.from_file(job.data_path).to(device)
 
     def report(epoch: EpochReport) -> None:
@@ -84,10 +88,17 @@ def _train(job: TrainingJob, progress: Any) -> None:
             group=Distributed() if context.get_world_size() > 1 else Alone(),
             report=report,
             should_stop=cancelled.is_set,
+            teacher=_teacher(job, data),
         )
     ray.get(progress.sampled.remote(rank, sampled.hexdigest()))
     if is_complete and rank == 0:
         ray.get(progress.finish.remote(_finish(job, supernet, data)))
+
+
+def _teacher(job: TrainingJob, data: TensorData) -> Callable[[torch.Tensor], torch.Tensor] | None:
+    if job.teacher_path is None:
+        return None
+    return largest_as_teacher(job.teacher_path, data, job.accuracy)
 
 
 def _finish(job: TrainingJob, supernet: Supernet, data: TensorData) -> TrainingResult:

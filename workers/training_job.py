@@ -8,6 +8,7 @@ from typing import Any
 from search_space.families import NetworkSettings
 from search_space.space import Option
 from supernet.settings import AccuracySettings, TrainingSettings
+from supernet.starting import StartingPoint
 from supernet.training import EpochReport
 from workers.settings import ResourceSettings
 
@@ -27,6 +28,9 @@ class TrainingJob:
         accuracy: how the smallest and the largest network are evaluated at the end.
         resources: workers, and what each is given.
         allowed: restricts the space, as of `supernet.base.Supernet`.
+        start: where the weights come from; by default from the seed.
+        teacher_path: a stored supernet whose largest network gives the soft targets of a schedule
+            that distils.
     """
 
     name: str
@@ -39,6 +43,8 @@ class TrainingJob:
     accuracy: AccuracySettings = field(default_factory=AccuracySettings)
     resources: ResourceSettings = field(default_factory=ResourceSettings)
     allowed: Mapping[str, Sequence[Option]] = field(default_factory=dict)
+    start: StartingPoint | None = None
+    teacher_path: Path | None = None
 
     @property
     def checkpoint_folder(self) -> Path:
