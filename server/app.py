@@ -7,7 +7,18 @@ from fastapi import FastAPI
 
 from server import problems
 from server.middleware import RequestGuard, RequestLog
-from server.routes import data_sets, evaluations, exports, health, jobs, searches, spaces, supernets
+from server.routes import (
+    assessments,
+    data_sets,
+    evaluations,
+    exports,
+    health,
+    jobs,
+    refinements,
+    searches,
+    spaces,
+    supernets,
+)
 from server.routes.common import Service
 
 DESCRIPTION = """\
@@ -41,7 +52,18 @@ def build_app(service: Service) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
-    for routes in (health, data_sets, spaces, supernets, searches, evaluations, exports, jobs):
+    for routes in (
+        health,
+        data_sets,
+        spaces,
+        supernets,
+        assessments,
+        searches,
+        evaluations,
+        refinements,
+        exports,
+        jobs,
+    ):
         app.include_router(routes.router)
     problems.install(app)
     # The last one added is the first to see a request.

@@ -176,13 +176,25 @@ class AssessmentStore(Transactions):
     def finish_assessment(self, job: ClaimedJob, assessment_id: str, summary: Json) -> None:
         """Records the summary and ends the job as succeeded.
 
+        Args:
+            job: as claimed.
+            assessment_id: what the job was about.
+            summary: as of `server.assessment_summary`.
+
         Raises:
             StaleAttemptError: the job is no longer this attempt's.
         """
         with self._write() as session:
             fence(session, job)
-            get(session, AssessmentRow, assessment_id).summary = summary
-            succeed_job(session, job, clock(session), {"samples": summary["num_measured"]})
+            now = clock(session)
+            assessment = get(session, AssessmentRow, assessment_id)
+            assessment.summary = {
+                "assessment": assessment_id,
+                "supernet_version": assessment.supernet_version,
+                **summary,
+                "finished_at": now.isoformat(),
+            }
+            succeed_job(session, job, now, {"measured": summary["num_measured"]})
 
 
 def _outcome_values(outcome: Outcome) -> Json:
