@@ -77,7 +77,8 @@ def _choose(pool_size: int, count: int, num_strata: int, rng: np.random.Generato
         chosen += rng.choice(stratum, min(share, len(stratum)), replace=False).tolist()
     # A pool hardly larger than the sample has strata that are smaller than their shares.
     rest = np.setdiff1d(np.arange(pool_size), chosen)
-    return chosen + rng.choice(rest, count - len(chosen), replace=False).tolist()
+    chosen += rng.choice(rest, count - len(chosen), replace=False).tolist()
+    return chosen
 
 
 def evenly_spread(count: int, total: int) -> list[int]:

@@ -138,9 +138,11 @@ def _ranks(values_RN: Values) -> Values:
     """Returns the mean ranks of each row, minus their mean."""
     below = np.sum(values_RN[:, :, None] > values_RN[:, None, :], axis=2)
     equal = np.sum(values_RN[:, :, None] == values_RN[:, None, :], axis=2)
-    return below + (equal - 1) / 2 - (values_RN.shape[1] - 1) / 2
+    ranks: Values = below + (equal - 1) / 2 - (values_RN.shape[1] - 1) / 2
+    return ranks
 
 
 def _ratio(numerator: Values, denominator: Values) -> Values:
     result = np.full(numerator.shape, np.nan)
-    return np.divide(numerator, denominator, out=result, where=denominator > 0)
+    np.divide(numerator, denominator, out=result, where=denominator > 0)
+    return result

@@ -7,6 +7,7 @@ where the mean of their weights is as good as the best of them, or better, at th
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 State = Mapping[str, Tensor]
@@ -36,7 +37,7 @@ def average(states: Sequence[State]) -> dict[str, Tensor]:
         states: one or more state dicts with equal names and shapes, of floating numbers.
     """
     return {
-        name: (sum(state[name].double() for state in states) / len(states)).to(tensor.dtype)
+        name: torch.stack([state[name].double() for state in states]).mean(0).to(tensor.dtype)
         for name, tensor in states[0].items()
     }
 

@@ -41,7 +41,7 @@ class StartingPoint(Protocol):
 
 
 @dataclass(frozen=True)
-class SubnetworkStart:
+class FromSupernet:
     """A sub-network of a stored supernet, for a supernet that is restricted to it.
 
     Attributes:

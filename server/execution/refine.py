@@ -23,7 +23,7 @@ from server.execution.train import EPOCHS, SUPERNET_MEDIA_TYPE
 from server.refinement_tables import FineTuningRow, RefinedNetworkRow
 from supernet.export import CARD_FILE, ONNX_FILE
 from supernet.settings import AccuracySettings, SingleSettings, TrainingSettings
-from supernet.starting import SubnetworkStart
+from supernet.starting import FromSupernet
 from supernet.training import EpochReport
 from workers.cluster import ClusterError
 from workers.exporting import ExportJob, export_network, read_test_split
@@ -143,7 +143,7 @@ class Refinement:
             resources=self._resources,
             seed=self._spec["seed"] + number,
             folder=self._context.work_folder / name,
-            start=SubnetworkStart(self._supernet_path, architecture),
+            start=FromSupernet(self._supernet_path, architecture),
             teacher_path=self._supernet_path if distillation > 0 else None,
         )
 
