@@ -8,6 +8,7 @@ carries the trials and stops those early that fall behind, where ASHA (Li et al.
 import logging
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,14 @@ REDUCTION_FACTOR = 2
 
 What is stopped does not count, and a correlation needs what it can get.
 """
+
+
+_QUIET = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # writes no files for other tools
+    "RAY_AIR_NEW_OUTPUT": "0",  # prints no tables, which `verbose=0` alone does not see to
+}
+# It misses those files.
+_NOISY_LOGGER = "ray.tune.analysis.experiment_analysis"
 
 
 @dataclass(frozen=True)
@@ -152,13 +161,20 @@ class _Run(threading.Thread):
 
     def run(self) -> None:
         """Runs all trials; `error` tells if that failed."""
+        try:
+            self._tuner().fit()
+        except Exception as error:  # handed to the thread that waits
+            self.error = error
+
+    def _tuner(self) -> Any:
         job = self._job
-        # What Ray Tune would write for other tools is not wanted.
-        os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+        for name, value in _QUIET.items():
+            os.environ.setdefault(name, value)
+        logging.getLogger(_NOISY_LOGGER).setLevel(logging.ERROR)
         per_trial = {"cpu": job.resources.cpus_per_worker, "gpu": job.resources.gpus_per_worker}
         storage = job.folder.resolve() / "ray"
         storage.mkdir(parents=True, exist_ok=True)
-        tuner = ray.tune.Tuner(
+        return ray.tune.Tuner(
             ray.tune.with_resources(ray.tune.with_parameters(train_trial, job=job), per_trial),
             param_space={"number": ray.tune.grid_search(sorted(job.architectures))},
             tune_config=ray.tune.TuneConfig(
@@ -176,10 +192,6 @@ class _Run(threading.Thread):
                 callbacks=[self._log],
             ),
         )
-        try:
-            tuner.fit()
-        except Exception as error:  # handed to the thread that waits
-            self.error = error
 
     def pass_on(self, on_result: Callable[[StandaloneResult], None]) -> None:
         """Calls `on_result` with each end of a trial that is new."""
@@ -216,14 +228,11 @@ class _TrialLog(ray.tune.Callback):  # type: ignore[misc]  # likewise
         self._job = job
         self._histories: dict[int, dict[int, float]] = {}
         self._last: dict[int, Mapping[str, Any]] = {}
-        self._ended: list[StandaloneResult] = []
-        self._lock = threading.Lock()
+        self._ended: deque[StandaloneResult] = deque()  # not a queue: Ray Tune pickles it
 
     def take(self) -> Sequence[StandaloneResult]:
         """Returns the ends of trials that are new."""
-        with self._lock:
-            ended, self._ended = self._ended, []
-            return ended
+        return [self._ended.popleft() for _ in range(len(self._ended))]
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -267,9 +276,8 @@ class _TrialLog(ray.tune.Callback):  # type: ignore[misc]  # likewise
             provenance=last.get("provenance", {}) if reason is None else {},
             reason=reason,
         )
-        with self._lock:
-            if not self.is_closed:  # what was cancelled did not end
-                self._ended.append(result)
+        if not self.is_closed:  # what was cancelled did not end
+            self._ended.append(result)
 
 
 def _scheduler(job: StandaloneJob) -> Any:

@@ -137,6 +137,7 @@ class Assessment:
         if not missing:
             return
         context = self._context
+        context.check_stop()
         context.event("training_alone", count=len(missing))
         job = StandaloneJob(
             name=context.job.id,

@@ -98,6 +98,7 @@ class Refinement:
 
     def _fine_tune(self, network: RefinedNetworkRow, number: int, num_done: int) -> None:
         context, digest = self._context, network.architecture_digest
+        context.check_stop()
         job = self._training_job(network, number)
         num_all = len(self._spec["architectures"]) * self._spec["runs"]
 
