@@ -44,8 +44,8 @@ def best_of_front(
     ]
     first = problem.objectives[0]
     selection = {
-        "rule": f"the first {len(taken)} of {len(front.points)} points on the front, ordered by "
-        f"{first.metric} from its best ({first.goal})",
+        "rule": f"the first {len(taken)} of {len(front.points)} points on the front, by "
+        f"{first.metric} from its best",
         "asked": count,
         "on_front": len(front.points),
         "metric": first.metric,

@@ -156,7 +156,7 @@ class _Run(threading.Thread):
         super().__init__(name=f"stand-alone training {job.name}", daemon=True)
         self.error: Exception | None = None
         self._job = job
-        self._log = _TrialLog(job)
+        self._log = TrialLog(job)
         self._stopper = _StopWhenAsked()
 
     def run(self) -> None:
@@ -180,7 +180,7 @@ class _Run(threading.Thread):
             tune_config=ray.tune.TuneConfig(
                 metric=METRIC,
                 mode="max",
-                scheduler=_scheduler(job),
+                scheduler=scheduler_of(job),
                 max_concurrent_trials=job.resources.num_workers,
             ),
             run_config=ray.tune.RunConfig(
@@ -220,7 +220,7 @@ class _StopWhenAsked(ray.tune.Stopper):  # type: ignore[misc]  # Ray ships no ty
         return self.asked
 
 
-class _TrialLog(ray.tune.Callback):  # type: ignore[misc]  # likewise
+class TrialLog(ray.tune.Callback):  # type: ignore[misc]  # likewise
     """Notes what trials report, in the process that drives them; read from another thread."""
 
     def __init__(self, job: StandaloneJob) -> None:
@@ -280,7 +280,8 @@ class _TrialLog(ray.tune.Callback):  # type: ignore[misc]  # likewise
             self._ended.append(result)
 
 
-def _scheduler(job: StandaloneJob) -> Any:
+def scheduler_of(job: StandaloneJob) -> Any:
+    """Returns Ray Tune's scheduler of the trials; the first rung is a quarter of the epochs."""
     if not job.use_asha:
         return ray.tune.schedulers.FIFOScheduler()
     return ray.tune.schedulers.ASHAScheduler(

@@ -23,14 +23,22 @@ from server.routes.common import (
     problems,
 )
 from server.schemas.requests import SearchBody
-from server.schemas.responses import FrontView, ObservationView, PageOf, SearchView
+from server.schemas.responses import (
+    AssessmentSummary,
+    FrontView,
+    ObservationView,
+    PageOf,
+    SearchView,
+)
 from server.tables import JobRow, SearchRow
 
 router = APIRouter(prefix="/v1/searches", tags=["searches"])
 
 
-def view(service: Service, row: SearchRow, job: JobRow) -> SearchView:
-    """Returns a row as it is answered, with what is known of its supernet."""
+def view(
+    row: SearchRow, job: JobRow, counts: dict[str, int], assessment: AssessmentSummary | None
+) -> SearchView:
+    """Returns a row as it is answered, with the newest assessment of its supernet."""
     return SearchView(
         id=row.id,
         name=row.name,
@@ -46,11 +54,16 @@ def view(service: Service, row: SearchRow, job: JobRow) -> SearchView:
         seed=row.seed,
         job=row.job_id,
         status=job.state,
-        counts=service.store.search_counts(row.id),
+        counts=counts,
         result=row.result,
-        assessment=newest_summaries(service, [row.supernet_id])[row.supernet_id],
+        assessment=assessment,
         created_at=row.created_at,
     )
+
+
+def _shown(service: Service, row: SearchRow, job: JobRow) -> SearchView:
+    assessment = newest_summaries(service, [row.supernet_id])[row.supernet_id]
+    return view(row, job, service.store.search_counts(row.id), assessment)
 
 
 def problem_of(service: Service, row: SearchRow) -> Problem:
@@ -78,7 +91,7 @@ def create(body: SearchBody, service: ServiceDep, response: Response) -> SearchV
         seed=body.seed,
     )
     response.headers["Location"] = f"/v1/searches/{row.id}"
-    return view(service, row, job)
+    return _shown(service, row, job)
 
 
 def _check_metrics(body: SearchBody) -> None:
@@ -109,7 +122,13 @@ def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SearchView]:
     store = service.store
     page = store.list_searches(parameters.limit, parameters.before)
     jobs = store.get_jobs([row.job_id for row in page.rows])
-    return parameters.page(page, lambda row: view(service, row, jobs[row.job_id]))
+    known = newest_summaries(service, [row.supernet_id for row in page.rows])
+    return parameters.page(
+        page,
+        lambda row: view(
+            row, jobs[row.job_id], store.search_counts(row.id), known[row.supernet_id]
+        ),
+    )
 
 
 @router.get("/{search_id}", operation_id="get_search", responses=problems(404))
@@ -117,7 +136,7 @@ def get(search_id: Id, service: ServiceDep) -> SearchView:
     """One search."""
     row = service.store.get_search(search_id)
     job = service.store.get_job(row.job_id)
-    return view(service, row, job)
+    return _shown(service, row, job)
 
 
 @router.get(

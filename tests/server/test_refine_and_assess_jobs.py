@@ -239,6 +239,16 @@ def test_an_assessment_that_was_stopped_goes_on_and_ranks(ray_cluster: None, wor
     assert [row.number for row in recorded] == list(range(8))  # one batch
     store.preempt_job(stopped.job, "it was asked to")
 
+    def any_alone() -> bool:
+        return any(row.standalone is not None for row in store.assessed(assessment.id))
+
+    stopped = world.context(StopAfter(any_alone))
+    with pytest.raises(JobStopped):
+        run_assess(stopped)
+    early = {row.number: row.standalone for row in store.assessed(assessment.id) if row.standalone}
+    assert 1 <= len(early) < 3
+    store.preempt_job(stopped.job, "it was asked to, again")
+
     run_assess(world.context())
 
     rows = store.assessed(assessment.id)
@@ -249,9 +259,10 @@ def test_an_assessment_that_was_stopped_goes_on_and_ranks(ray_cluster: None, wor
     assert rows[-1].architecture == dict(SPACE.largest())
     alone = {row.number: row.standalone for row in rows if row.standalone is not None}
     assert sorted(alone) == [0, 4, 8]
+    assert early.items() <= alone.items()
     for result in alone.values():
         assert result["status"] in ("trained", "stopped")
-        assert result["epochs"] == len(result["history"])
+        assert 1 <= len(result["history"]) <= result["epochs"]
         assert result["epochs"] == 2 or result["status"] == "stopped"
         assert result["provenance"]["num_images"] == 397
     summary = store.get_assessment(assessment.id).summary

@@ -151,7 +151,7 @@ def test_the_best_of_a_front_are_taken_and_its_files_downloaded(live: Live) -> N
     assert [n["architecture_digest"] for n in refinement["networks"]] == digests[:2]
     assert refinement["networks"][0]["found"]["metrics"]["top1_percent"] == 97.0
     assert refinement["selection"]["rule"] == (
-        "the first 2 of 3 points on the front, ordered by top1_percent from its best (maximize)"
+        "the first 2 of 3 points on the front, by top1_percent from its best"
     )
     assert (refinement["training"]["epochs"], refinement["training"]["learning_rate"]) == (5, 0.01)
     assert "schedule" not in refinement["training"]
