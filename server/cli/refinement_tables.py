@@ -81,7 +81,7 @@ def assessment_table(assessment: AssessmentDetail) -> Table:
     titles = ["MACs", "top-1 %", "alone %"]
     table = new_table("architecture", *titles, right=titles)
     for one in assessment.architectures:
-        shared, macs = one.status, "-"
+        shared, macs = str(one.status), "-"
         if one.status == "measured":
             low, high = one.intervals["top1_percent"]
             shared = f"{one.metrics['top1_percent']:.1f} ({low:.1f}-{high:.1f})"

@@ -29,8 +29,8 @@ from server.schemas.assessments import (
     StandaloneView,
 )
 from server.schemas.responses import AssessmentSummary, PageOf
-from server.schemas.training_alone import as_json, schedule_faults
 from server.tables import JobRow, Json
+from server.training_alone import completed, schedule_faults
 
 router = APIRouter(prefix="/v1", tags=["assessments"])
 
@@ -109,12 +109,13 @@ def create(
 ) -> AssessmentView:
     """Submits the assessment of a trained supernet; follow its job. 409 while it is in training."""
     _check(body)
+    supernet = service.store.get_supernet(supernet_id)
     row, job = service.store.add_assessment(
         supernet_id=supernet_id,
         samples=body.samples,
         strata=min(body.strata, body.samples - 2),
         accuracy=body.accuracy.model_dump(mode="json"),
-        standalone=None if body.standalone is None else _standalone_settings(body.standalone),
+        standalone=_standalone_settings(body.standalone, supernet.training),
         resources=body.resources.model_dump(mode="json"),
         seed=body.seed,
     )
@@ -122,8 +123,11 @@ def create(
     return view(row, job)
 
 
-def _standalone_settings(body: StandaloneBody) -> Json:
-    return {**body.model_dump(mode="json"), "training": as_json(body.training)}
+def _standalone_settings(body: StandaloneBody | None, supernet_training: Json) -> Json | None:
+    if body is None:
+        return None
+    training = completed(body.training, supernet_training, "/standalone/training")
+    return {**body.model_dump(mode="json"), "training": training}
 
 
 def _check(body: AssessmentBody) -> None:

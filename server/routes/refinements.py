@@ -20,9 +20,9 @@ from server.schemas.refinements import (
 )
 from server.schemas.requests import Digest
 from server.schemas.responses import FileView, PageOf
-from server.schemas.training_alone import as_json, schedule_faults
 from server.selection import best_of_front
 from server.tables import JobRow, Json
+from server.training_alone import FINE_TUNING, completed, schedule_faults
 
 router = APIRouter(prefix="/v1/refinements", tags=["refinements"])
 
@@ -96,12 +96,13 @@ def create(body: RefinementBody, service: ServiceDep, response: Response) -> Ref
     _check(body)
     search, problem, front = report(service, body.search)
     chosen, selection = best_of_front(problem, front, body.count)
+    supernet = service.store.get_supernet(search.supernet_id)
     row, job = service.store.add_refinement(
         name=body.name,
         search_id=search.id,
         chosen=chosen,
         selection=selection,
-        training=as_json(body.training),
+        training=completed(body.training, supernet.training, "/training", FINE_TUNING),
         distillation=body.distillation,
         runs=body.runs,
         resources=body.resources.model_dump(mode="json"),

@@ -23,7 +23,11 @@ class StandaloneBody(Body):
         le=MAX_STANDALONE,
         description="How many, evenly spread over the sample's costs.",
     )
-    training: TrainingSettings = TrainingSettings()
+    training: TrainingSettings = Field(
+        default=TrainingSettings(),
+        description="Of each, without a schedule. What is not given is as the supernet was "
+        "trained.",
+    )
     use_asha: bool = Field(
         default=True,
         strict=True,

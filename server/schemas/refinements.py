@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from server.job_states import JobStatus
 from server.schemas.requests import EXAMPLE_ID, Body, Name, Seed, Whole
 from server.schemas.responses import FileView, Moment, Values
-from server.schemas.training_alone import FINE_TUNING_DEFAULTS, FineTuning
 from supernet.settings import TrainingSettings
 from workers.settings import ResourceSettings
 
@@ -38,7 +37,11 @@ class RefinementBody(Body):
     count: Whole = Field(
         default=3, ge=1, le=MAX_COUNT, description="How many points of the front, the best first."
     )
-    training: FineTuning = TrainingSettings(**FINE_TUNING_DEFAULTS)
+    training: TrainingSettings = Field(
+        default=TrainingSettings(),
+        description="Of each fine-tuning, without a schedule. What is not given is as the supernet "
+        "was trained, but 5 epochs, learning_rate 0.01 and warmup_epochs 0.5.",
+    )
     distillation: float = Field(
         default=1.0,
         ge=0,

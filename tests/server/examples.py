@@ -38,7 +38,7 @@ def add_supernet(store: Store) -> tuple[SupernetRow, JobRow]:
         name="first",
         space_id=add_space(store).id,
         data_set_id=add_data_set(store).id,
-        training={"epochs": 1},
+        training={"epochs": 1, "label_smoothing": 0.25, "schedule": {"kind": "sandwich"}},
         resources={"num_workers": 1},
         seed=1,
     )

@@ -129,7 +129,9 @@ def test_an_assessment_is_shown_with_its_supernet_and_every_search_on_it(live: L
     submitted = response.json()
     assert response.headers["Location"] == f"/v1/assessments/{submitted['id']}"
     assert (submitted["strata"], submitted["summary"]) == (4, None)
-    assert submitted["standalone"]["training"]["epochs"] == 4
+    training = submitted["standalone"]["training"]
+    assert (training["epochs"], training["label_smoothing"]) == (4, 0.25)  # the supernet's
+    assert "schedule" not in training
     store.fail_job(claim(store), {"type": "failed", "message": "x"})
 
     assessment = assessed(store, supernet.id)

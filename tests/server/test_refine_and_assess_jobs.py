@@ -19,10 +19,10 @@ from server.execution.assess import run_assess
 from server.execution.context import JobContext, JobStopped, StopFlag
 from server.execution.refine import run_refine
 from server.main import open_store
-from server.schemas.training_alone import as_json
 from server.settings import Settings
 from server.store import Chosen, Store
 from server.tables import SearchRow, SupernetRow
+from server.training_alone import as_json
 from supernet.base import Supernet
 from supernet.checkpoints import load_supernet, save_supernet
 from supernet.data import TensorData

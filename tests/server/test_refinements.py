@@ -15,9 +15,11 @@ from live import Live
 
 from server.artifacts import ArtifactStore
 from server.client import Client
-from server.errors import ConflictError, StaleAttemptError
+from server.errors import ConflictError, InvalidRequestError, StaleAttemptError
 from server.store import Chosen, ClaimedJob, ExportFile, Store
 from server.tables import SearchRow
+from server.training_alone import FINE_TUNING, completed
+from supernet.settings import TrainingSettings
 
 TRAINING = {"epochs": 2}
 
@@ -154,6 +156,7 @@ def test_the_best_of_a_front_are_taken_and_its_files_downloaded(live: Live) -> N
         "the first 2 of 3 points on the front, by top1_percent from its best"
     )
     assert (refinement["training"]["epochs"], refinement["training"]["learning_rate"]) == (5, 0.01)
+    assert refinement["training"]["label_smoothing"] == 0.25  # the supernet's
     assert "schedule" not in refinement["training"]
     assert (refinement["reported"], refinement["networks"][0]["after"]) == (None, None)
 
@@ -185,3 +188,15 @@ def test_a_search_without_a_front_has_nothing_to_refine(sqlite_live: Live) -> No
     response = sqlite_live.client.post("/v1/refinements", json=body_for(search))
     assert response.status_code == 409
     assert "none of 4 measured architectures keeps all limits" in response.json()["detail"]
+
+
+def test_what_a_fine_tuning_leaves_open_is_the_supernets() -> None:
+    supernet = {"epochs": 60, "batch_size": 32, "schedule": {"kind": "sandwich"}}
+    given = TrainingSettings(augmentation={"flip": True}, epochs=3)
+    training = completed(given, supernet, "/training", FINE_TUNING)
+    assert (training["epochs"], training["learning_rate"]) == (3, 0.01)
+    assert (training["batch_size"], training["augmentation"]["flip"]) == (32, True)
+    assert training["momentum"] == TrainingSettings().momentum
+    with pytest.raises(InvalidRequestError) as caught:
+        completed(given, {"batch_size": 0}, "/training")
+    assert [fault.pointer for fault in caught.value.faults] == ["/training/batch_size"]
