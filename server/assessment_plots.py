@@ -62,7 +62,9 @@ def _draw_costs(
         )
         best = [max(shared[: position + 1]) for position in range(len(shared))]
         mean = "" if summary is None else f", mean {summary.mean_pareto_top1_percent:.2f} %"
-        axes.step(macs, best, where="post", color="C0", linewidth=1, label=f"best within{mean}")
+        axes.step(
+            macs, best, where="post", color="C0", linewidth=1, label=f"best within a budget{mean}"
+        )
     if trained:
         _draw_alone(axes, [one.metrics["macs"] for one in trained], trained, xerr=None)
     axes.set_xlabel(LABELS["macs"])

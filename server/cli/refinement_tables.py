@@ -118,6 +118,15 @@ def summary_table(summary: AssessmentSummary) -> Table:
     return facts(pairs)
 
 
+def trust_note(summary: AssessmentSummary) -> str:
+    """Returns in one line how far a supernet can be trusted."""
+    text = f"supernet: mean Pareto top-1 {summary.mean_pareto_top1_percent:.1f} %"
+    if summary.standalone is None or summary.standalone.kendall.value is None:
+        return f"{text}; how its ranking compares with training alone is not known"
+    kendall = summary.standalone.kendall
+    return f"{text}, Kendall {kendall.value:.2f} with {kendall.num_pairs} trained alone"
+
+
 def correlation_text(correlation: CorrelationView) -> str:
     """Returns a correlation with its interval."""
     if correlation.value is None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from server.cli import tables
+from server.cli import refinement_tables, tables
 from server.cli.common import (
     FileArgument,
     JsonOption,
@@ -60,9 +60,13 @@ def show_front(
     """Show the Pareto front of what a search has measured so far."""
     with open_client(url) as client:
         front = client.front(search_id)
+        assessment = None if as_json else client.search(search_id).assessment
     show(tables.front_table(front), front, as_json=as_json)
     if not as_json:
-        for note in tables.front_notes(front):
+        notes = tables.front_notes(front)
+        if assessment is not None:
+            notes.append(refinement_tables.trust_note(assessment))
+        for note in notes:
             output_console().print(note, style="dim", markup=False)
 
 

@@ -438,8 +438,12 @@ def test_refining_shows_before_and_after_and_writes_the_files(
 
 
 def test_an_assessment_is_followed_shown_and_drawn(live: Live, run: Run, tmp_path: Path) -> None:
-    supernet = trained_supernet(live.store)
+    search, _ = finished_search(live)
+    supernet = live.store.get_supernet(search.supernet_id)
+    assert "supernet:" not in run("search", "front", search.id).out
     done = assessed(live.store, supernet.id)
+    note = "supernet: mean Pareto top-1 90.7 %, Kendall 0.33 with 3 trained alone"
+    assert note in run("search", "front", search.id).out
     shown = run("supernet", "assessment", done, "--plot", str(tmp_path / "a.png"))
     assert shown.code == 0, shown.err
     assert "100k  90.0 (88.0-92.0)" in shown.out
