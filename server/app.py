@@ -8,11 +8,13 @@ from fastapi import FastAPI
 from server import problems
 from server.middleware import RawBodies, RequestGuard, RequestLog
 from server.routes import (
+    assessments,
     data_sets,
     evaluations,
     exports,
     health,
     jobs,
+    refinements,
     searches,
     spaces,
     supernets,
@@ -57,8 +59,10 @@ def build_app(service: Service) -> FastAPI:
         data_sets,
         spaces,
         supernets,
+        assessments,
         searches,
         evaluations,
+        refinements,
         exports,
         jobs,
     ):

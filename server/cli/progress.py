@@ -26,6 +26,16 @@ LINES_PER_JOB = 10
 """Where there is no terminal, a line is printed after each such part of the job."""
 
 
+NOTES = {
+    "connecting": ("to", "connecting to {}"),
+    "finalists": ("count", "measuring {} finalists again, side by side"),
+    "blending": ("architecture", "blending the runs of {}"),
+    "measuring": ("count", "measuring {} networks, side by side"),
+    "training_alone": ("count", "training {} networks alone"),
+}
+"""Kinds of events: what they tell, and in which words."""
+
+
 class JobProgress:
     """Shows the events that it is given, as `Client.wait` calls it.
 
@@ -176,6 +186,7 @@ def figures_of(progress: Mapping[str, Any]) -> list[str]:
         "label_top1_percent": "train top-1 {:.1f} %",
         "evaluating": "evaluating {}",
         "front": "{} on the front",
+        "trained_alone": "{} trained alone",
     }
     return [text.format(progress[name]) for name, text in words.items() if progress.get(name)]
 
@@ -190,10 +201,8 @@ def note_of(event: EventView) -> str:
             return ""
         case "queued", _:
             return "waits for a runner"
-        case "connecting", {"to": to}:
-            return f"connecting to {to}"
-        case "finalists", {"count": count}:
-            return f"measuring {count} finalists again, side by side"
+        case kind, data if kind in NOTES and NOTES[kind][0] in data:
+            return NOTES[kind][1].format(data[NOTES[kind][0]])
         case kind, {"reason": reason}:
             return f"{kind}: {reason}"
         case kind, _:

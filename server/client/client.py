@@ -23,6 +23,8 @@ from server.client.errors import ClientError, DamagedDownloadError
 from server.client.event_stream import read_events
 from server.client.uploading import UPLOAD_CHUNK_BYTES, OnUpload, Uploader
 from server.job_states import TERMINAL
+from server.schemas.assessments import AssessmentDetail, AssessmentView
+from server.schemas.refinements import RefinementView
 from server.schemas.responses import (
     ArchitectureKnowledge,
     CostView,
@@ -255,7 +257,7 @@ class Client:
         return self._pages("/v1/exports", PageOf[ExportView])
 
     def download(self, file: FileView, path: Path) -> None:
-        """Writes a file of an export to a path, which only ever holds the whole, verified file.
+        """Writes a file of a network to a path, which only ever holds the whole, verified file.
 
         Raises:
             DamagedDownloadError: its digest is not the stated one; nothing is written.
@@ -280,6 +282,38 @@ class Client:
                 Path(beside.name).rename(path)
             finally:
                 Path(beside.name).unlink(missing_ok=True)
+
+    # --- refinements and assessments -----------------------------------------------------------
+
+    def create_refinement(self, body: Document) -> RefinementView:
+        """Submits the refinement of a search's front; `wait` for its job."""
+        return self._post("/v1/refinements", body, RefinementView)
+
+    def refinement(self, refinement_id: str) -> RefinementView:
+        """Returns a refinement: each architecture before and after."""
+        return self._get(f"/v1/refinements/{quoted(refinement_id)}", RefinementView)
+
+    def refinements(self) -> Iterator[RefinementView]:
+        """Yields refinements, newest first."""
+        return self._pages("/v1/refinements", PageOf[RefinementView])
+
+    def create_assessment(self, supernet_id: str, body: Document) -> AssessmentView:
+        """Submits the assessment of a supernet; `wait` for its job."""
+        return self._post(f"/v1/supernets/{quoted(supernet_id)}/assessments", body, AssessmentView)
+
+    def assessment(self, assessment_id: str) -> AssessmentDetail:
+        """Returns an assessment with all that it evaluated."""
+        return self._get(f"/v1/assessments/{quoted(assessment_id)}", AssessmentDetail)
+
+    def assessments(self, *, supernet_id: str | None = None) -> Iterator[AssessmentView]:
+        """Yields assessments, newest first."""
+        return self._pages("/v1/assessments", PageOf[AssessmentView], {"supernet": supernet_id})
+
+    def assessment_picture(self, assessment_id: str, image_format: Literal["png", "svg"]) -> bytes:
+        """Returns an assessment as a picture."""
+        return self._connection.send(
+            "GET", f"/v1/assessments/{quoted(assessment_id)}/plot.{image_format}"
+        ).content
 
     # --- jobs ----------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request, Response
 
 from server.artifacts import ArtifactStore
 from server.errors import InvalidRequestError
@@ -123,3 +123,28 @@ def _decode(cursor: str) -> str:
     if not key.isascii() or not key.replace("_", "").isalnum():
         raise InvalidRequestError.single("cursor", "must come from the next of a page", cursor)
     return key
+
+
+IfNoneMatch = Annotated[str | None, Header(description="ETags of what the client has.")]
+
+
+def conditional(
+    tag: str, if_none_match: str | None, make: Callable[[], tuple[bytes, str]]
+) -> Response:
+    """Returns 304 without a body if the client has what the tag names, else what `make` makes."""
+    headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
+    known = [name.strip().removeprefix("W/") for name in (if_none_match or "").split(",")]
+    if headers["ETag"] in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    content, media_type = make()
+    return Response(content, media_type=media_type, headers=headers)
+
+
+def picture_responses(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """Returns the declaration of the answers of a route that gives a picture."""
+    schema = {"type": "string", "format": "binary"}
+    return {
+        200: {"description": "The picture.", "content": {media_type: {"schema": schema}}},
+        304: {"description": "What it shows has not changed."},
+        **problems(404),
+    }

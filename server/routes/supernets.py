@@ -6,9 +6,10 @@ from search_space.family import NetworkSettings
 from search_space.space import InvalidArchitectureError
 from server.errors import Fault, InvalidRequestError
 from server.routes import spaces, starts
+from server.routes.assessments import newest_summaries
 from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
 from server.schemas.requests import SupernetBody
-from server.schemas.responses import PageOf, SupernetView
+from server.schemas.responses import AssessmentSummary, PageOf, SupernetView
 from server.store import Page
 from server.tables import DataSetRow, JobRow, SupernetRow
 from supernet.schedules.base import InvalidTrainingError
@@ -16,8 +17,8 @@ from supernet.schedules.base import InvalidTrainingError
 router = APIRouter(prefix="/v1/supernets", tags=["supernets"])
 
 
-def view(row: SupernetRow, job: JobRow) -> SupernetView:
-    """Returns a row as it is answered."""
+def view(row: SupernetRow, job: JobRow, assessment: AssessmentSummary | None) -> SupernetView:
+    """Returns a row as it is answered, with its newest assessment."""
     return SupernetView(
         id=row.id,
         name=row.name,
@@ -32,6 +33,7 @@ def view(row: SupernetRow, job: JobRow) -> SupernetView:
         status=job.state,
         version=row.version,
         summary=row.summary,
+        assessment=assessment,
         created_at=row.created_at,
     )
 
@@ -74,7 +76,7 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
         teacher=teacher,
     )
     response.headers["Location"] = f"/v1/supernets/{row.id}"
-    return view(row, job)
+    return view(row, job, None)
 
 
 def _check_images(data_set: DataSetRow, settings: NetworkSettings) -> None:
@@ -99,11 +101,13 @@ def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SupernetView]:
     """Supernets, newest first."""
     page: Page[SupernetRow] = service.store.list_supernets(parameters.limit, parameters.before)
     jobs = service.store.get_jobs([row.job_id for row in page.rows])
-    return parameters.page(page, lambda row: view(row, jobs[row.job_id]))
+    known = newest_summaries(service, [row.id for row in page.rows])
+    return parameters.page(page, lambda row: view(row, jobs[row.job_id], known[row.id]))
 
 
 @router.get("/{supernet_id}", operation_id="get_supernet", responses=problems(404))
 def get(supernet_id: Id, service: ServiceDep) -> SupernetView:
     """One supernet."""
     row = service.store.get_supernet(supernet_id)
-    return view(row, service.store.get_job(row.job_id))
+    assessment = newest_summaries(service, [row.id])[row.id]
+    return view(row, service.store.get_job(row.job_id), assessment)

@@ -29,6 +29,10 @@ _NAMES = {
     "searches": "search",
     "evaluations": "evaluation",
     "exports": "export",
+    "refinements": "refinement",
+    "refined_networks": "network of the refinement",
+    "assessments": "assessment",
+    "assessed_architectures": "sample of the assessment",
 }
 
 

@@ -28,6 +28,13 @@ def search_body(**changes: Any) -> dict[str, Any]:
     return body | changes
 
 
+def refinement_body(**changes: Any) -> dict[str, Any]:
+    return {"name": "x", "search": "SEARCH"} | changes
+
+
+ASSESSMENTS = "/v1/supernets/SUPERNET/assessments"
+
+
 def custom(**changes: Any) -> dict[str, Any]:
     choices = [{"name": "a", "options": [1, 2]}]
     return {"kind": "custom", "name": "x", "choices": choices} | changes
@@ -499,5 +506,82 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/architecture_digest",
         "must be of an architecture that search SEARCH has measured",
         "0" * 16,
+    ),
+    "more runs than a soup takes": (
+        "/v1/refinements",
+        refinement_body(runs=9),
+        "/runs",
+        "must be less than or equal to 8",
+        9,
+    ),
+    "distillation that pushes away": (
+        "/v1/refinements",
+        refinement_body(distillation=-1),
+        "/distillation",
+        "must be greater than or equal to 0",
+        -1,
+    ),
+    "fine-tuning without epochs": (
+        "/v1/refinements",
+        refinement_body(training={"epochs": 0}),
+        "/training/epochs",
+        "must be greater than or equal to 1",
+        0,
+    ),
+    "fine-tuning on a schedule": (
+        "/v1/refinements",
+        refinement_body(training={"schedule": {"kind": "sandwich"}}),
+        "/training/schedule",
+        "must not be given: each network is trained by itself",
+        ...,
+    ),
+    "a test report without a file": (
+        "/v1/refinements",
+        refinement_body(report_test=True, export=False),
+        "/report_test",
+        "must not be true without /export: the test split is read with the exported file",
+        True,
+    ),
+    "a sample of two": (
+        ASSESSMENTS,
+        {"samples": 2},
+        "/samples",
+        "must be greater than or equal to 3",
+        2,
+    ),
+    "more strata than samples": (
+        ASSESSMENTS,
+        {"samples": 5, "strata": 4},
+        "/strata",
+        "must be at most 3: the samples without the two extremes",
+        4,
+    ),
+    "an assessment on the test split": (
+        ASSESSMENTS,
+        {"accuracy": {"split": "test"}},
+        "/accuracy/split",
+        "must not be the test split: that is read once, for the network that is reported",
+        "test",
+    ),
+    "a correlation of two": (
+        ASSESSMENTS,
+        {"standalone": {"count": 2}},
+        "/standalone/count",
+        "must be greater than or equal to 3",
+        2,
+    ),
+    "more trained alone than sampled": (
+        ASSESSMENTS,
+        {"samples": 4, "standalone": {"count": 5}},
+        "/standalone/count",
+        "must be at most 4, the samples",
+        5,
+    ),
+    "training alone on a schedule": (
+        ASSESSMENTS,
+        {"standalone": {"training": {"schedule": {"kind": "sandwich"}}}},
+        "/standalone/training/schedule",
+        "must not be given: each network is trained by itself",
+        ...,
     ),
 }

@@ -141,6 +141,30 @@ def use_searches_and_exports(client: Client, store: Store) -> None:
     client.cancel(export.job)
 
 
+def use_refinements_and_assessments(client: Client, live: Live, folder: Path) -> None:
+    store = live.store
+    search, job = running_search(store)
+    (architecture,) = observe(store, search, job, [(97.0, 0.5)])
+    store.finish_search(job, search.id, {})
+    refinement = client.create_refinement({"name": "c", "search": search.id})
+    job = claim(store)
+    artifacts = ArtifactStore(live.settings.artifacts_folder)
+    file = ExportFile("weights.bin", artifacts.add_bytes(b"refined", "text/plain"))
+    store.record_refined_files(job, refinement.id, architecture.digest, [file], {})
+    (network,) = client.refinement(refinement.id).networks
+    client.download(network.files[0], folder / "refined.bin")
+    assert (folder / "refined.bin").read_bytes() == b"refined"
+    assert [found.id for found in client.refinements()] == [refinement.id]
+    store.fail_job(job, {"type": "failed", "message": "x"})
+
+    assessment = client.create_assessment(search.supernet_id, {"samples": 5})
+    assert client.assessment(assessment.id).architectures == []
+    assert list(client.assessments(supernet_id=search.supernet_id)) == [assessment]
+    assert client.assessment_picture(assessment.id, "png").startswith(b"\x89PNG")
+    assert b"<svg" in client.assessment_picture(assessment.id, "svg")
+    client.cancel(assessment.job)
+
+
 def test_every_operation_of_the_api_has_a_method(sqlite_live: Live, tmp_path: Path) -> None:
     transport = RecordingTransport()
     with Client(str(sqlite_live.client.base_url), transport=transport) as client:
@@ -152,6 +176,7 @@ def test_every_operation_of_the_api_has_a_method(sqlite_live: Live, tmp_path: Pa
         use_searches_and_exports(client, sqlite_live.store)
         (file,) = client.export(exported_search(sqlite_live)).files
         client.download(file, tmp_path / file.name)
+        use_refinements_and_assessments(client, sqlite_live, tmp_path)
     paths: dict[str, Any] = sqlite_live.client.get("/openapi.json").json()["paths"]
     operations = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     used = {
