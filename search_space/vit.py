@@ -74,6 +74,27 @@ IMAGENET: dict[str, Any] = {
         },
     ],
 }
+CIFAR: dict[str, Any] = {
+    "num_classes": 10,
+    "resolutions": [32],
+    "stem_width": 16,
+    "patch_size": 4,
+    "stages": [
+        {
+            "widths": [width - width // 3, width - width // 6, width],
+            "heads": heads,
+            "head_widths": [24, 32],
+            "hidden_widths": [hidden // 2, hidden - hidden // 4, hidden],
+            "num_blocks": 4,
+            "skippable": [2, 4],
+        }
+        for width, heads, hidden in (
+            (96, [2, 3], 256),
+            (192, [3, 4, 6], 512),
+            (384, [4, 6, 8], 1024),
+        )
+    ],
+}
 TINY: dict[str, Any] = {
     "input_channels": 1,
     "num_classes": 10,
@@ -104,10 +125,14 @@ TINY: dict[str, Any] = {
 class VisionTransformerSettings(NetworkSettings):
     """The ViT-ResNAS space: elastic stages of transformer blocks."""
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"tiny": TINY, "imagenet": IMAGENET}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": TINY,
+        "cifar": CIFAR,
+        "imagenet": IMAGENET,
+    }
 
     kind: Literal["vit"] = "vit"
-    preset: Literal["tiny", "imagenet"] | None = Field(default=None, exclude=True)
+    preset: Literal["tiny", "cifar", "imagenet"] | None = Field(default=None, exclude=True)
     resolutions: Sizes = Field(
         default=(224,),
         description="Height and width of the input; smaller ones resample the position embeddings.",

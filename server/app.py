@@ -6,8 +6,20 @@ from typing import Any
 from fastapi import FastAPI
 
 from server import problems
-from server.middleware import RequestGuard, RequestLog
-from server.routes import data_sets, evaluations, exports, health, jobs, searches, spaces, supernets
+from server.middleware import RawBodies, RequestGuard, RequestLog
+from server.routes import (
+    assessments,
+    data_sets,
+    evaluations,
+    exports,
+    health,
+    jobs,
+    refinements,
+    searches,
+    spaces,
+    supernets,
+    uploads,
+)
 from server.routes.common import Service
 
 DESCRIPTION = """\
@@ -41,11 +53,26 @@ def build_app(service: Service) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
-    for routes in (health, data_sets, spaces, supernets, searches, evaluations, exports, jobs):
+    for routes in (
+        health,
+        uploads,
+        data_sets,
+        spaces,
+        supernets,
+        assessments,
+        searches,
+        evaluations,
+        refinements,
+        exports,
+        jobs,
+    ):
         app.include_router(routes.router)
     problems.install(app)
     # The last one added is the first to see a request.
-    app.add_middleware(RequestGuard, max_body_bytes=service.settings.max_body_bytes)
+    chunks = RawBodies(
+        "PATCH", uploads.CHUNK_PATH, uploads.MEDIA_TYPE, service.settings.max_chunk_bytes
+    )
+    app.add_middleware(RequestGuard, max_body_bytes=service.settings.max_body_bytes, raw=chunks)
     app.add_middleware(RequestLog)
     return app
 

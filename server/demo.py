@@ -206,7 +206,7 @@ class Demo:
         self._follow("export", export.job)
         done = self._client.export(export.id)
         folder = self._output / "network"
-        download_all(self._client, done, folder)
+        download_all(self._client, done.files, folder)
         self._console.print(tables.export_table(done))
         self._tell(test_sentence(done))
 

@@ -4,10 +4,13 @@
     +-- InvalidRequestError       mend the request: says field, rule and value of each fault
     +-- NotFoundError             ask for something that exists
     +-- ConflictError             wait, or change the state that is in the way
+        +-- WrongOffsetError      go on at the offset that it names
     +-- TooLargeError             send less
-    +-- WrongMediaTypeError       send JSON
+    +-- WrongMediaTypeError       send the media type that it names
     +-- WrongHostError            use the address that the server listens on
     +-- DatabaseUnavailableError  try again later
+    +-- BusyError                 try again later
+    +-- DiskFullError             free some space, then try again
     +-- SchemaError               run `espalier db upgrade`
     +-- DamagedArtifactError      restore the file from a backup; it is not what was stored
     +-- StaleAttemptError         stop working on the job: another attempt owns it, or it ended
@@ -73,12 +76,20 @@ class ConflictError(ServerError):
     """The state of something stored does not allow it now."""
 
 
+class WrongOffsetError(ConflictError):
+    """A part of an upload does not begin where the file ends."""
+
+    def __init__(self, given: int, offset: int) -> None:
+        super().__init__(f"Upload-Offset must be {offset}, how much is there, got {given}")
+        self.offset = offset
+
+
 class TooLargeError(ServerError):
     """The body is larger than the server takes."""
 
 
 class WrongMediaTypeError(ServerError):
-    """The body is not JSON by its own account."""
+    """The body is of another kind than the server takes there, by its own account."""
 
 
 class WrongHostError(ServerError):
@@ -87,6 +98,14 @@ class WrongHostError(ServerError):
 
 class DatabaseUnavailableError(ServerError):
     """The database cannot be reached, or is too busy to answer in time."""
+
+
+class BusyError(ServerError):
+    """The server does as much of this as it can at once."""
+
+
+class DiskFullError(ServerError):
+    """The disk has no room for what was sent."""
 
 
 class SchemaError(ServerError):

@@ -18,6 +18,18 @@ from server.tables import MeasurementRow
 Interval = tuple[float, float]
 
 
+def intervals_of(provenance: Mapping[str, Any]) -> dict[str, Interval]:
+    """Returns the spread of each metric whose provenance tells one, by metric."""
+    found = {}
+    for metric, how in provenance.items():
+        if isinstance(how, dict) and "interval_percent" in how:
+            low, high = how["interval_percent"]
+            found[metric] = (low, high)
+        elif isinstance(how, dict) and "p10_ms" in how:
+            found[metric] = (how["p10_ms"], how["p90_ms"])
+    return found
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A measured architecture with the figures that count for the front."""
@@ -31,14 +43,7 @@ class Candidate:
     @property
     def intervals(self) -> dict[str, Interval]:
         """The spread of each metric that has one, by metric."""
-        found = {}
-        for metric, how in self.provenance.items():
-            if isinstance(how, dict) and "interval_percent" in how:
-                low, high = how["interval_percent"]
-                found[metric] = (low, high)
-            elif isinstance(how, dict) and "p10_ms" in how:
-                found[metric] = (how["p10_ms"], how["p90_ms"])
-        return found
+        return intervals_of(self.provenance)
 
 
 @dataclass(frozen=True)

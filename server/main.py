@@ -21,8 +21,12 @@ from server.routes.common import Service
 from server.settings import Settings
 from server.store import Store
 from server.supervisor import RunnerSupervisor
+from server.uploads import UploadFiles
 
 logger = structlog.get_logger(__name__)
+
+MAX_REGISTRATIONS = 2
+"""Data sets that are read at once; each takes much memory."""
 
 
 def open_database(settings: Settings) -> Engine:
@@ -78,10 +82,14 @@ def open_service(
     """
     engine = open_database(settings)
     store = Store(engine, max_lost_leases=settings.max_lost_leases)
+    uploads = UploadFiles(settings.uploads_folder)
+    uploads.sweep(store)
     service = Service(
         settings=settings,
         store=store,
         artifacts=ArtifactStore(settings.artifacts_folder),
+        uploads=uploads,
+        registrations=threading.BoundedSemaphore(MAX_REGISTRATIONS),
         schema_revision=schema.check(engine).needed,
         is_stopping=stopping.is_set,
         runner_state=lambda: supervisor.state if supervisor else "external",

@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from email.message import Message as EmailMessage
 from typing import Any
 
@@ -75,16 +76,43 @@ class RequestLog:
                 )
 
 
+@dataclass(frozen=True)
+class RawBodies:
+    """Requests whose bodies are bytes, which are passed on as they come and never held whole.
+
+    Attributes:
+        method: of the requests.
+        path: what their whole path matches.
+        media_type: what their bodies must be.
+        max_bytes: a larger body is refused.
+    """
+
+    method: str
+    path: re.Pattern[str]
+    media_type: str
+    max_bytes: int
+
+    def include(self, scope: Scope) -> bool:
+        """Whether a request is one of these."""
+        return scope["method"] == self.method and bool(self.path.fullmatch(scope["path"]))
+
+
 class RequestGuard:
     """Refuses requests for other hosts, and bodies that are too large or not strict JSON.
 
     Strict: no NaN, no infinities (which Python's parser lets in and its writer lets out), no NUL
     characters and no lone surrogates (which databases cannot store).
+
+    Args:
+        app: what it guards.
+        max_body_bytes: a larger body of JSON is refused.
+        raw: the requests that bring bytes instead of JSON.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, raw: RawBodies) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._raw = raw
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one connection."""
@@ -94,6 +122,10 @@ class RequestGuard:
         headers = Headers(scope=scope)
         try:
             _check_host(headers)
+            if self._raw.include(scope):
+                _check_media_type(headers, self._raw.media_type)
+                await self._app(scope, _limited(receive, self._raw.max_bytes), send)
+                return
             body = await _read(receive, self._max_body_bytes)
             if body:
                 _check_body(headers, body)
@@ -139,13 +171,35 @@ async def _read(receive: Receive, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def _check_body(headers: Headers, body: bytes) -> None:
+def _limited(receive: Receive, limit: int) -> Receive:
+    """Returns what receives a body of at most so many bytes; it raises where there are more."""
+    size = 0
+
+    async def receive_limited() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > limit:
+            while message.get("more_body", False) and size <= _DRAINED_LIMITS * limit:
+                message = await receive()
+                size += len(message.get("body", b""))
+            raise TooLargeError(f"the body must have at most {limit} bytes, got {size} or more")
+        return message
+
+    return receive_limited
+
+
+def _check_media_type(headers: Headers, expected: str) -> None:
     message = EmailMessage()
     message["content-type"] = headers.get("content-type", "")
-    if message.get_content_type() != "application/json":
+    if message.get_content_type() != expected:
         raise WrongMediaTypeError(
-            f"the body must be application/json, got {headers.get('content-type')!r}"
+            f"the body must be {expected}, got {headers.get('content-type')!r}"
         )
+
+
+def _check_body(headers: Headers, body: bytes) -> None:
+    _check_media_type(headers, "application/json")
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:

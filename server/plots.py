@@ -57,7 +57,7 @@ def plot_front(problem: Problem, front: ReportedFront, title: str, image_format:
     axes.grid(visible=True, alpha=0.3)
     if front.candidates:
         axes.legend(loc="best", fontsize="small")
-    return _render(figure, image_format)
+    return render(figure, image_format)
 
 
 def _axes_of(problem: Problem) -> tuple[str, str]:
@@ -115,7 +115,8 @@ def _spread(candidates: Sequence[Candidate], metric: str) -> tuple[list[float], 
     return below, above
 
 
-def _render(figure: Figure, image_format: Format) -> bytes:
+def render(figure: Figure, image_format: Format) -> bytes:
+    """Returns a figure as bytes of a picture."""
     output = BytesIO()
     # Without a date equal fronts give equal pictures.
     metadata = {"Date": None} if image_format == "svg" else {}

@@ -15,9 +15,11 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from server.errors import (
+    BusyError,
     ConflictError,
     DamagedArtifactError,
     DatabaseUnavailableError,
+    DiskFullError,
     Fault,
     InvalidRequestError,
     NotFoundError,
@@ -27,6 +29,7 @@ from server.errors import (
     TooLargeError,
     WrongHostError,
     WrongMediaTypeError,
+    WrongOffsetError,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -43,6 +46,8 @@ STATUSES: Mapping[type[ServerError], HTTPStatus] = {
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     WrongHostError: HTTPStatus.MISDIRECTED_REQUEST,
     WrongMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    DiskFullError: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     SchemaError: HTTPStatus.SERVICE_UNAVAILABLE,
     DamagedArtifactError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -102,6 +107,8 @@ def response_to(error: ServerError) -> JSONResponse:
     status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
     faults = error.faults if isinstance(error, InvalidRequestError) else ()
     headers = {}
+    if isinstance(error, WrongOffsetError):
+        headers["Upload-Offset"] = str(error.offset)
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -183,20 +190,27 @@ def _fault(error: Mapping[str, Any], body: Any) -> Fault:
         case "union_tag_not_found":
             path.append(context["discriminator"].strip("'"))
             rule, value = "must be given", None
-    pointer = _pointer(path, body) if origin == "body" else str(path[-1] if path else origin)
-    return Fault(pointer, rule, value)
+    is_missing = kind in ("missing", "union_tag_not_found")
+    if origin == "body":
+        return Fault(_pointer(path, body, is_missing=is_missing), rule, value)
+    return Fault(str(path[-1] if path else origin), rule, value)
 
 
-def _pointer(path: Sequence[str | int], body: Any) -> str:
-    """Returns the JSON pointer of a location; pydantic's also name the members of unions."""
+def _pointer(path: Sequence[str | int], body: Any, *, is_missing: bool) -> str:
+    """Returns the JSON pointer of a location; pydantic's also name the members of unions.
+
+    Args:
+        path: pydantic's location in the body.
+        body: what was validated.
+        is_missing: whether the last part is a field that is not in the body, as it should be.
+    """
     parts = []
     here = body
     for position, part in enumerate(path):
         try:
             here = here[part]
         except (LookupError, TypeError):
-            missing = position == len(path) - 1 and isinstance(here, dict)
-            if not missing:
+            if not (is_missing and position == len(path) - 1 and isinstance(here, dict)):
                 continue
         parts.append(str(part).replace("~", "~0").replace("/", "~1"))
     return "".join(f"/{part}" for part in parts)

@@ -26,6 +26,7 @@ from server.errors import (
     SchemaError,
     StaleAttemptError,
 )
+from server.execution.assess import run_assess
 from server.execution.context import (
     JobContext,
     JobFailedError,
@@ -34,6 +35,7 @@ from server.execution.context import (
     StopReason,
 )
 from server.execution.export import run_export
+from server.execution.refine import run_refine
 from server.execution.search import run_search
 from server.execution.train import run_train
 from server.job_states import JobStatus
@@ -56,6 +58,8 @@ EXECUTORS: Mapping[str, Executor] = {
     "train": run_train,
     "search": run_search,
     "export": run_export,
+    "refine": run_refine,
+    "assess": run_assess,
 }
 
 HEARTBEAT_S = 1.0

@@ -1,6 +1,7 @@
 """What an operator may set, each from the environment variable `ESPALIER_` + its name."""
 
 import ipaddress
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -8,6 +9,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+GIB = 2**30
+
+RootName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -34,6 +38,12 @@ class Settings(BaseSettings):
             machine.
         sqlite_busy_timeout_s: how long a transaction waits for another process's.
         data_root: the folder that data sets given by a path are read from; `home`/data by default.
+        data_roots: further such folders by name, as a JSON object; a source says which it means.
+        max_data_set_bytes: the images of one data set, decoded; registering one takes about twice
+            as much memory.
+        max_archive_bytes: all files in an archive of images, unpacked.
+        max_chunk_bytes: the largest part that an upload takes at once.
+        max_upload_bytes: the largest file that may be uploaded.
         shutdown_seconds: how long requests in flight and the runner get to end on their own.
         log_level: the least severe messages that are logged.
     """
@@ -52,6 +62,11 @@ class Settings(BaseSettings):
     sqlite_synchronous: Literal["normal", "full"] = "normal"
     sqlite_busy_timeout_s: float = Field(default=10.0, ge=0, le=3600, allow_inf_nan=False)
     data_root: Annotated[Path | None, Field(validate_default=True)] = None
+    data_roots: dict[RootName, Path] = Field(default_factory=dict)
+    max_data_set_bytes: int = Field(default=8 * GIB, ge=1024)
+    max_archive_bytes: int = Field(default=64 * GIB, ge=1024)
+    max_chunk_bytes: int = Field(default=64 * 2**20, ge=1024)
+    max_upload_bytes: int = Field(default=64 * GIB, ge=1024)
     shutdown_seconds: float = Field(default=10.0, gt=0, le=3600, allow_inf_nan=False)
     log_level: LogLevel = "info"
 
@@ -78,6 +93,8 @@ class Settings(BaseSettings):
         object.__setattr__(self, "home", home)
         root = self.data_root.expanduser().absolute() if self.data_root else home / "data"
         object.__setattr__(self, "data_root", root)
+        roots = {name: path.expanduser().absolute() for name, path in self.data_roots.items()}
+        object.__setattr__(self, "data_roots", roots)
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite:///{home / 'espalier.db'}")
         return self
@@ -94,6 +111,11 @@ class Settings(BaseSettings):
         return self.home / "artifacts"
 
     @property
+    def uploads_folder(self) -> Path:
+        """Where uploaded files lie, also those that are not complete yet."""
+        return self.home / "uploads"
+
+    @property
     def work_folder(self) -> Path:
         """Where running jobs keep their checkpoints and other files of their own."""
         return self.home / "work"
@@ -106,4 +128,7 @@ class Settings(BaseSettings):
     def environment(self) -> dict[str, str]:
         """Returns the environment variables that give a child process these settings."""
         values = self.model_dump(mode="json")
-        return {f"ESPALIER_{name.upper()}": str(value) for name, value in values.items()}
+        return {
+            f"ESPALIER_{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
+            for name, value in values.items()
+        }

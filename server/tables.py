@@ -71,7 +71,8 @@ class Table(DeclarativeBase):
     type_annotation_map = {datetime: UtcDateTime, Json: JSON, list[Any]: JSON, int: BigInteger}  # noqa: RUF012 -- SQLAlchemy reads it as it stands
 
 
-def _one_of(column: str, values: list[str]) -> CheckConstraint:
+def one_of(column: str, values: list[str]) -> CheckConstraint:
+    """Returns the constraint that a column holds one of some words."""
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
@@ -88,7 +89,10 @@ class ArtifactRow(Table):
 
 
 class DataSetRow(Table):
-    """A registered data set; its version is the digest of its content and split."""
+    """A registered data set; its version is the digest of its content and split.
+
+    `report` is what was found when it was registered; null where an older version did that.
+    """
 
     __tablename__ = "data_sets"
 
@@ -99,7 +103,26 @@ class DataSetRow(Table):
     counts: Mapped[Json]
     shape: Mapped[list[Any]]
     num_classes: Mapped[int]
+    report: Mapped[Json | None]
     created_at: Mapped[datetime]
+
+
+class UploadRow(Table):
+    """A file that is sent in parts; how much is there, the file itself says.
+
+    `completed_at` is null until its size and digest have been found to be those announced.
+    """
+
+    __tablename__ = "uploads"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    size_bytes: Mapped[int]
+    sha256: Mapped[str]
+    created_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
+
+    __table_args__ = (UniqueConstraint("sha256", "size_bytes", "name"),)
 
 
 class SpaceRow(Table):
@@ -136,8 +159,8 @@ class JobRow(Table):
     finished_at: Mapped[datetime | None]
 
     __table_args__ = (
-        _one_of("kind", ["train", "search", "export"]),
-        _one_of("status", [status.value for status in JobStatus]),
+        one_of("kind", ["train", "search", "export", "refine", "assess"]),
+        one_of("status", [status.value for status in JobStatus]),
         # The order in which waiting jobs are claimed.
         Index(None, "status", "priority", "id"),
         Index(None, "kind", "id"),
@@ -181,6 +204,7 @@ class SupernetRow(Table):
     data_set_id: Mapped[str] = mapped_column(ForeignKey("data_sets.id"))
     training: Mapped[Json]
     start: Mapped[Json] = mapped_column(server_default='{"kind": "scratch"}')
+    teacher: Mapped[Json | None]
     resources: Mapped[Json]
     seed: Mapped[int]
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)
@@ -248,7 +272,7 @@ class EvaluationRow(Table):
     created_at: Mapped[datetime]
 
     __table_args__ = (
-        _one_of("status", ["measured", "infeasible", "failed"]),
+        one_of("status", ["measured", "infeasible", "failed"]),
         Index(
             "uq_evaluations_result",
             "space_id",
@@ -331,16 +355,24 @@ class ExportRow(Table):
 
 
 class ReadingRow(Table):
-    """One reading of a data set's test split: the split is spent a little by each."""
+    """One reading of a data set's test split: the split is spent a little by each.
+
+    It was made for an export or for a refinement.
+    """
 
     __tablename__ = "test_readings"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    export_id: Mapped[str] = mapped_column(ForeignKey("exports.id"), unique=True)
+    export_id: Mapped[str | None] = mapped_column(ForeignKey("exports.id"), unique=True)
+    refinement_id: Mapped[str | None] = mapped_column(ForeignKey("refinements.id"), unique=True)
     data_set_id: Mapped[str] = mapped_column(ForeignKey("data_sets.id"))
     network_digest: Mapped[str] = mapped_column(index=True)
     result: Mapped[Json]
     created_at: Mapped[datetime]
+
+    __table_args__ = (
+        CheckConstraint("(export_id IS NULL) <> (refinement_id IS NULL)", name="subject"),
+    )
 
 
 def architecture_of(row: ProposalRow | EvaluationRow | ExportRow) -> Architecture:

@@ -22,7 +22,7 @@ def calibrate(
     """Estimates the network's running means and variances anew; leaves it in eval mode.
 
     Each becomes the average of the batches' statistics, weighted by their sizes (the variances
-    unbiased within their batch, as torch has them).
+    unbiased within their batch, as torch has them). A network without batch norms stays as it is.
 
     Args:
         network: changed in place; its earlier statistics leave no trace.
@@ -33,6 +33,8 @@ def calibrate(
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     network.eval()
+    if not norms:
+        return
     for norm in norms:
         norm.train()
     num_seen = 0

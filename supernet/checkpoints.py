@@ -26,7 +26,6 @@ from supernet.files import write_durably
 
 logger = logging.getLogger(__name__)
 
-KEPT_CHECKPOINTS = 2
 TENSOR_PARTS = ("model", "optimizer", "average", "teacher")
 """The fields of a training's state that hold tensors, and the prefixes of their names in a file."""
 
@@ -96,15 +95,17 @@ class CheckpointFolder:
     Args:
         path: the folder; made if missing.
         attempt: the number of this attempt at the job, at least 0.
+        kept: how many checkpoints are kept; the second newest serves where the newest is damaged.
     """
 
-    def __init__(self, path: Path, attempt: int = 0) -> None:
+    def __init__(self, path: Path, attempt: int = 0, kept: int = 2) -> None:
         self.path = path
         self.attempt = attempt
+        self._kept = kept
         path.mkdir(parents=True, exist_ok=True)
 
     def save(self, state: TrainingState) -> Path:
-        """Writes a checkpoint and deletes all but the newest two of this and earlier attempts.
+        """Writes a checkpoint and deletes all but the newest of this and earlier attempts.
 
         Raises:
             CheckpointWriteError: it could not be written.
@@ -127,7 +128,7 @@ class CheckpointFolder:
             raise CheckpointWriteError(
                 error.errno, f"checkpoint could not be written ({error.strerror})", str(path)
             ) from error
-        for old in [*self._files()[KEPT_CHECKPOINTS:], *self._leftovers()]:
+        for old in [*self._files()[self._kept :], *self._leftovers()]:
             old.unlink(missing_ok=True)
         return path
 

@@ -3,18 +3,21 @@
 Tensors carry their shape as a suffix: B batch, C channels, H height, W width.
 """
 
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from supernet import augmentation
+from supernet.augmentation_settings import AugmentationSettings
 from supernet.datasets import DataSet, Split, read_data_set
 from supernet.files import sha256_of
-from supernet.settings import AugmentationSettings
 
 ORDER_STREAM = 1
 AUGMENTATION_STREAM = 2
@@ -44,7 +47,10 @@ class TensorSplit:
 
 @dataclass(frozen=True)
 class TensorData:
-    """A data set as tensors.
+    """A data set as tensors, all of it in memory.
+
+    One byte per pixel and channel and eight per label, on whichever device: 60,000 images of
+    3 x 32 x 32 are 185 MB. Batches become floats only when they are used.
 
     Attributes:
         train: the three splits.
@@ -81,10 +87,25 @@ class TensorData:
     def from_file(cls, path: Path) -> Self:
         """Returns a stored data set; its version is the file's SHA-256.
 
+        A process has one copy: as long as somebody holds the data of an unchanged file, that is
+        what others get as well. Nobody may write to it.
+
         Raises:
             InvalidDataSetError: the file is not there or is damaged.
         """
-        return cls.from_data_set(read_data_set(path), sha256_of(path))
+        with _loading:
+            key = _identity(path)
+            data = _loaded.get(key)
+            if not isinstance(data, cls):
+                data = cls.from_data_set(read_data_set(path), sha256_of(path))
+                _loaded[key] = data
+            return data
+
+    @property
+    def num_bytes(self) -> int:
+        """How much memory the images and labels take."""
+        splits = (self.train, self.validation, self.test)
+        return sum(part.nbytes for split in splits for part in (split.images, split.labels))
 
     def to(self, device: torch.device | str) -> "TensorData":
         """Returns the data on a device."""
@@ -107,6 +128,21 @@ class TensorData:
         mean = images_BCHW.new_tensor(self.mean, dtype=torch.float32)[:, None, None]
         std = images_BCHW.new_tensor(self.std, dtype=torch.float32)[:, None, None]
         return (images_BCHW.float() / 255 - mean) / std
+
+
+_Identity = tuple[str, int, int]
+_loaded: WeakValueDictionary[_Identity, TensorData] = WeakValueDictionary()
+_loading = threading.Lock()
+"""Held while a file is read, so that two threads do not read it twice."""
+
+
+def _identity(path: Path) -> _Identity:
+    """Returns what tells a file's content from another's; a file that is not there has one too."""
+    try:
+        status = path.stat()
+    except OSError:
+        return str(path.absolute()), 0, 0
+    return str(path.resolve()), status.st_mtime_ns, status.st_size
 
 
 def _tensors(split: Split) -> TensorSplit:
@@ -144,27 +180,61 @@ def epoch_order(num_images: int, seed: int, epoch: int) -> Tensor:
 def augment(
     images_BCHW: Tensor, settings: AugmentationSettings, generator: torch.Generator
 ) -> Tensor:
-    """Returns uint8 images that are randomly cropped after padding with 0, and flipped.
+    """Returns uint8 images, each changed at random in the ways that the settings turn on.
+
+    Without any, the images themselves are returned. Mixing is done by `mix`, as it changes labels.
 
     Args:
         images_BCHW: uint8.
         settings: what is done.
         generator: on the CPU, so that every device draws the same.
     """
-    count, _, height, width = images_BCHW.shape
-    device = images_BCHW.device
     if settings.crop_padding:
-        padding = settings.crop_padding
-        padded = functional.pad(images_BCHW, (padding,) * 4)
-        offsets = torch.randint(2 * padding + 1, (2, count), generator=generator).to(device)
-        rows_BH1 = (offsets[0, :, None] + torch.arange(height, device=device))[:, :, None]
-        columns_B1W = (offsets[1, :, None] + torch.arange(width, device=device))[:, None, :]
-        batch_B11 = torch.arange(count, device=device)[:, None, None]
-        images_BCHW = padded[batch_B11, :, rows_BH1, columns_B1W].permute(0, 3, 1, 2)
+        images_BCHW = augmentation.pad_and_crop(images_BCHW, settings.crop_padding, generator)
+    if settings.random_resized_crop:
+        images_BCHW = augmentation.random_resized_crop(
+            images_BCHW, settings.random_resized_crop, generator
+        )
     if settings.flip:
-        flipped = (torch.rand(count, generator=generator) < 0.5).to(device)
-        images_BCHW = torch.where(flipped[:, None, None, None], images_BCHW.flip(3), images_BCHW)
+        images_BCHW = augmentation.flip(images_BCHW, generator)
+    if settings.colour_jitter:
+        images_BCHW = augmentation.colour_jitter(images_BCHW, settings.colour_jitter, generator)
+    if settings.erasing:
+        images_BCHW = augmentation.erase(images_BCHW, settings.erasing, generator)
     return images_BCHW
+
+
+def mix(
+    images_BCHW: Tensor,
+    labels_B: Tensor,
+    num_classes: int,
+    settings: AugmentationSettings,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Returns images mixed with one another by mixup or cutmix, and their soft targets.
+
+    Where both are on, a fair coin chooses for the batch; where neither is, the images themselves
+    and one-hot targets are returned.
+
+    Args:
+        images_BCHW: uint8, or floats of any normalization; the result is of the same type.
+        labels_B: int64, below `num_classes`.
+        num_classes: width of the targets.
+        settings: what is done.
+        generator: on the CPU, so that every device draws the same.
+
+    Returns:
+        The images, and float32 targets of shape (B, num_classes) whose rows sum to 1.
+    """
+    targets_BK = functional.one_hot(labels_B, num_classes).float()
+    use_mixup, use_cutmix = settings.mixup_alpha > 0, settings.cutmix_alpha > 0
+    if use_mixup and use_cutmix:
+        use_mixup = bool(torch.rand((), generator=generator) < 0.5)
+    if use_mixup:
+        return augmentation.mixup(images_BCHW, targets_BK, settings.mixup_alpha, generator)
+    if use_cutmix:
+        return augmentation.cutmix(images_BCHW, targets_BK, settings.cutmix_alpha, generator)
+    return images_BCHW, targets_BK
 
 
 def augmentation_generator(seed: int, step: int) -> torch.Generator:

@@ -23,12 +23,16 @@ def leading_of_heads(tensor: Tensor, dim: int, max_heads: int, heads: int, chann
     Dimension `dim` of the tensor holds `max_heads` equal runs of channels. Fewer whole heads are
     one run, so a view; narrower heads are gathered into a new tensor.
     """
-    width, max_width = channels // heads, tensor.shape[dim] // max_heads
-    if width == max_width:
-        return leading(tensor, *tensor.shape[:dim], channels)
+    size = tensor.shape[dim]
+    if size == channels:
+        return tensor
+    width, max_width = channels // heads, size // max_heads
+    if width == max_width or max_heads == 1:
+        return tensor.narrow(dim, 0, channels)
     rest = tensor.shape[dim + 1 :]
     by_head = tensor.view(*tensor.shape[:dim], max_heads, max_width, *rest)
-    return leading(by_head, *tensor.shape[:dim], heads, width).flatten(dim, dim + 1)
+    by_head = by_head.narrow(dim, 0, heads).narrow(dim + 1, 0, width)
+    return by_head.reshape(*tensor.shape[:dim], channels, *rest)
 
 
 def leading(tensor: Tensor, *sizes: int) -> Tensor:
@@ -53,7 +57,7 @@ class ElasticConv2d(nn.Module):
             sizes are for depthwise convolutions only.
         bias: whether there is one.
         in_heads: attention heads at most that the input's channels are divided into; 1 for none.
-        out_heads: likewise of the output's channels.
+        out_heads: likewise of the output's channels, where the input's are not divided.
 
     The weight is that of the largest kernel. From each kernel size to the next smaller one leads a
     matrix `transform_7to5` (kernel^2 x kernel^2 of the smaller one, shared by all channels,
@@ -72,6 +76,7 @@ class ElasticConv2d(nn.Module):
         out_heads: int = 1,
     ) -> None:
         super().__init__()
+        assert in_heads == 1 or out_heads == 1, "heads are read or written"
         assert depthwise or len(kernel_sizes) == 1, "kernel transforms are for depthwise layers"
         self.kernel_sizes = tuple(kernel_sizes)
         self.depthwise = depthwise
@@ -119,16 +124,20 @@ class ElasticConv2d(nn.Module):
         full: Tensor | None = own["weight"]
         bias: Tensor | None = own["bias"]
         assert full is not None
+        if bias is not None:
+            bias = leading_of_heads(bias, 0, self.out_heads, out_heads, out_channels)
+        # Heads last: narrower ones are copied, and what is not needed is gone by then.
         if self.out_heads > 1:
-            full = leading_of_heads(full, 0, self.out_heads, out_heads, out_channels)
-            if bias is not None:
-                bias = leading_of_heads(bias, 0, self.out_heads, out_heads, out_channels)
-        if self.in_heads > 1:
-            full = leading_of_heads(full, 1, self.in_heads, in_heads, in_channels)
-        weight = leading(full, out_channels, 1 if self.depthwise else in_channels)
+            weight = full.narrow(1, 0, in_channels) if in_channels < full.shape[1] else full
+            weight = leading_of_heads(weight, 0, self.out_heads, out_heads, out_channels)
+        elif self.in_heads > 1:
+            weight = leading(full, out_channels)
+            weight = leading_of_heads(weight, 1, self.in_heads, in_heads, in_channels)
+        else:
+            weight = leading(full, out_channels, 1 if self.depthwise else in_channels)
         if kernel != self.kernel_sizes[-1]:
             weight = self._transformed(weight, kernel)
-        return weight, None if bias is None else leading(bias, out_channels)
+        return weight, bias
 
     def _transformed(self, weight: Tensor, kernel: int) -> Tensor:
         for small, large in reversed(list(itertools.pairwise(self.kernel_sizes))):

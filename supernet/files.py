@@ -3,16 +3,28 @@
 import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 CHUNK_BYTES = 1 << 20
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Writes a file beside its place, flushes it to the disk and renames it into its place.
+    """Writes a file as `replace_durably` does.
+
+    Raises:
+        OSError: the disk is full, or the like; what was at `path` is untouched.
+    """
+    with replace_durably(path) as beside:
+        beside.write_bytes(content)
+
+
+@contextlib.contextmanager
+def replace_durably(path: Path) -> Iterator[Path]:
+    """Gives a path beside a file's place; what is written there is flushed and renamed into place.
 
     After a crash at any moment the place holds the old file or the new one, whole. The folder must
-    exist.
+    exist. If the block raises, what was at `path` is untouched.
 
     Raises:
         OSError: the disk is full, or the like; what was at `path` is untouched.
@@ -20,9 +32,8 @@ def write_durably(path: Path, content: bytes) -> None:
     # One name per process: an abandoned writer and its successor may write the same file.
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
+        yield beside
+        with beside.open("rb") as file:
             os.fsync(file.fileno())
         beside.replace(path)
     except BaseException:

@@ -190,10 +190,10 @@ def _masked_layer_norm(
     the released code subtracts the squared mean, which cancels digits.
     """
     weight, bias = norm.sliced(x_BCHW.shape[1])
-    x_BHWC, counts = x_BCHW.float().permute(0, 2, 3, 1), counts_B111
-    own = torch.arange(x_BHWC.shape[-1], device=counts.device) < counts
-    centred = (x_BHWC - x_BHWC.sum(-1, keepdim=True) / counts) * own
-    variance = centred.square().sum(-1, keepdim=True) / counts
+    x_BHWC = x_BCHW.permute(0, 2, 3, 1).to(torch.promote_types(x_BCHW.dtype, torch.float32))
+    own = torch.arange(x_BHWC.shape[-1], device=counts_B111.device) < counts_B111
+    centred = (x_BHWC - x_BHWC.sum(-1, keepdim=True) / counts_B111) * own
+    variance = centred.square().sum(-1, keepdim=True) / counts_B111
     y_BHWC = centred * torch.rsqrt(variance + LAYER_NORM_EPSILON) * weight + bias
     y_BCHW = y_BHWC.permute(0, 3, 1, 2)
     return y_BCHW if mask is None else y_BCHW * mask

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from search_space.layers import PARAMETRIC, Layer
 from supernet.plans import Operation, Plan
-from supernet.tokens import token_module
+from supernet.tokens import LayerNorm, token_module
 
 BATCH_NORM_MOMENTUM = 0.1
 BATCH_NORM_EPSILON = 1e-5
@@ -102,7 +102,13 @@ def initialize(module: nn.Module, generator: torch.Generator) -> None:
     layers: uniform within 1 / sqrt(in_features) of zero. Biases zero; scales of norms one, shifts
     zero. Position embeddings: normal with standard deviation 0.02 (arXiv 2109.00642, released
     code). Kernel transforms are left at the identity.
+
+    In transformers (where there are layer norms) convolutions with biases do what linear layers do
+    elsewhere, and are drawn like them, uniform within 1 / sqrt(fan_in): at the published widths
+    about the released code's standard deviation of 0.02, and right for narrower ones, too.
     """
+    names = {name for name, _ in module.named_parameters()}
+    is_transformer = any(isinstance(child, LayerNorm) for child in module.modules())
     for name, parameter in module.named_parameters():
         owner, _, kind = name.rpartition(".")
         if kind == "bias":
@@ -111,12 +117,12 @@ def initialize(module: nn.Module, generator: torch.Generator) -> None:
             parameter.normal_(0.0, 0.02, generator=generator)
         elif parameter.dim() == 1:  # the scale of a norm
             parameter.fill_(1.0)
-        elif kind == "weight" and parameter.dim() == 4:
+        elif parameter.dim() == 4 and not (is_transformer and f"{owner}.bias" in names):
             groups = getattr(module.get_submodule(owner), "groups", 1)
             fan_out = parameter[0, 0].numel() * parameter.shape[0] / groups
             parameter.normal_(0.0, math.sqrt(2.0 / fan_out), generator=generator)
         elif kind == "weight":
-            bound = 1 / math.sqrt(parameter.shape[1])
+            bound = 1 / math.sqrt(parameter[0].numel())
             parameter.uniform_(-bound, bound, generator=generator)
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from search_space.family import NetworkSettings
 from search_space.masking import MaskError, can_mask
 from search_space.space import SearchSpace
+from supernet.augmentation_settings import AugmentationSettings
 from supernet.schedules.base import Horizon, InvalidTrainingError, Schedule
 from supernet.schedules.multi_architecture import MultiArchitectureSettings
 from supernet.schedules.sandwich import SandwichSettings
@@ -16,20 +17,6 @@ Precision = Literal["float32", "bfloat16"]
 TrainingPrecision = Literal["float32", "bfloat16", "float16"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class AugmentationSettings(BaseModel):
-    """What is done to training images, each drawn per image and epoch.
-
-    Attributes:
-        crop_padding: pixels added on every side before a random crop to the old size; 0 for none.
-        flip: whether half of the images are mirrored left to right.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    crop_padding: int = Field(default=0, ge=0, le=64)
-    flip: bool = False
 
 
 class TrainingSettings(BaseModel):
@@ -63,6 +50,8 @@ class TrainingSettings(BaseModel):
         schedule: which architectures each step trains.
         augmentation: of the training images.
         checkpoint_every_epochs: how often a checkpoint is written; the end always writes one.
+        kept_checkpoints: how many of them are kept while the training runs, the newest; the second
+            serves where the first is damaged.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,6 +75,7 @@ class TrainingSettings(BaseModel):
     schedule: ScheduleSettings = SandwichSettings()
     augmentation: AugmentationSettings = AugmentationSettings()
     checkpoint_every_epochs: int = Field(default=1, ge=1, le=100_000)
+    kept_checkpoints: int = Field(default=2, ge=1, le=1000)
 
     def build_schedule(
         self, network: NetworkSettings, space: SearchSpace, num_images: int

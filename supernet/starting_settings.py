@@ -14,6 +14,7 @@ import safetensors
 from pydantic import BaseModel, ConfigDict, Field
 
 from search_space.family import NetworkSettings
+from supernet.datasets.sources import Located
 
 # How torch's format of before version 1.6 begins: a pickle of a number that means just this.
 LEGACY_TORCH_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
@@ -58,18 +59,7 @@ class SupernetStart(BaseModel):
     supernet: str = Field(description="A trained supernet's id.", max_length=100)
 
 
-class _FileStart(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    path: str = Field(
-        description="A file, relative to the data folder.",
-        min_length=1,
-        max_length=4096,
-        pattern=r"^[^\x00]+$",
-    )
-
-
-class WeightsStart(_FileStart):
+class WeightsStart(Located):
     """The largest network's tensors, as safetensors under the names of its layers.
 
     Kernel transforms may be missing. Where the number of classes differs the head is drawn anew.
@@ -78,7 +68,7 @@ class WeightsStart(_FileStart):
     kind: Literal["weights"] = "weights"
 
 
-class OnceForAllStart(_FileStart):
+class OnceForAllStart(Located):
     """A checkpoint of the once-for-all MobileNetV3 code, as torch saved it.
 
     Where the number of classes differs the head is drawn anew.
@@ -99,16 +89,17 @@ def check_file(start: FileStart, path: Path) -> None:
     """Returns if a file is of the kind that a start reads; its tensors are not looked at.
 
     Args:
-        start: the choice, whose `path` is named in the error.
+        start: the choice, whose path or upload is named in the error.
         path: where the file is.
 
     Raises:
         InvalidStartError: it is of another kind.
     """
     if isinstance(start, WeightsStart) and not _is_safetensors(path):
-        raise InvalidStartError("path", "must name a safetensors file", start.path)
+        raise InvalidStartError(start.place_field, "must name a safetensors file", start.place)
     if isinstance(start, OnceForAllStart) and not _is_torch_file(path):
-        raise InvalidStartError("path", "must name a file that torch.save wrote", start.path)
+        rule = "must name a file that torch.save wrote"
+        raise InvalidStartError(start.place_field, rule, start.place)
 
 
 def _is_safetensors(path: Path) -> bool:

@@ -23,6 +23,7 @@ from supernet.data import (
     augment,
     augmentation_generator,
     epoch_order,
+    mix,
 )
 from supernet.elastic import ElasticBatchNorm2d
 from supernet.gradients import GradientBuffer
@@ -251,10 +252,18 @@ class _Training:
         batch = self._order[position * batch_size :][:batch_size]
         # The whole batch is augmented, so that the number of ranks changes no image.
         generator = augmentation_generator(self._seed, self.step)
-        augmentation = self._settings.augmentation
-        images = augment(self._data.train.images[batch], augmentation, generator)
+        settings = self._settings.augmentation
+        images = augment(self._data.train.images[batch], settings, generator)
+        labels, soft_labels = self._data.train.labels[batch], None
+        if settings.mixes:
+            num_classes = self._supernet.settings.num_classes
+            images, soft_labels = mix(images, labels, num_classes, settings, generator)
         mine = slice(self.group.rank, None, self.group.world_size)
-        return Batch(self._data.normalize(images[mine]), self._data.train.labels[batch[mine]])
+        return Batch(
+            self._data.normalize(images[mine]),
+            labels[mine],
+            None if soft_labels is None else soft_labels[mine],
+        )
 
     def _reduce(self, step: Step, done: PassSums, *, wants_stop: bool) -> bool:
         """Sums gradients, losses and the wish to stop over all ranks, and updates the weights.

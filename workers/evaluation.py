@@ -1,5 +1,6 @@
 """Evaluates architectures of a trained supernet: accuracy, costs, and the network to measure."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -90,3 +91,55 @@ class SupernetEvaluator:
         )
         provenance["size_bytes"] = {"method": "measured", "format": "onnx"}
         return EvaluationResult(task.number, Measured(metrics, provenance), model)
+
+
+@dataclass(frozen=True)
+class NetworksEvaluatorSpec:
+    """Names the files of many supernets, of which each task evaluates one.
+
+    Attributes:
+        supernet_paths: by the tasks' numbers; one supernet may be named several times.
+        data_path: of the data set that all of them are evaluated with.
+        accuracy: how accuracy is found.
+    """
+
+    supernet_paths: Mapping[int, Path]
+    data_path: Path
+    accuracy: AccuracySettings
+
+    def build(self, num_threads: int) -> "NetworksEvaluator":
+        """Returns an evaluator whose process computes with this many threads from now on.
+
+        Raises:
+            InvalidDataSetError: the data set's file cannot be used.
+        """
+        torch.set_num_threads(num_threads)
+        return NetworksEvaluator(
+            self.supernet_paths, TensorData.from_file(self.data_path), self.accuracy
+        )
+
+
+@dataclass(frozen=True)
+class NetworksEvaluator:
+    """Evaluates architectures, each in the supernet that its task's number names.
+
+    Attributes:
+        supernet_paths: as of the spec.
+        data: as of `SupernetEvaluator`.
+        accuracy: likewise.
+    """
+
+    supernet_paths: Mapping[int, Path]
+    data: TensorData
+    accuracy: AccuracySettings
+
+    def evaluate(self, task: EvaluationTask) -> EvaluationResult:
+        """Returns what `SupernetEvaluator.evaluate` returns, with the task's own supernet.
+
+        Raises:
+            InvalidSupernetError: its file cannot be used.
+            InvalidArchitectureError: the architecture is not of its space.
+        """
+        path = self.supernet_paths[task.number]
+        supernet = load_supernet(path)
+        return SupernetEvaluator(supernet, sha256_of(path), self.data, self.accuracy).evaluate(task)

@@ -18,6 +18,7 @@ from supernet.data import TensorData
 from supernet.evaluate import evaluate_architecture
 from supernet.groups import Alone, Distributed
 from supernet.reports import DivergedError, EpochReport
+from supernet.teachers import Teacher, largest_as_teacher
 from supernet.training import train
 from workers.failures import is_out_of_memory, summary
 from workers.protocol import TrainingFailedError
@@ -79,14 +80,23 @@ def _train(job: TrainingJob, progress: Any) -> None:
             data,
             job.training,
             seed=job.seed,
-            checkpoints=CheckpointFolder(job.checkpoint_folder, job.attempt),
+            checkpoints=CheckpointFolder(
+                job.checkpoint_folder, job.attempt, job.training.kept_checkpoints
+            ),
             group=Distributed() if context.get_world_size() > 1 else Alone(),
             report=report,
             should_stop=cancelled.is_set,
+            teacher=_teacher(job, data),
         )
     ray.get(progress.sampled.remote(rank, sampled.hexdigest()))
     if is_complete and rank == 0:
         ray.get(progress.finish.remote(_finish(job, supernet, data)))
+
+
+def _teacher(job: TrainingJob, data: TensorData) -> Teacher | None:
+    if job.teacher_path is None:
+        return None
+    return largest_as_teacher(job.teacher_path, data, job.accuracy)
 
 
 def _finish(job: TrainingJob, supernet: Supernet, data: TensorData) -> TrainingResult:

@@ -56,7 +56,7 @@ def run_training(
         ClusterError: the cluster lacks the resources that the job asks for.
         Exception: whatever `on_report` or `should_cancel` raises, once the workers have stopped.
     """
-    _check_resources(job.resources)
+    check_resources(job.resources)
     run = _Run(job)
     run.start()
     try:
@@ -74,8 +74,12 @@ def run_training(
     return run.result()
 
 
-def _check_resources(asked: ResourceSettings) -> None:
-    """Raises ClusterError where Ray would wait for resources that never come."""
+def check_resources(asked: ResourceSettings) -> None:
+    """Returns if the cluster has what is asked for; Ray would wait for what never comes.
+
+    Raises:
+        ClusterError: it has not.
+    """
     offered = cluster.resources()
     for name, per_worker, total in (
         ("gpus_per_worker", asked.gpus_per_worker, offered.num_gpus),

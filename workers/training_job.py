@@ -33,6 +33,7 @@ class TrainingJob:
         allowed: restricts the space, as of `supernet.base.Supernet`.
         start: what fills the supernet before the first step; None leaves it as drawn from the
             seed. Where there is a checkpoint, that fills it again.
+        teacher_path: a stored supernet whose largest network teaches, where the schedule needs one.
     """
 
     name: str
@@ -46,6 +47,7 @@ class TrainingJob:
     resources: ResourceSettings = field(default_factory=ResourceSettings)
     allowed: Mapping[str, Sequence[Option]] = field(default_factory=dict)
     start: StartingPoint | None = None
+    teacher_path: Path | None = None
 
     def new_supernet(self) -> Supernet:
         """Returns the supernet as it is before the first step, on the CPU.

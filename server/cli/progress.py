@@ -5,7 +5,17 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.text import Text
 
 from server.cli.tables import duration_text, progress_text
@@ -14,6 +24,16 @@ from server.schemas.responses import EventView
 
 LINES_PER_JOB = 10
 """Where there is no terminal, a line is printed after each such part of the job."""
+
+
+NOTES = {
+    "connecting": ("to", "connecting to {}"),
+    "finalists": ("count", "measuring {} finalists again, side by side"),
+    "blending": ("architecture", "blending the runs of {}"),
+    "measuring": ("count", "measuring {} networks, side by side"),
+    "training_alone": ("count", "training {} networks alone"),
+}
+"""Kinds of events: what they tell, and in which words."""
 
 
 class JobProgress:
@@ -82,6 +102,44 @@ class JobProgress:
             self._console.print(f"  {self._title}: {note}", markup=False)
 
 
+class TransferProgress:
+    """Shows how much of a file is read and sent; nothing where there is no terminal.
+
+    Args:
+        name: of the file.
+        console: where to.
+    """
+
+    def __init__(self, name: str, console: Console) -> None:
+        self._name = name
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            DownloadColumn(binary_units=True),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        """Shows how many bytes are done, as `Client.upload` calls it."""
+        if phase not in self._tasks:
+            words = {"digest": "checksum of {}", "send": "sending {}"}[phase]
+            # From where an earlier attempt ended, so that the speed is that of this one.
+            task = self._bar.add_task(words.format(self._name), total=total, completed=done)
+            self._tasks[phase] = task
+        self._bar.update(self._tasks[phase], completed=done)
+
+
 class _Bar(Progress):
     """A progress bar with a line of text below it."""
 
@@ -128,6 +186,7 @@ def figures_of(progress: Mapping[str, Any]) -> list[str]:
         "label_top1_percent": "train top-1 {:.1f} %",
         "evaluating": "evaluating {}",
         "front": "{} on the front",
+        "trained_alone": "{} trained alone",
     }
     return [text.format(progress[name]) for name, text in words.items() if progress.get(name)]
 
@@ -142,10 +201,8 @@ def note_of(event: EventView) -> str:
             return ""
         case "queued", _:
             return "waits for a runner"
-        case "connecting", {"to": to}:
-            return f"connecting to {to}"
-        case "finalists", {"count": count}:
-            return f"measuring {count} finalists again, side by side"
+        case kind, data if kind in NOTES and NOTES[kind][0] in data:
+            return NOTES[kind][1].format(data[NOTES[kind][0]])
         case kind, {"reason": reason}:
             return f"{kind}: {reason}"
         case kind, _:

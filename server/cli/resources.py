@@ -1,5 +1,8 @@
 """`espalier data-set` and `espalier supernet`: what a search starts from."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from server.cli import tables
@@ -8,12 +11,14 @@ from server.cli.common import (
     JsonOption,
     LimitOption,
     UrlOption,
+    message_console,
     newest,
     open_client,
     print_json,
     read_document,
     show,
 )
+from server.cli.progress import TransferProgress
 from server.client import DEFAULT_URL
 
 data_set_app = typer.Typer(help="Register and list data sets.", no_args_is_help=True)
@@ -30,11 +35,43 @@ def add_to(app: typer.Typer) -> None:
 def register_data_set(
     file: FileArgument, as_json: JsonOption = False, url: UrlOption = DEFAULT_URL
 ) -> None:
-    """Register the data set that a JSON document describes."""
+    """Register the data set that a JSON document describes; say what was found in it."""
     document = read_document(file)
     with open_client(url) as client:
         data_set = client.create_data_set(document)
-    show(tables.data_sets_table([data_set]), data_set, as_json=as_json)
+    show(tables.data_set_report(data_set), data_set, as_json=as_json)
+
+
+@data_set_app.command("show")
+def show_data_set(
+    data_set_id: Annotated[str, typer.Argument(metavar="DATA_SET", help="A data set's id.")],
+    as_json: JsonOption = False,
+    url: UrlOption = DEFAULT_URL,
+) -> None:
+    """Show a data set, and what was found in it when it was registered."""
+    with open_client(url) as client:
+        data_set = client.data_set(data_set_id)
+    show(tables.data_set_report(data_set), data_set, as_json=as_json)
+
+
+@data_set_app.command("upload")
+def upload_file(
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What to send.", exists=True, dir_okay=False)
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="What to call it; by default the file's name.")
+    ] = None,
+    as_json: JsonOption = False,
+    url: UrlOption = DEFAULT_URL,
+) -> None:
+    """Send a file to the service, for a data set's source to name: {"upload": "upl_..."}.
+
+    A command that was broken off goes on where it ended when it is given again.
+    """
+    with open_client(url) as client, TransferProgress(path.name, message_console()) as progress:
+        upload = client.upload(path, name=name, on_progress=progress)
+    show(tables.upload_table(upload), upload, as_json=as_json)
 
 
 @data_set_app.command("list")

@@ -1,11 +1,12 @@
 """`espalier search` and `espalier export`: from a document to a network in files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
 import typer
 
-from server.cli import tables
+from server.cli import refinement_tables, tables
 from server.cli.common import (
     FileArgument,
     JsonOption,
@@ -21,7 +22,7 @@ from server.cli.common import (
 )
 from server.cli.jobs import exit_unless_succeeded, follow
 from server.client import DEFAULT_URL, Client
-from server.schemas.responses import ExportView
+from server.schemas.responses import FileView
 
 app = typer.Typer(help="Submit searches and see what they found.", no_args_is_help=True)
 
@@ -59,13 +60,22 @@ def show_front(
     """Show the Pareto front of what a search has measured so far."""
     with open_client(url) as client:
         front = client.front(search_id)
+        assessment = None if as_json else client.search(search_id).assessment
     show(tables.front_table(front), front, as_json=as_json)
     if not as_json:
-        for note in tables.front_notes(front):
+        notes = tables.front_notes(front)
+        if assessment is not None:
+            notes.append(refinement_tables.trust_note(assessment))
+        for note in notes:
             output_console().print(note, style="dim", markup=False)
 
 
-def _check_suffix(path: Path) -> Path:
+def check_suffix(path: Path) -> Path:
+    """Returns the path of a picture.
+
+    Raises:
+        typer.BadParameter: it is not that of a kind of picture that can be had.
+    """
     if path.suffix not in (".png", ".svg"):
         raise typer.BadParameter(f"must end in .png or .svg, got {path.name!r}")
     return path
@@ -76,7 +86,7 @@ def plot_front(
     search_id: SearchArgument,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", callback=_check_suffix, help="A file: *.png or *.svg."),
+        typer.Option("--output", "-o", callback=check_suffix, help="A file: *.png or *.svg."),
     ] = Path("front.png"),
     url: UrlOption = DEFAULT_URL,
 ) -> None:
@@ -111,7 +121,7 @@ def export(
         submitted = client.create_export(body)
         exit_unless_succeeded(follow(client, submitted.job))
         done = client.export(submitted.id)
-        download_all(client, done, output)
+        download_all(client, done.files, output)
     show(tables.export_table(done), done, as_json=as_json)
     if not as_json:
         if done.test_report:
@@ -119,14 +129,14 @@ def export(
         typer.echo(f"in {output}")
 
 
-def download_all(client: Client, export: ExportView, folder: Path) -> None:
-    """Writes all files of an export into a folder, which is made if it is not there.
+def download_all(client: Client, files: Sequence[FileView], folder: Path) -> None:
+    """Writes all files of a network into a folder, which is made if it is not there.
 
     Raises:
         DamagedDownloadError: a file did not arrive as the service has it.
         OSError: a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for file in export.files:
+    for file in files:
         # The service names the files; a name that leaves the folder is not followed.
         client.download(file, folder / Path(file.name).name)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rich import box
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -17,7 +18,9 @@ from server.schemas.responses import (
     PointView,
     SearchView,
     SupernetView,
+    UploadView,
 )
+from supernet.datasets import DataSetReport
 
 METRIC_TITLES = {
     "top1_percent": "top-1 %",
@@ -29,6 +32,9 @@ METRIC_TITLES = {
     "size_bytes": "bytes",
 }
 METRIC_WORDS = {"top1_percent": "top-1", "latency_ms": "latency"}
+
+CLASSES_SHOWN = 10
+"""Of many classes, as many of the rarest and of the most frequent are shown."""
 
 STATUS_STYLES = {
     JobStatus.RUNNING: "cyan",
@@ -123,6 +129,67 @@ def data_sets_table(data_sets: Iterable[DataSetView]) -> Table:
             str(data_set.num_classes),
         )
     return table
+
+
+def data_set_report(data_set: DataSetView) -> RenderableType:
+    """Returns what is known about a data set, its classes and the files that were skipped."""
+    report = data_set.report
+    known = {
+        "data set": data_set.id,
+        "name": data_set.name,
+        "version": data_set.version[:16],
+        "train / val. / test": " / ".join(str(count) for count in data_set.counts.values()),
+        "shape": " x ".join(map(str, data_set.shape)),
+        "classes": data_set.num_classes,
+    }
+    if report is None:
+        return facts(known)
+    low, high = report.pixel_range
+    known |= {
+        "pixels": f"{low} to {high}",
+        "mean": ", ".join(f"{value:.3f}" for value in report.mean),
+        "deviation": ", ".join(f"{value:.3f}" for value in report.std),
+        "memory": f"{count_text(report.size_bytes)}B",
+        "imbalance": f"{report.imbalance:.3g} (largest class over smallest)",
+        "skipped": f"{report.num_unreadable} unreadable files" if report.num_unreadable else None,
+        "ignored": f"{report.num_ignored} other files" if report.num_ignored else None,
+    }
+    parts: list[RenderableType] = [facts(known), "", _classes_table(report)]
+    if report.unreadable:
+        files = new_table("skipped", "why")
+        for file in report.unreadable:
+            files.add_row(file.name, file.reason)
+        parts += ["", files]
+    return Group(*parts)
+
+
+def _classes_table(report: DataSetReport) -> Table:
+    """Returns how often the classes occur; of many the rarest and the most frequent."""
+    counts = ("train", "validation", "test")
+    table = new_table("class", *counts, right=counts)
+    classes = report.classes
+    if len(classes) > 2 * CLASSES_SHOWN:
+        ranked = sorted(classes, key=lambda entry: entry.counts["train"])
+        classes = ranked[-CLASSES_SHOWN:][::-1] + ranked[:CLASSES_SHOWN][::-1]
+    for position, entry in enumerate(classes):
+        if len(classes) < len(report.classes) and position == CLASSES_SHOWN:
+            table.add_row(f"... {len(report.classes) - len(classes)} others", "", "", "")
+        name = str(entry.label) if entry.name is None else f"{entry.label} {entry.name}"
+        table.add_row(name, *(str(entry.counts[split]) for split in counts))
+    return table
+
+
+def upload_table(upload: UploadView) -> Table:
+    """Returns what is known about an upload."""
+    return facts(
+        {
+            "upload": upload.id,
+            "name": upload.name,
+            "size": f"{count_text(upload.size_bytes)}B",
+            "SHA-256": upload.sha256[:16],
+            "status": upload.status,
+        }
+    )
 
 
 def supernets_table(supernets: Iterable[SupernetView]) -> Table:

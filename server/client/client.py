@@ -21,7 +21,10 @@ import httpx
 from server.client.connection import DEFAULT_URL, Connection, Document, Patience, quoted
 from server.client.errors import ClientError, DamagedDownloadError
 from server.client.event_stream import read_events
+from server.client.uploading import UPLOAD_CHUNK_BYTES, OnUpload, Uploader
 from server.job_states import TERMINAL
+from server.schemas.assessments import AssessmentDetail, AssessmentView
+from server.schemas.refinements import RefinementView
 from server.schemas.responses import (
     ArchitectureKnowledge,
     CostView,
@@ -41,6 +44,7 @@ from server.schemas.responses import (
     SearchView,
     SpaceView,
     SupernetView,
+    UploadView,
     VersionView,
 )
 
@@ -48,6 +52,9 @@ STREAM_SILENCE_S = 45.0
 """A stream of events that is silent for so long is dead: a live one says something every 15 s."""
 
 RECONNECT_S = 0.2
+
+READ_ALL_S = 3600.0
+"""How long the service may take to read a data set."""
 
 
 class Client:
@@ -105,8 +112,11 @@ class Client:
     # --- data sets and spaces ------------------------------------------------------------------
 
     def create_data_set(self, body: Document) -> DataSetView:
-        """Registers a data set; once for equal name and content."""
-        return self._post("/v1/data-sets", body, DataSetView)
+        """Registers a data set; once for equal name and content.
+
+        Returns when the service has read all of it, which takes minutes for large ones.
+        """
+        return self._post("/v1/data-sets", body, DataSetView, READ_ALL_S)
 
     def data_set(self, data_set_id: str) -> DataSetView:
         """Returns a data set."""
@@ -115,6 +125,45 @@ class Client:
     def data_sets(self) -> Iterator[DataSetView]:
         """Yields data sets, newest first."""
         return self._pages("/v1/data-sets", PageOf[DataSetView])
+
+    def upload(
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        chunk_bytes: int = UPLOAD_CHUNK_BYTES,
+        on_progress: OnUpload = lambda _phase, _done, _total: None,
+    ) -> UploadView:
+        """Sends a file, going on where an earlier attempt ended; returns the complete upload.
+
+        Broken connections and restarts of the service are bridged for `patience_s` each. A file
+        that was sent before under the same name is not sent again.
+
+        Args:
+            path: the file; it must not change meanwhile.
+            name: what to call it; by default the file's name.
+            chunk_bytes: how much to send at once.
+            on_progress: told the phase (`digest`, `send`), and how many of how many bytes are done.
+
+        Raises:
+            ApiError: the service refuses it.
+            ServiceUnreachableError: the service has not answered for `patience_s`.
+            OSError: the file cannot be read.
+        """
+        sender = Uploader(self._connection, self._patience_s, chunk_bytes, on_progress)
+        return sender.send(path, name or path.name)
+
+    def upload_status(self, upload_id: str) -> UploadView:
+        """Returns an upload, complete or not."""
+        return self._get(f"/v1/uploads/{quoted(upload_id)}", UploadView)
+
+    def uploads(self) -> Iterator[UploadView]:
+        """Yields uploads, newest first."""
+        return self._pages("/v1/uploads", PageOf[UploadView])
+
+    def delete_upload(self, upload_id: str) -> None:
+        """Deletes an upload and frees its space."""
+        self._connection.send("DELETE", f"/v1/uploads/{quoted(upload_id)}")
 
     def families(self) -> FamiliesView:
         """Returns the kinds of spaces, with their settings' schemas and presets."""
@@ -208,7 +257,7 @@ class Client:
         return self._pages("/v1/exports", PageOf[ExportView])
 
     def download(self, file: FileView, path: Path) -> None:
-        """Writes a file of an export to a path, which only ever holds the whole, verified file.
+        """Writes a file of a network to a path, which only ever holds the whole, verified file.
 
         Raises:
             DamagedDownloadError: its digest is not the stated one; nothing is written.
@@ -233,6 +282,38 @@ class Client:
                 Path(beside.name).rename(path)
             finally:
                 Path(beside.name).unlink(missing_ok=True)
+
+    # --- refinements and assessments -----------------------------------------------------------
+
+    def create_refinement(self, body: Document) -> RefinementView:
+        """Submits the refinement of a search's front; `wait` for its job."""
+        return self._post("/v1/refinements", body, RefinementView)
+
+    def refinement(self, refinement_id: str) -> RefinementView:
+        """Returns a refinement: each architecture before and after."""
+        return self._get(f"/v1/refinements/{quoted(refinement_id)}", RefinementView)
+
+    def refinements(self) -> Iterator[RefinementView]:
+        """Yields refinements, newest first."""
+        return self._pages("/v1/refinements", PageOf[RefinementView])
+
+    def create_assessment(self, supernet_id: str, body: Document) -> AssessmentView:
+        """Submits the assessment of a supernet; `wait` for its job."""
+        return self._post(f"/v1/supernets/{quoted(supernet_id)}/assessments", body, AssessmentView)
+
+    def assessment(self, assessment_id: str) -> AssessmentDetail:
+        """Returns an assessment with all that it evaluated."""
+        return self._get(f"/v1/assessments/{quoted(assessment_id)}", AssessmentDetail)
+
+    def assessments(self, *, supernet_id: str | None = None) -> Iterator[AssessmentView]:
+        """Yields assessments, newest first."""
+        return self._pages("/v1/assessments", PageOf[AssessmentView], {"supernet": supernet_id})
+
+    def assessment_picture(self, assessment_id: str, image_format: Literal["png", "svg"]) -> bytes:
+        """Returns an assessment as a picture."""
+        return self._connection.send(
+            "GET", f"/v1/assessments/{quoted(assessment_id)}/plot.{image_format}"
+        ).content
 
     # --- jobs ----------------------------------------------------------------------------------
 

@@ -58,9 +58,18 @@ class Connection:
         """Returns the document at a path."""
         return self.parse(self.send("GET", path, parameters=parameters).content, kind)
 
-    def post(self, path: str, body: Document | None, kind: type[View]) -> View:
-        """Returns the document that answers a posted one."""
-        return self.parse(self.send("POST", path, body=body).content, kind)
+    def post(
+        self, path: str, body: Document | None, kind: type[View], timeout_s: float | None = None
+    ) -> View:
+        """Returns the document that answers a posted one.
+
+        Args:
+            path: where to.
+            body: what to post, if anything.
+            kind: of the answer.
+            timeout_s: how long it may take; that of all requests if None.
+        """
+        return self.parse(self.send("POST", path, body=body, timeout_s=timeout_s).content, kind)
 
     def pages(
         self, path: str, kind: type[PageOf[View]], parameters: Parameters | None = None
@@ -77,24 +86,38 @@ class Connection:
         method: str,
         path: str,
         *,
-        body: Document | None = None,
+        body: Document | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
         parameters: Parameters | None = None,
+        timeout_s: float | None = None,
     ) -> httpx.Response:
         """Returns the response to a request.
+
+        Args:
+            method: of HTTP.
+            path: where to.
+            body: JSON, or bytes as they are.
+            headers: of the request.
+            parameters: of the address's query.
+            timeout_s: how long it may take; that of all requests if None.
 
         Raises:
             ApiError: the service refused.
             ServiceUnreachableError: no response came.
         """
         values = body.model_dump(mode="json") if isinstance(body, BaseModel) else body
-        # Not httpx's own encoding, which raises on NaN where the service names the field.
-        content = None if values is None else json.dumps(values)
-        headers = {} if values is None else {"Content-Type": "application/json"}
+        content, media_type = _content(values)
+        timeout = self._http.timeout if timeout_s is None else httpx.Timeout(timeout_s)
         given = {name: value for name, value in (parameters or {}).items() if value is not None}
         try:
             # No parameters must be None: an empty mapping would remove those of the path.
             response = self._http.request(
-                method, path, content=content, headers=headers, params=given or None
+                method,
+                path,
+                content=content,
+                headers={**media_type, **(headers or {})},
+                params=given or None,
+                timeout=timeout,
             )
         except httpx.RequestError as error:
             raise self._unreachable(error) from error
@@ -139,6 +162,18 @@ class Connection:
         return ServiceUnreachableError(self.base_url, str(error) or type(error).__name__)
 
 
+def _content(body: Mapping[str, Any] | bytes | None) -> tuple[str | bytes | None, dict[str, str]]:
+    """Returns a body as it is sent, and the header that says what it is."""
+    match body:
+        case None:
+            return None, {}
+        case bytes():
+            return body, {"Content-Type": "application/octet-stream"}
+        case _:
+            # Not httpx's own encoding, which raises on NaN where the service names the field.
+            return json.dumps(body), {"Content-Type": "application/json"}
+
+
 class Patience:
     """Waits between attempts, longer each time, until one outage has lasted too long.
 
@@ -155,12 +190,19 @@ class Patience:
         self._give_up_at: float | None = None
         self._delay_s = 0.1
 
-    def wait(self, error: ClientError) -> None:
-        """Returns after a while; raises the error where trying again is of no use."""
+    def wait(self, error: ClientError, *, is_temporary: bool | None = None) -> None:
+        """Returns after a while; raises the error where trying again is of no use.
+
+        Args:
+            error: what has happened.
+            is_temporary: whether trying again may be of use; by default the error knows.
+        """
+        if is_temporary is None:
+            is_temporary = error.is_temporary
         now = time.monotonic()
         if self._give_up_at is None:
             self._give_up_at = now + self._total_s
-        if not error.is_temporary or now + self._delay_s > self._give_up_at:
+        if not is_temporary or now + self._delay_s > self._give_up_at:
             raise error
         time.sleep(self._delay_s)
         self._delay_s = min(2 * self._delay_s, 2.0)

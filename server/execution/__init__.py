@@ -1,1 +1,1 @@
-"""What the runner does for each kind of job: train, search, export."""
+"""What the runner does for each kind of job: train, search, export, refine, assess."""

@@ -5,18 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from server.execution.context import JobContext, JobFailedError, JobStopped
+from server.execution.cards import origin
+from server.execution.context import JobContext
+from server.execution.tasks import run
 from server.store import ExportFile
 from supernet.export import CARD_FILE, ONNX_FILE, WEIGHTS_FILE
 from supernet.settings import AccuracySettings
-from workers.exporting import (
-    ExportJob,
-    TaskCancelledError,
-    TaskFailedError,
-    export_network,
-    read_test_split,
-    run_task,
-)
+from workers.exporting import ExportJob, export_network, read_test_split
 
 MEDIA_TYPES: Mapping[str, str] = {
     ONNX_FILE: "application/vnd.onnx",
@@ -42,43 +37,29 @@ def run_export(context: JobContext) -> None:
         card=_card(context, spec),
         folder=folder,
     )
-    _run(context, export_network, job)
+    run(context, export_network, job)
     card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
     report = _test_report(context, spec, card, folder) if spec["report_test"] else None
-    files = [
+    files = stored_files(context, folder)
+    context.store.record_export(context.job, spec["export_id"], files, card, report)
+
+
+def stored_files(context: JobContext, folder: Path) -> list[ExportFile]:
+    """Stores the files of an export that was written to a folder."""
+    return [
         ExportFile(name, context.artifacts.add_file(folder / name, media_type))
         for name, media_type in MEDIA_TYPES.items()
     ]
-    context.store.record_export(context.job, spec["export_id"], files, card, report)
 
 
 def _card(context: JobContext, spec: Mapping[str, Any]) -> dict[str, Any]:
     """Returns all that is needed to make the network again and to trust its figures."""
-    search = context.store.get_search(spec["search_id"])
-    supernet = context.store.get_supernet(search.supernet_id)
-    digest = spec["architecture_digest"]
-    evaluation = context.store.find_evaluations(search.id, [digest])[digest]
-    again = context.store.last_measurements(search.id).get(digest)
+    search_id, digest = spec["search_id"], spec["architecture_digest"]
+    evaluation = context.store.find_evaluations(search_id, [digest])[digest]
+    again = context.store.last_measurements(search_id).get(digest)
     return {
-        "format": "espalier-export-1",
+        **origin(context, spec),
         "export": spec["export_id"],
-        "space": {"id": search.space_id, "settings": spec["space"]},
-        "data_set": spec["data_set"],
-        "supernet": {
-            **spec["supernet"],
-            "training": supernet.training,
-            "resources": supernet.resources,
-            "seed": supernet.seed,
-        },
-        "search": {
-            "id": search.id,
-            "searcher": search.searcher,
-            "objectives": search.objectives,
-            "limits": search.limits,
-            "evaluations": search.evaluations,
-            "seed": search.seed,
-        },
-        "evaluator": spec["evaluator"],
         "metrics": {**evaluation.metrics, **(again.metrics if again else {})},
         "provenance": {**evaluation.provenance, **(again.provenance if again else {})},
     }
@@ -93,17 +74,8 @@ def _test_report(
     if earlier is not None:
         return {**earlier.result, "read_at": earlier.created_at.isoformat()}
     data_path = context.artifacts.path(version)
-    result = _run(context, read_test_split, folder / ONNX_FILE, data_path)
+    result = run(context, read_test_split, folder / ONNX_FILE, data_path)
     reading = context.store.record_test_reading(
         context.job, spec["export_id"], spec["data_set"]["id"], network, result
     )
     return {**reading.result, "read_at": reading.created_at.isoformat()}
-
-
-def _run(context: JobContext, function: Any, *arguments: Any) -> Any:
-    try:
-        return run_task(function, *arguments, should_cancel=context.stop.is_set)
-    except TaskCancelledError:
-        raise JobStopped from None
-    except TaskFailedError as error:
-        raise JobFailedError(str(error)) from error

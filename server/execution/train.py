@@ -55,6 +55,7 @@ def run_train(context: JobContext) -> None:
 def _train(context: JobContext, spec: Mapping[str, Any]) -> TrainingResult:
     network = space_settings(spec["space"])
     assert isinstance(network, NetworkSettings)  # checked when the supernet was submitted
+    teacher = spec.get("teacher")
     job = TrainingJob(
         name=context.job.id,
         attempt=context.job.attempt,
@@ -65,6 +66,7 @@ def _train(context: JobContext, spec: Mapping[str, Any]) -> TrainingResult:
         seed=spec["seed"],
         folder=context.work_folder,
         start=starting_point(spec.get("start", SCRATCH), context.artifacts),
+        teacher_path=context.artifacts.path(teacher["version"]) if teacher else None,
     )
 
     def on_report(report: EpochReport) -> None:

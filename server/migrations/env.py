@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from alembic import context
 
+from server import assessment_tables, refinement_tables  # noqa: F401 -- they declare tables
 from server.tables import Table, UtcDateTime
 
 

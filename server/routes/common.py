@@ -2,12 +2,13 @@
 
 import base64
 import binascii
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request, Response
 
 from server.artifacts import ArtifactStore
 from server.errors import InvalidRequestError
@@ -15,6 +16,7 @@ from server.problems import MEDIA_TYPE
 from server.schemas.responses import PageOf
 from server.settings import Settings
 from server.store import Page, Store
+from server.uploads import UploadFiles
 
 Row = TypeVar("Row")
 View = TypeVar("View")
@@ -28,6 +30,8 @@ class Service:
         settings: the operator's.
         store: the database.
         artifacts: content-addressed files.
+        uploads: files that arrive in parts.
+        registrations: as many data sets may be read at once.
         schema_revision: of the database and of this program.
         is_stopping: whether the server is shutting down, so that streams end.
         runner_state: `running` or `restarting` for a runner of our own, `external` without one.
@@ -36,6 +40,8 @@ class Service:
     settings: Settings
     store: Store
     artifacts: ArtifactStore
+    uploads: UploadFiles
+    registrations: threading.Semaphore
     schema_revision: str
     is_stopping: Callable[[], bool]
     runner_state: Callable[[], str]
@@ -117,3 +123,28 @@ def _decode(cursor: str) -> str:
     if not key.isascii() or not key.replace("_", "").isalnum():
         raise InvalidRequestError.single("cursor", "must come from the next of a page", cursor)
     return key
+
+
+IfNoneMatch = Annotated[str | None, Header(description="ETags of what the client has.")]
+
+
+def conditional(
+    tag: str, if_none_match: str | None, make: Callable[[], tuple[bytes, str]]
+) -> Response:
+    """Returns 304 without a body if the client has what the tag names, else what `make` makes."""
+    headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
+    known = [name.strip().removeprefix("W/") for name in (if_none_match or "").split(",")]
+    if headers["ETag"] in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    content, media_type = make()
+    return Response(content, media_type=media_type, headers=headers)
+
+
+def picture_responses(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """Returns the declaration of the answers of a route that gives a picture."""
+    schema = {"type": "string", "format": "binary"}
+    return {
+        200: {"description": "The picture.", "content": {media_type: {"schema": schema}}},
+        304: {"description": "What it shows has not changed."},
+        **problems(404),
+    }

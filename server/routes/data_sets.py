@@ -1,18 +1,39 @@
 """Data sets."""
 
+import errno
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
 from fastapi import APIRouter, Response
 
-from server.errors import InvalidRequestError
-from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
+from server.errors import BusyError, DiskFullError, InvalidRequestError
+from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
+from server.routes.places import places_of
 from server.schemas.requests import DataSetBody
 from server.schemas.responses import DataSetView, PageOf
 from server.tables import DataSetRow
-from supernet.datasets import SPLITS, InvalidDataSetError, load_source, write_data_set
+from supernet.datasets import (
+    SPLITS,
+    DataSet,
+    DataSetReport,
+    DigitsSource,
+    InvalidDataSetError,
+    examine_source,
+    write_data_set,
+)
 
 router = APIRouter(prefix="/v1/data-sets", tags=["data sets"])
+logger = structlog.get_logger(__name__)
+
+_PATIENCE_S = 20.0
+"""How long a registration waits for its turn."""
+
+_LOGGED_IMAGES = 10_000
+"""How many images lie between two lines of the log."""
 
 
 def view(row: DataSetRow) -> DataSetView:
@@ -27,28 +48,75 @@ def view(row: DataSetRow) -> DataSetView:
     responses={200: {"model": DataSetView}, **problems(409, *BODY)},
 )
 def create(body: DataSetBody, service: ServiceDep, response: Response) -> DataSetView:
-    """Reads, checks and stores a data set; 200 if it was stored under this name before."""
-    try:
-        data_set = load_source(body.source, service.settings.data_folder)
-    except InvalidDataSetError as error:
-        raise InvalidRequestError.single(
-            f"/source/{error.field}", error.rule, error.value
-        ) from error
-    with tempfile.TemporaryDirectory(dir=service.settings.home) as folder:
+    """Reads, checks and stores a data set; 200 if it was stored under this name before.
+
+    The answer comes when all of it has been read, which takes minutes for hundreds of thousands of
+    images; other requests are answered meanwhile.
+    """
+    settings = service.settings
+    with _turn(service.registrations), tempfile.TemporaryDirectory(dir=settings.home) as folder:
+        data_set, report = _examine(body, service, Path(folder))
         path = Path(folder) / "data_set.safetensors"
-        write_data_set(data_set, path)
-        artifact = service.artifacts.add_file(path, "application/octet-stream")
+        try:
+            write_data_set(data_set, path)
+            artifact = service.artifacts.add_file(path, "application/octet-stream")
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFullError(f"the disk has no room for the data set: {error}") from error
+            raise
     row, created = service.store.add_data_set(
         body.name,
         body.source.model_dump(mode="json"),
         artifact,
-        {name: len(getattr(data_set, name)) for name in SPLITS},
+        {name: len(data_set.split(name)) for name in SPLITS},
         data_set.image_shape,
         data_set.num_classes,
+        report.model_dump(mode="json"),
     )
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/data-sets/{row.id}"
     return view(row)
+
+
+def _examine(
+    body: DataSetBody, service: Service, scratch_folder: Path
+) -> tuple[DataSet, DataSetReport]:
+    """Returns what a source holds.
+
+    Raises:
+        InvalidRequestError: it is no data set, or names none.
+    """
+    upload = None if isinstance(body.source, DigitsSource) else body.source.upload
+    places = places_of(service, upload, "/source/upload", scratch_folder)
+    logged = 0
+
+    def log_progress(done: int, total: int) -> None:
+        nonlocal logged
+        if done - logged >= _LOGGED_IMAGES:
+            logged = done
+            logger.info("reading data set", name=body.name, done=done, total=total)
+
+    try:
+        return examine_source(body.source, places, log_progress)
+    except InvalidDataSetError as error:
+        raise InvalidRequestError.single(
+            f"/source/{error.field}", error.rule, error.value
+        ) from error
+
+
+@contextmanager
+def _turn(turns: threading.Semaphore) -> Iterator[None]:
+    """Waits until one of a few data sets may be read: each takes much memory.
+
+    Raises:
+        BusyError: none was in time.
+    """
+    if not turns.acquire(timeout=_PATIENCE_S):
+        raise BusyError("the server reads as many data sets as it can at once")
+    try:
+        yield
+    finally:
+        turns.release()
 
 
 @router.get("", operation_id="list_data_sets", responses=problems())

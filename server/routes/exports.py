@@ -1,17 +1,45 @@
 """Exports: networks in files."""
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import FileResponse
 
 from server.errors import NotFoundError
-from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
+from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
 from server.schemas.requests import ExportBody
 from server.schemas.responses import ExportView, FileView, PageOf
 from server.tables import ExportRow, JobRow
 
 router = APIRouter(prefix="/v1/exports", tags=["exports"])
+
+FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    **problems(404),
+}
+"""The answers of a route that gives a file."""
+
+
+def file_response(service: Service, files: Sequence[Mapping[str, Any]], name: str) -> FileResponse:
+    """Returns the answer with one of a row's files, its content verified.
+
+    Raises:
+        NotFoundError: there is none of that name.
+    """
+    # The name only selects among the row's files; no path is made of it.
+    for file in files:
+        if file["name"] == name:
+            return FileResponse(
+                service.artifacts.path(file["sha256"]),
+                media_type=file["media_type"],
+                filename=name,
+                headers={"ETag": f'"{file["sha256"]}"'},
+            )
+    raise NotFoundError("file", name)
 
 
 def view(row: ExportRow, job: JobRow) -> ExportView:
@@ -62,15 +90,7 @@ def get(export_id: Id, service: ServiceDep) -> ExportView:
     "/{export_id}/files/{name}",
     operation_id="download_export_file",
     response_class=FileResponse,
-    responses={
-        200: {
-            "description": "The file.",
-            "content": {
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-            },
-        },
-        **problems(404),
-    },
+    responses=FILE_RESPONSES,
 )
 def download(
     export_id: Id,
@@ -78,13 +98,4 @@ def download(
     service: ServiceDep,
 ) -> FileResponse:
     """A file of the export; its content is verified first."""
-    # The name only selects among the row's files; no path is made of it.
-    for file in service.store.get_export(export_id).files:
-        if file["name"] == name:
-            return FileResponse(
-                service.artifacts.path(file["sha256"]),
-                media_type=file["media_type"],
-                filename=name,
-                headers={"ETag": f'"{file["sha256"]}"'},
-            )
-    raise NotFoundError("file", name)
+    return file_response(service, service.store.get_export(export_id).files, name)

@@ -20,8 +20,20 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 STREAM_POLL_SECONDS = 0.25
 _EVENTS_PER_READ = 500
-_SUBJECTS = {"train": "supernet", "search": "search", "export": "export"}
-_PATHS = {"train": "supernets", "search": "searches", "export": "exports"}
+_SUBJECTS = {
+    "train": "supernet",
+    "search": "search",
+    "export": "export",
+    "refine": "refinement",
+    "assess": "assessment",
+}
+_PATHS = {
+    "train": "supernets",
+    "search": "searches",
+    "export": "exports",
+    "refine": "refinements",
+    "assess": "assessments",
+}
 
 After = Annotated[
     int, Query(ge=0, lt=2**63, description="Only events with greater ids; 0 for all.")

@@ -1,9 +1,8 @@
 """Searches, their evaluations and their fronts."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Response
 
 from search_space.families import space_settings
 from search_space.space import digest_of
@@ -11,18 +10,35 @@ from searchers.protocol import Limit, Objective, Problem
 from server.errors import Fault, InvalidRequestError
 from server.fronts import ReportedFront, infeasible_views, point_views, report_front
 from server.routes import evaluations
-from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
+from server.routes.assessments import newest_summaries
+from server.routes.common import (
+    BODY,
+    Id,
+    IfNoneMatch,
+    ListDep,
+    Service,
+    ServiceDep,
+    conditional,
+    picture_responses,
+    problems,
+)
 from server.schemas.requests import SearchBody
-from server.schemas.responses import FrontView, ObservationView, PageOf, SearchView
+from server.schemas.responses import (
+    AssessmentSummary,
+    FrontView,
+    ObservationView,
+    PageOf,
+    SearchView,
+)
 from server.tables import JobRow, SearchRow
 
 router = APIRouter(prefix="/v1/searches", tags=["searches"])
 
-IfNoneMatch = Annotated[str | None, Header(description="ETags of fronts that the client has.")]
 
-
-def view(row: SearchRow, job: JobRow, counts: dict[str, int]) -> SearchView:
-    """Returns a row as it is answered."""
+def view(
+    row: SearchRow, job: JobRow, counts: dict[str, int], assessment: AssessmentSummary | None
+) -> SearchView:
+    """Returns a row as it is answered, with the newest assessment of its supernet."""
     return SearchView(
         id=row.id,
         name=row.name,
@@ -40,8 +56,14 @@ def view(row: SearchRow, job: JobRow, counts: dict[str, int]) -> SearchView:
         status=job.state,
         counts=counts,
         result=row.result,
+        assessment=assessment,
         created_at=row.created_at,
     )
+
+
+def _shown(service: Service, row: SearchRow, job: JobRow) -> SearchView:
+    assessment = newest_summaries(service, [row.supernet_id])[row.supernet_id]
+    return view(row, job, service.store.search_counts(row.id), assessment)
 
 
 def problem_of(service: Service, row: SearchRow) -> Problem:
@@ -69,7 +91,7 @@ def create(body: SearchBody, service: ServiceDep, response: Response) -> SearchV
         seed=body.seed,
     )
     response.headers["Location"] = f"/v1/searches/{row.id}"
-    return view(row, job, service.store.search_counts(row.id))
+    return _shown(service, row, job)
 
 
 def _check_metrics(body: SearchBody) -> None:
@@ -100,8 +122,12 @@ def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SearchView]:
     store = service.store
     page = store.list_searches(parameters.limit, parameters.before)
     jobs = store.get_jobs([row.job_id for row in page.rows])
+    known = newest_summaries(service, [row.supernet_id for row in page.rows])
     return parameters.page(
-        page, lambda row: view(row, jobs[row.job_id], store.search_counts(row.id))
+        page,
+        lambda row: view(
+            row, jobs[row.job_id], store.search_counts(row.id), known[row.supernet_id]
+        ),
     )
 
 
@@ -110,7 +136,7 @@ def get(search_id: Id, service: ServiceDep) -> SearchView:
     """One search."""
     row = service.store.get_search(search_id)
     job = service.store.get_job(row.job_id)
-    return view(row, job, service.store.search_counts(row.id))
+    return _shown(service, row, job)
 
 
 @router.get(
@@ -135,24 +161,17 @@ def list_observations(
     return parameters.answer(views, str(shown[-1].number) if len(points) > len(shown) else None)
 
 
-def _report(service: Service, search_id: str) -> tuple[SearchRow, Problem, ReportedFront]:
+def report(service: Service, search_id: str) -> tuple[SearchRow, Problem, ReportedFront]:
+    """Returns a search, the problem that it solves, and its front so far.
+
+    Raises:
+        NotFoundError: there is no such search.
+    """
     row = service.store.get_search(search_id)
     problem = problem_of(service, row)
     points = service.store.search_points(search_id)
     measurements = service.store.last_measurements(search_id)
     return row, problem, report_front(problem, points, measurements)
-
-
-def _conditional(
-    tag: str, if_none_match: str | None, make: Callable[[], tuple[bytes, str]]
-) -> Response:
-    """Returns 304 without a body if the client has what the tag names, else what `make` makes."""
-    headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
-    known = [name.strip().removeprefix("W/") for name in (if_none_match or "").split(",")]
-    if headers["ETag"] in known or "*" in known:
-        return Response(status_code=304, headers=headers)
-    content, media_type = make()
-    return Response(content, media_type=media_type, headers=headers)
 
 
 @router.get(
@@ -163,7 +182,7 @@ def _conditional(
 )
 def get_front(search_id: Id, service: ServiceDep, if_none_match: IfNoneMatch = None) -> Response:
     """The Pareto front of what was measured so far, by the first objective from its best."""
-    row, problem, front = _report(service, search_id)
+    row, problem, front = report(service, search_id)
     answer = FrontView(
         search=row.id,
         status=service.store.get_job(row.job_id).state,
@@ -177,7 +196,7 @@ def get_front(search_id: Id, service: ServiceDep, if_none_match: IfNoneMatch = N
     )
     content = answer.model_dump_json().encode()
     tag = digest_of(answer.model_dump(mode="json"))
-    return _conditional(tag, if_none_match, lambda: (content, "application/json"))
+    return conditional(tag, if_none_match, lambda: (content, "application/json"))
 
 
 def _picture(
@@ -186,7 +205,7 @@ def _picture(
     if_none_match: str | None,
     image_format: Literal["png", "svg"],
 ) -> Response:
-    row, problem, front = _report(service, search_id)
+    row, problem, front = report(service, search_id)
     media_type = {"png": "image/png", "svg": "image/svg+xml"}[image_format]
     facts: list[Any] = [
         image_format,
@@ -199,23 +218,14 @@ def _picture(
 
         return plot_front(problem, front, row.name, image_format), media_type
 
-    return _conditional(digest_of(facts), if_none_match, make)
-
-
-def _picture_responses(media_type: str) -> dict[int | str, dict[str, Any]]:
-    schema = {"type": "string", "format": "binary"}
-    return {
-        200: {"description": "The picture.", "content": {media_type: {"schema": schema}}},
-        304: {"description": "The front has not changed."},
-        **problems(404),
-    }
+    return conditional(digest_of(facts), if_none_match, make)
 
 
 @router.get(
     "/{search_id}/front.png",
     operation_id="get_front_png",
     response_class=Response,
-    responses=_picture_responses("image/png"),
+    responses=picture_responses("image/png"),
 )
 def get_front_png(
     search_id: Id, service: ServiceDep, if_none_match: IfNoneMatch = None
@@ -228,7 +238,7 @@ def get_front_png(
     "/{search_id}/front.svg",
     operation_id="get_front_svg",
     response_class=Response,
-    responses=_picture_responses("image/svg+xml"),
+    responses=picture_responses("image/svg+xml"),
 )
 def get_front_svg(
     search_id: Id, service: ServiceDep, if_none_match: IfNoneMatch = None

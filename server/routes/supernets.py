@@ -6,9 +6,10 @@ from search_space.family import NetworkSettings
 from search_space.space import InvalidArchitectureError
 from server.errors import Fault, InvalidRequestError
 from server.routes import spaces, starts
+from server.routes.assessments import newest_summaries
 from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
 from server.schemas.requests import SupernetBody
-from server.schemas.responses import PageOf, SupernetView
+from server.schemas.responses import AssessmentSummary, PageOf, SupernetView
 from server.store import Page
 from server.tables import DataSetRow, JobRow, SupernetRow
 from supernet.schedules.base import InvalidTrainingError
@@ -16,8 +17,8 @@ from supernet.schedules.base import InvalidTrainingError
 router = APIRouter(prefix="/v1/supernets", tags=["supernets"])
 
 
-def view(row: SupernetRow, job: JobRow) -> SupernetView:
-    """Returns a row as it is answered."""
+def view(row: SupernetRow, job: JobRow, assessment: AssessmentSummary | None) -> SupernetView:
+    """Returns a row as it is answered, with its newest assessment."""
     return SupernetView(
         id=row.id,
         name=row.name,
@@ -25,12 +26,14 @@ def view(row: SupernetRow, job: JobRow) -> SupernetView:
         data_set=row.data_set_id,
         training=row.training,
         start=row.start,
+        teacher=row.teacher,
         resources=row.resources,
         seed=row.seed,
         job=row.job_id,
         status=job.state,
         version=row.version,
         summary=row.summary,
+        assessment=assessment,
         created_at=row.created_at,
     )
 
@@ -49,7 +52,9 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
     data_set = store.get_data_set(body.data_set)
     _check_images(data_set, settings)
     try:
-        body.training.build_schedule(settings, settings.build(), data_set.counts["train"])
+        schedule = body.training.build_schedule(
+            settings, settings.build(), data_set.counts["train"]
+        )
     except InvalidTrainingError as error:
         pointer = f"/training/{error.field.replace('.', '/')}"
         raise InvalidRequestError.single(pointer, error.rule, error.value) from None
@@ -58,6 +63,7 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
             f"/training/schedule/architecture/{error.choice}", error.rule, error.value
         ) from None
     start, start_file = starts.resolve(body.start, settings, service)
+    teacher = starts.teacher(body.teacher, schedule, settings, service)
     row, job = store.add_supernet(
         name=body.name,
         space_id=space.id,
@@ -67,9 +73,10 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
         seed=body.seed,
         start=start,
         start_file=start_file,
+        teacher=teacher,
     )
     response.headers["Location"] = f"/v1/supernets/{row.id}"
-    return view(row, job)
+    return view(row, job, None)
 
 
 def _check_images(data_set: DataSetRow, settings: NetworkSettings) -> None:
@@ -94,11 +101,13 @@ def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SupernetView]:
     """Supernets, newest first."""
     page: Page[SupernetRow] = service.store.list_supernets(parameters.limit, parameters.before)
     jobs = service.store.get_jobs([row.job_id for row in page.rows])
-    return parameters.page(page, lambda row: view(row, jobs[row.job_id]))
+    known = newest_summaries(service, [row.id for row in page.rows])
+    return parameters.page(page, lambda row: view(row, jobs[row.job_id], known[row.id]))
 
 
 @router.get("/{supernet_id}", operation_id="get_supernet", responses=problems(404))
 def get(supernet_id: Id, service: ServiceDep) -> SupernetView:
     """One supernet."""
     row = service.store.get_supernet(supernet_id)
-    return view(row, service.store.get_job(row.job_id))
+    assessment = newest_summaries(service, [row.id])[row.id]
+    return view(row, service.store.get_job(row.job_id), assessment)

@@ -30,7 +30,7 @@ from workers.settings import LatencySettings, ResourceSettings
 MAX_SAMPLES = 1000
 MAX_EVALUATIONS = 100_000
 _METRICS = {"names": ", ".join(METRIC_GOALS)}
-_EXAMPLE_ID = "01k9qv7m3c8r2n5t6w0x4y1zab"
+EXAMPLE_ID = "01k9qv7m3c8r2n5t6w0x4y1zab"
 
 
 def _printable(name: str) -> str:
@@ -68,6 +68,20 @@ class DataSetBody(Body):
     source: DataSetSource
 
 
+class UploadBody(Body):
+    """A file that is going to be sent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "animals.zip", "size_bytes": 1_048_576, "sha256": "0" * 64}]
+        }
+    )
+
+    name: Name
+    size_bytes: Whole = Field(ge=1, lt=2**63)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the whole file.")
+
+
 class SampleBody(Body):
     """How many architectures to draw."""
 
@@ -102,7 +116,7 @@ class SupernetBody(Body):
                 {
                     "name": "digits",
                     "space": {"kind": "mobilenetv3", "preset": "digits"},
-                    "data_set": f"dat_{_EXAMPLE_ID}",
+                    "data_set": f"dat_{EXAMPLE_ID}",
                     "training": {"epochs": 60},
                     "seed": 0,
                 }
@@ -115,6 +129,11 @@ class SupernetBody(Body):
     data_set: str = Field(description="A data set's id.", max_length=100)
     training: TrainingSettings = TrainingSettings()
     start: StartSettings = ScratchStart()
+    teacher: str | None = Field(
+        default=None,
+        description="A trained supernet's id, where the schedule distils from a teacher.",
+        max_length=100,
+    )
     resources: ResourceSettings = ResourceSettings()
     seed: Seed = 0
 
@@ -152,7 +171,7 @@ class SearchBody(Body):
             "examples": [
                 {
                     "name": "fast and accurate",
-                    "supernet": f"net_{_EXAMPLE_ID}",
+                    "supernet": f"net_{EXAMPLE_ID}",
                     "searcher": {"kind": "nsga2"},
                     "objectives": [{"metric": "top1_percent"}, {"metric": "latency_ms"}],
                     "limits": [{"metric": "latency_ms", "upper": 1.0}],
@@ -182,7 +201,7 @@ class ExportBody(Body):
         json_schema_extra={
             "examples": [
                 {
-                    "search": f"sea_{_EXAMPLE_ID}",
+                    "search": f"sea_{EXAMPLE_ID}",
                     "architecture_digest": "0123456789abcdef",
                     "report_test": True,
                 }
@@ -195,4 +214,4 @@ class ExportBody(Body):
     report_test: bool = Field(default=False, strict=True, description="Read the test split, once.")
 
 
-JobKind = Literal["train", "search", "export"]
+JobKind = Literal["train", "search", "export", "refine", "assess"]

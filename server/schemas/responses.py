@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, PlainSerializer
 
 from search_space.space import Option
 from server.job_states import JobStatus
+from supernet.datasets import DataSetReport
 
 Item = TypeVar("Item")
 
@@ -36,7 +37,25 @@ class DataSetView(BaseModel):
     counts: dict[str, int] = Field(description="Images of each split.")
     shape: list[int] = Field(description="(channels, height, width) of every image.")
     num_classes: int
+    report: DataSetReport | None = Field(
+        description="What was found when it was registered; null where an older version did that."
+    )
     created_at: Moment
+
+
+class UploadView(BaseModel):
+    """A file that arrives in parts."""
+
+    id: str
+    name: str
+    size_bytes: int = Field(description="Of the whole file, as announced.")
+    sha256: str = Field(description="Of the whole file, as announced.")
+    offset: int = Field(description="How many bytes have arrived.")
+    status: Literal["open", "complete"] = Field(
+        description="`complete` when size and digest have been checked, so that it can be used."
+    )
+    created_at: Moment
+    completed_at: Moment | None
 
 
 class FamilyView(BaseModel):
@@ -96,7 +115,7 @@ class JobView(BaseModel):
     """A unit of work."""
 
     id: str
-    kind: Literal["train", "search", "export"]
+    kind: Literal["train", "search", "export", "refine", "assess"]
     subject: str = Field(description="The address of what it works for.")
     status: JobStatus
     attempt: int = Field(description="How many times a runner took it up.")
@@ -127,6 +146,54 @@ class EventsView(BaseModel):
     ended: bool = Field(description="Whether the job has ended, so that no further event comes.")
 
 
+class CorrelationView(BaseModel):
+    """A rank correlation between the accuracies with shared weights and alone."""
+
+    value: float | None = Field(description="From -1 to 1; null where all are tied.")
+    interval: tuple[float, float] | None = Field(
+        description="95 % bootstrap interval; null with fewer than three pairs."
+    )
+    num_pairs: int
+
+
+class StandaloneSummary(BaseModel):
+    """How far the supernet ranks architectures as they would rank if each was trained alone."""
+
+    num_trained: int = Field(description="To the end: those that the correlations are of.")
+    num_stopped: int = Field(description="Early, by ASHA.")
+    num_failed: int
+    kendall: CorrelationView = Field(description="Kendall's tau-b.")
+    spearman: CorrelationView
+
+
+class ExtremeView(BaseModel):
+    """The smallest or the largest network."""
+
+    architecture_digest: str
+    macs: float
+    top1_percent: float
+    interval_percent: tuple[float, float]
+
+
+class AssessmentSummary(BaseModel):
+    """What an assessment found out about a supernet."""
+
+    assessment: str
+    supernet_version: str
+    split: str = Field(description="Whose images were classified.")
+    num_images: int
+    num_sampled: int
+    num_measured: int
+    smallest: ExtremeView | None = Field(description="Null if it could not be evaluated.")
+    largest: ExtremeView | None
+    mean_pareto_top1_percent: float = Field(
+        description="Mean, over all budgets of multiply-accumulates from the smallest network's to "
+        "the largest's, of the best accuracy in the sample within that budget."
+    )
+    standalone: StandaloneSummary | None
+    finished_at: Moment
+
+
 class SupernetView(BaseModel):
     """A supernet, trained or in training."""
 
@@ -138,12 +205,16 @@ class SupernetView(BaseModel):
     start: dict[str, Any] = Field(
         description="Where its training starts; `version` is the SHA-256 of the file it reads."
     )
+    teacher: dict[str, Any] | None = Field(
+        description="The supernet that it is distilled from, with its version; null without one."
+    )
     resources: dict[str, Any]
     seed: int
     job: str
     status: JobStatus
     version: str | None = Field(description="SHA-256 of its file; null until it is trained.")
     summary: dict[str, Any] | None
+    assessment: AssessmentSummary | None = Field(description="Its newest finished one.")
     created_at: Moment
 
 
@@ -166,6 +237,9 @@ class SearchView(BaseModel):
     status: JobStatus
     counts: dict[str, int] = Field(description="Observations so far, by what came of them.")
     result: dict[str, Any] | None
+    assessment: AssessmentSummary | None = Field(
+        description="How far its supernet can be trusted: the newest assessment of that."
+    )
     created_at: Moment
 
 

@@ -1,15 +1,20 @@
 """Every query. A method is one transaction, and only the store commits."""
 
+from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
 from server.store.evaluations import EvaluationStore, Finalist, Point
 from server.store.exports import ExportFile, ExportStore
 from server.store.jobs import ClaimedJob, JobStore
+from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
 from server.store.searches import Asked, SearchStore, Told
+from server.store.uploads import UploadStore
 
 __all__ = [
     "Artifact",
     "Asked",
+    "Assessed",
+    "Chosen",
     "ClaimedJob",
     "ExportFile",
     "Finalist",
@@ -20,7 +25,16 @@ __all__ = [
 ]
 
 
-class Store(JobStore, ResourceStore, SearchStore, EvaluationStore, ExportStore):
+class Store(
+    JobStore,
+    ResourceStore,
+    UploadStore,
+    SearchStore,
+    EvaluationStore,
+    ExportStore,
+    RefinementStore,
+    AssessmentStore,
+):
     """The database. Rows that it returns are detached values.
 
     Every method raises `DatabaseUnavailableError` when the database does not answer.

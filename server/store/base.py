@@ -22,12 +22,17 @@ TableRow = TypeVar("TableRow", bound=Table)
 _NAMES = {
     "artifacts": "artifact",
     "data_sets": "data set",
+    "uploads": "upload",
     "spaces": "space",
     "jobs": "job",
     "supernets": "supernet",
     "searches": "search",
     "evaluations": "evaluation",
     "exports": "export",
+    "refinements": "refinement",
+    "refined_networks": "network of the refinement",
+    "assessments": "assessment",
+    "assessed_architectures": "sample of the assessment",
 }
 
 

@@ -45,6 +45,7 @@ class ResourceStore(Transactions):
         counts: Mapping[str, int],
         shape: Sequence[int],
         num_classes: int,
+        report: Json | None = None,
     ) -> tuple[DataSetRow, bool]:
         """Registers a data set, once for equal name and content.
 
@@ -55,6 +56,7 @@ class ResourceStore(Transactions):
             counts: images of each split.
             shape: (channels, height, width) of an image.
             num_classes: number of labels.
+            report: what was found in it.
 
         Returns:
             The row, and whether it is new.
@@ -73,6 +75,7 @@ class ResourceStore(Transactions):
                 "counts": dict(counts),
                 "shape": list(shape),
                 "num_classes": num_classes,
+                "report": report,
                 "created_at": now,
             }
             created = insert_new(session, DataSetRow, [values]) == 1
@@ -146,6 +149,7 @@ class ResourceStore(Transactions):
         seed: int,
         start: Mapping[str, Any] = SCRATCH,
         start_file: Artifact | None = None,
+        teacher: Json | None = None,
     ) -> tuple[SupernetRow, JobRow]:
         """Adds a supernet and the job that trains it.
 
@@ -158,6 +162,7 @@ class ResourceStore(Transactions):
             seed: of weights, order, augmentation and sampled architectures.
             start: settings, with the digest of the file that is read as "version".
             start_file: that file, unless another row refers to it.
+            teacher: id and version of the supernet that it is distilled from.
 
         Raises:
             NotFoundError: there is no such space or data set.
@@ -173,6 +178,7 @@ class ResourceStore(Transactions):
                 "data_set": {"id": data_set.id, "version": data_set.version},
                 "training": training,
                 "start": dict(start),
+                "teacher": teacher,
                 "resources": resources,
                 "seed": seed,
             }
@@ -186,6 +192,7 @@ class ResourceStore(Transactions):
                 data_set_id=data_set_id,
                 training=training,
                 start=dict(start),
+                teacher=teacher,
                 resources=resources,
                 seed=seed,
                 job_id=job.id,

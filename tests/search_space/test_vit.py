@@ -77,7 +77,7 @@ def test_a_part_with_one_option_is_fixed_and_no_choice() -> None:
     assert len(settings.build().choices) == 0
 
 
-@pytest.mark.parametrize("preset", ["tiny", "imagenet"])
+@pytest.mark.parametrize("preset", ["tiny", "cifar", "imagenet"])
 def test_the_largest_network_has_every_layer_of_any_other(preset: str) -> None:
     settings = VisionTransformerSettings.from_preset(preset)
     space = settings.build()
@@ -102,7 +102,7 @@ def test_the_tiny_preset_reaches_from_starved_to_ample() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"preset": "huge"}, "'tiny' or 'imagenet'"),
+        ({"preset": "huge"}, "'tiny', 'cifar' or 'imagenet'"),
         (
             {"resolutions": [200]},
             r"multiples of 56 = patch_size \* 2\^\(number of stages - 1\), .*2",

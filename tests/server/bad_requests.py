@@ -1,14 +1,20 @@
 """Requests that must be refused: path, body, and the pointer, rule and value to expect.
 
-Capital names stand for ids. `...` is any value.
+Capital names stand for ids. `...` is any rule or value; a body that is None is not sent.
 """
 
 from typing import Any
 
+from search_space.cnn import MobileNetV3Settings
 from search_space.families import FAMILIES
 from search_space.outcomes import METRIC_GOALS
 
 DIGITS = {"kind": "mobilenetv3", "preset": "digits"}
+DISTILLED = {
+    "kind": "single",
+    "architecture": dict(MobileNetV3Settings.from_preset("digits").build().smallest()),
+    "distillation": 1.0,
+}
 DIMENSIONS = ("width", "depth", "kernel_size", "expand_ratio")
 OBJECTIVES = [{"metric": "top1_percent"}]
 
@@ -22,12 +28,19 @@ def search_body(**changes: Any) -> dict[str, Any]:
     return body | changes
 
 
+def refinement_body(**changes: Any) -> dict[str, Any]:
+    return {"name": "x", "search": "SEARCH"} | changes
+
+
+ASSESSMENTS = "/v1/supernets/SUPERNET/assessments"
+
+
 def custom(**changes: Any) -> dict[str, Any]:
     choices = [{"name": "a", "options": [1, 2]}]
     return {"kind": "custom", "name": "x", "choices": choices} | changes
 
 
-CASES: dict[str, tuple[str, Any, str, str, Any]] = {
+CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
     "unknown space kind": (
         "/v1/spaces",
         {"kind": "perceptron"},
@@ -126,6 +139,111 @@ CASES: dict[str, tuple[str, Any, str, str, Any]] = {
         "/source/images",
         "must be uint8",
         "float64",
+    ),
+    "a folder of images in no folder": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "image_folder", "path": "none", "image_size": 8}},
+        "/source/path",
+        "must name a file or folder in the data folder",
+        "none",
+    ),
+    "an empty class folder": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "image_folder", "path": "folder", "image_size": 8}},
+        "/source/path",
+        "must hold at least one image in every class folder",
+        "train/b",
+    ),
+    "an archive that is none": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "image_folder", "path": "floats.txt", "image_size": 8}},
+        "/source/path",
+        "must name a folder or a zip or tar archive (truncated header)",
+        "floats.txt",
+    ),
+    "a link out of the data folder for shards": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "webdataset", "path": "link.npz", "image_size": 8}},
+        "/source/path",
+        "must lie inside the data folder",
+        "link.npz",
+    ),
+    "a table that is none": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "hugging_face", "path": "floats.txt", "image_size": 8}},
+        "/source/path",
+        ...,
+        "floats.txt",
+    ),
+    "an unknown data root": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "arrays", "path": "x.npz", "root": "fast"}},
+        "/source/root",
+        "must not be given: none is configured",
+        "fast",
+    ),
+    "neither path nor upload": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "arrays"}},
+        "/source",
+        "must have either a path or an upload",
+        ...,
+    ),
+    "no image size": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "image_folder", "path": "folder"}},
+        "/source/image_size",
+        "must be given",
+        None,
+    ),
+    "an upload that is not there": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "arrays", "upload": "upl_0"}},
+        "/source/upload",
+        "must name an upload",
+        "upl_0",
+    ),
+    "an upload that is used before it is complete": (
+        "/v1/data-sets",
+        {"name": "x", "source": {"kind": "arrays", "upload": "UPLOAD"}},
+        "/source/upload",
+        "must name a complete upload; of this one 0 of 10 bytes are there, and it is not completed",
+        "UPLOAD",
+    ),
+    "an upload of nothing": (
+        "/v1/uploads",
+        {"name": "x", "size_bytes": 0, "sha256": "0" * 64},
+        "/size_bytes",
+        "must be greater than or equal to 1",
+        0,
+    ),
+    "an upload that is too large": (
+        "/v1/uploads",
+        {"name": "x", "size_bytes": 2**50, "sha256": "0" * 64},
+        "/size_bytes",
+        "must be at most 68719476736",
+        2**50,
+    ),
+    "an upload with half a digest": (
+        "/v1/uploads",
+        {"name": "x", "size_bytes": 1, "sha256": "0" * 32},
+        "/sha256",
+        "must match pattern '^[0-9a-f]{64}$'",
+        "0" * 32,
+    ),
+    "an upload cut short": (
+        "/v1/uploads/UPLOAD/complete",
+        None,
+        "size_bytes",
+        "must be 10 as announced: the upload was cut short",
+        0,
+    ),
+    "erasing that erases nothing": (
+        "/v1/supernets",
+        supernet_body(training={"augmentation": {"erasing": {"probability": 0}}}),
+        "/training/augmentation/erasing/probability",
+        "must be greater than 0",
+        0,
     ),
     "blank name": (
         "/v1/data-sets",
@@ -226,6 +344,31 @@ CASES: dict[str, tuple[str, Any, str, str, Any]] = {
         "must end before the training does: with start 0.5 of 10 epochs it must be below 5",
         5.0,
     ),
+    "a student without a teacher": (
+        "/v1/supernets",
+        supernet_body(training={"schedule": DISTILLED}),
+        "/teacher",
+        "must name a trained supernet, as the schedule distils from one",
+        None,
+    ),
+    "a teacher without a student": (
+        "/v1/supernets",
+        supernet_body(teacher="SUPERNET"),
+        "/teacher",
+        "must not be given: the schedule does not distil from a teacher",
+        "SUPERNET",
+    ),
+    "a teacher of other classes": (
+        "/v1/supernets",
+        supernet_body(
+            space={**DIGITS, "num_classes": 11},
+            training={"schedule": DISTILLED},
+            teacher="SUPERNET",
+        ),
+        "/data_set",
+        "must have 11 classes, the space's num_classes",
+        10,
+    ),
     "training an architecture of another space": (
         "/v1/supernets",
         supernet_body(training={"schedule": {"kind": "single", "architecture": {"x": 1}}}),
@@ -243,9 +386,9 @@ CASES: dict[str, tuple[str, Any, str, str, Any]] = {
     "weights without a path": (
         "/v1/supernets",
         supernet_body(start={"kind": "weights"}),
-        "/start/path",
-        "must be given",
-        None,
+        "/start",
+        "must have either a path or an upload",
+        {"kind": "weights"},
     ),
     "a start in another space": (
         "/v1/supernets",
@@ -363,5 +506,82 @@ CASES: dict[str, tuple[str, Any, str, str, Any]] = {
         "/architecture_digest",
         "must be of an architecture that search SEARCH has measured",
         "0" * 16,
+    ),
+    "more runs than a soup takes": (
+        "/v1/refinements",
+        refinement_body(runs=9),
+        "/runs",
+        "must be less than or equal to 8",
+        9,
+    ),
+    "distillation that pushes away": (
+        "/v1/refinements",
+        refinement_body(distillation=-1),
+        "/distillation",
+        "must be greater than or equal to 0",
+        -1,
+    ),
+    "fine-tuning without epochs": (
+        "/v1/refinements",
+        refinement_body(training={"epochs": 0}),
+        "/training/epochs",
+        "must be greater than or equal to 1",
+        0,
+    ),
+    "fine-tuning on a schedule": (
+        "/v1/refinements",
+        refinement_body(training={"schedule": {"kind": "sandwich"}}),
+        "/training/schedule",
+        "must not be given: each network is trained by itself",
+        ...,
+    ),
+    "a test report without a file": (
+        "/v1/refinements",
+        refinement_body(report_test=True, export=False),
+        "/report_test",
+        "must not be true without /export: the test split is read with the exported file",
+        True,
+    ),
+    "a sample of two": (
+        ASSESSMENTS,
+        {"samples": 2},
+        "/samples",
+        "must be greater than or equal to 3",
+        2,
+    ),
+    "more strata than samples": (
+        ASSESSMENTS,
+        {"samples": 5, "strata": 4},
+        "/strata",
+        "must be at most 3: the samples without the two extremes",
+        4,
+    ),
+    "an assessment on the test split": (
+        ASSESSMENTS,
+        {"accuracy": {"split": "test"}},
+        "/accuracy/split",
+        "must not be the test split: that is read once, for the network that is reported",
+        "test",
+    ),
+    "a correlation of two": (
+        ASSESSMENTS,
+        {"standalone": {"count": 2}},
+        "/standalone/count",
+        "must be greater than or equal to 3",
+        2,
+    ),
+    "more trained alone than sampled": (
+        ASSESSMENTS,
+        {"samples": 4, "standalone": {"count": 5}},
+        "/standalone/count",
+        "must be at most 4, the samples",
+        5,
+    ),
+    "training alone on a schedule": (
+        ASSESSMENTS,
+        {"standalone": {"training": {"schedule": {"kind": "sandwich"}}}},
+        "/standalone/training/schedule",
+        "must not be given: each network is trained by itself",
+        ...,
     ),
 }

@@ -9,12 +9,13 @@ from search_space.cnn import MobileNetV3Settings
 from search_space.outcomes import Measured
 from search_space.space import Architecture, SearchSpace
 from searchers.protocol import Limit, Objective, Proposal
-from server.store import Artifact, ClaimedJob, Store
+from server.assessment_summary import summarize
+from server.store import Artifact, Assessed, ClaimedJob, Store
 from server.tables import DataSetRow, ExportRow, JobRow, SearchRow, SpaceRow, SupernetRow
 
 SPACE_SETTINGS = MobileNetV3Settings.from_preset("digits")
 SPACE: SearchSpace = SPACE_SETTINGS.build()
-KINDS = ("train", "search", "export")
+KINDS = ("train", "search", "export", "refine", "assess")
 
 
 def artifact(letter: str) -> Artifact:
@@ -37,7 +38,7 @@ def add_supernet(store: Store) -> tuple[SupernetRow, JobRow]:
         name="first",
         space_id=add_space(store).id,
         data_set_id=add_data_set(store).id,
-        training={"epochs": 1},
+        training={"epochs": 1, "label_smoothing": 0.25, "schedule": {"kind": "sandwich"}},
         resources={"num_workers": 1},
         seed=1,
     )
@@ -99,6 +100,52 @@ def provenance(top1_percent: float, latency_ms: float) -> dict[str, Any]:
             "p90_ms": 1.1 * latency_ms,
             "reference_baseline_ms": 1.0,
         },
+    }
+
+
+def assessed(store: Store, supernet_id: str) -> str:
+    """The id of a finished assessment of three architectures, all of them trained alone."""
+    assessment, _ = store.add_assessment(
+        supernet_id=supernet_id,
+        samples=3,
+        strata=1,
+        accuracy={},
+        standalone={"count": 3},
+        resources={},
+        seed=0,
+    )
+    job = claim(store)
+    macs = (1e5, 2e5, 4e5)
+    rows = sorted(SPACE.sample(3, np.random.default_rng(5)).tolist())
+    batch = [
+        Assessed(number, SPACE.decode(np.array(row)), assessed_outcome(macs[number], 90.0 + number))
+        for number, row in enumerate(rows)
+    ]
+    store.record_assessed(job, assessment.id, batch)
+    for number, top1_percent in enumerate((91.0, 94.0, 93.0)):
+        store.record_standalone(job, assessment.id, number, trained_alone(top1_percent))
+    summary = summarize(store.assessed(assessment.id), num_sampled=3, seed=0)
+    store.finish_assessment(job, assessment.id, summary)
+    return assessment.id
+
+
+def assessed_outcome(macs: float, top1_percent: float) -> Measured:
+    how = {
+        "split": "validation",
+        "num_images": 397,
+        "interval_percent": [top1_percent - 2, top1_percent + 2],
+    }
+    return Measured({"top1_percent": top1_percent, "macs": macs}, {"top1_percent": how})
+
+
+def trained_alone(top1_percent: float, status: str = "trained") -> dict[str, Any]:
+    return {
+        "status": status,
+        "epochs": 2,
+        "history": [50.0, top1_percent],
+        "top1_percent": top1_percent,
+        "provenance": {"interval_percent": [top1_percent - 2, top1_percent + 2]},
+        "reason": None,
     }
 
 

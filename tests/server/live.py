@@ -1,13 +1,18 @@
 """The real application on a real port, served by uvicorn in a thread."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import uvicorn
 
+from server.local_service import service_environment
 from server.main import open_service
 from server.settings import Settings
 from server.store import Store
@@ -53,3 +58,17 @@ def serving(settings: Settings, store: Store) -> Iterator[Live]:
                 stopping.set()
                 server.should_exit = True
                 thread.join()
+
+
+@contextmanager
+def serve_process(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The service without a runner, in a process that the block may kill."""
+    command = [sys.executable, "-m", "server.cli", "serve", "--no-runner"]
+    environment = service_environment(os.environ, home, port)
+    with (home / "log").open("ab") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()

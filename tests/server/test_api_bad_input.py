@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from bad_requests import CASES, search_body, supernet_body
 from examples import SPACE, add_data_set, add_search, add_supernet, claim, observe, trained_supernet
+from image_files import picture, write_folder
 from live import Live
 
 from server.problems import MEDIA_TYPE
@@ -44,11 +45,15 @@ class World:
             "DATA_SET": supernet.data_set_id,
             "SUPERNET": supernet.id,
             "SEARCH": search.id,
+            "UPLOAD": live.store.add_upload("x", 10, "0" * 64)[0].id,
         }
         folder = live.settings.data_folder
         folder.mkdir()
         np.savez(folder / "floats.npz", images=np.zeros((9, 4, 4)), labels=np.arange(9) % 3)
         (folder / "link.npz").symlink_to(outside)
+        (folder / "floats.txt").write_text("0.5")
+        write_folder(folder / "folder", {"train/a/1.png": picture("cat")})
+        (folder / "folder" / "train" / "b").mkdir()
 
     def named(self, text: str) -> str:
         for name, value in self.names.items():
@@ -71,11 +76,15 @@ def test_bad_bodies_are_refused_by_field_rule_and_value(world: World) -> None:
     before = world.jobs()
     wrong = {}
     for name, (path, body, pointer, rule, value) in CASES.items():
-        content = world.named(json.dumps(body))
+        content = world.named(json.dumps(body)) if body is not None else ""
         headers = {"Content-Type": "application/json"}
         found = faults(world.live.client.post(world.named(path), content=content, headers=headers))
-        expected = (pointer, world.named(rule))
-        if not any(f[:2] == expected and value in (..., f[2]) for f in found):
+        if isinstance(value, str):
+            value = world.named(value)
+        if not any(
+            f[0] == pointer and (rule is ... or f[1] == world.named(rule)) and value in (..., f[2])
+            for f in found
+        ):
             wrong[name] = found
     assert wrong == {}
     assert world.jobs() == before
@@ -135,6 +144,7 @@ def test_what_does_not_exist_is_not_found(live: Live) -> None:
     for path in (
         "/nothing",
         "/v1/data-sets/none",
+        "/v1/uploads/none",
         "/v1/spaces/none",
         "/v1/supernets/none",
         "/v1/searches/none",
@@ -152,6 +162,7 @@ def test_what_does_not_exist_is_not_found(live: Live) -> None:
     for path, body in (
         ("/v1/spaces/none/sample", {"count": 1}),
         ("/v1/jobs/none/cancel", None),
+        ("/v1/uploads/none/complete", None),
         ("/v1/supernets", supernet_body()),
         (
             "/v1/supernets",
@@ -194,7 +205,7 @@ def test_a_supernet_in_training_or_failed_is_a_conflict(sqlite_live: Live) -> No
     body = supernet_body(data_set=supernet.data_set_id, start=start)
     response = sqlite_live.client.post("/v1/supernets", json=body)
     detail = problem(response, 409)["detail"]
-    assert f"{supernet.id} must be trained before another starts from it" in detail
+    assert f"{supernet.id} must be trained before another can use it" in detail
     body = search_body(supernet=supernet.id)
     response = sqlite_live.client.post("/v1/searches", json=body)
     assert "must be trained before it is searched" in problem(response, 409)["detail"]

@@ -2,15 +2,11 @@
 
 import hashlib
 import http.server
-import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +23,7 @@ from examples import (
     running_search,
     trained_supernet,
 )
-from live import Live
+from live import Live, serve_process
 
 from search_space.families import FAMILIES
 from server.artifacts import ArtifactStore
@@ -39,7 +35,7 @@ from server.client import (
     ServiceUnreachableError,
 )
 from server.client.errors import field_path
-from server.local_service import free_port, service_environment
+from server.local_service import free_port
 from server.main import open_store
 from server.schemas.responses import EventView
 from server.settings import Settings
@@ -93,6 +89,14 @@ def use_data_sets_and_spaces(client: Client) -> None:
     assert client.cost(space.id, drawn.architecture).digest == drawn.digest
 
 
+def use_uploads(client: Client, path: Path) -> None:
+    path.write_bytes(b"content")
+    upload = client.upload(path)
+    assert client.upload_status(upload.id) == upload
+    assert list(client.uploads()) == [upload]
+    client.delete_upload(upload.id)
+
+
 def use_supernets_and_jobs(client: Client) -> None:
     (data_set,) = client.data_sets()
     supernet = client.create_supernet(
@@ -137,16 +141,42 @@ def use_searches_and_exports(client: Client, store: Store) -> None:
     client.cancel(export.job)
 
 
+def use_refinements_and_assessments(client: Client, live: Live, folder: Path) -> None:
+    store = live.store
+    search, job = running_search(store)
+    (architecture,) = observe(store, search, job, [(97.0, 0.5)])
+    store.finish_search(job, search.id, {})
+    refinement = client.create_refinement({"name": "c", "search": search.id})
+    job = claim(store)
+    artifacts = ArtifactStore(live.settings.artifacts_folder)
+    file = ExportFile("weights.bin", artifacts.add_bytes(b"refined", "text/plain"))
+    store.record_refined_files(job, refinement.id, architecture.digest, [file], {})
+    (network,) = client.refinement(refinement.id).networks
+    client.download(network.files[0], folder / "refined.bin")
+    assert (folder / "refined.bin").read_bytes() == b"refined"
+    assert [found.id for found in client.refinements()] == [refinement.id]
+    store.fail_job(job, {"type": "failed", "message": "x"})
+
+    assessment = client.create_assessment(search.supernet_id, {"samples": 5})
+    assert client.assessment(assessment.id).architectures == []
+    assert list(client.assessments(supernet_id=search.supernet_id)) == [assessment]
+    assert client.assessment_picture(assessment.id, "png").startswith(b"\x89PNG")
+    assert b"<svg" in client.assessment_picture(assessment.id, "svg")
+    client.cancel(assessment.job)
+
+
 def test_every_operation_of_the_api_has_a_method(sqlite_live: Live, tmp_path: Path) -> None:
     transport = RecordingTransport()
     with Client(str(sqlite_live.client.base_url), transport=transport) as client:
         assert client.ready().status == "ok"
         assert client.version().name == "espalier"
+        use_uploads(client, tmp_path / "file")
         use_data_sets_and_spaces(client)
         use_supernets_and_jobs(client)
         use_searches_and_exports(client, sqlite_live.store)
         (file,) = client.export(exported_search(sqlite_live)).files
         client.download(file, tmp_path / file.name)
+        use_refinements_and_assessments(client, sqlite_live, tmp_path)
     paths: dict[str, Any] = sqlite_live.client.get("/openapi.json").json()["paths"]
     operations = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     used = {
@@ -155,7 +185,10 @@ def test_every_operation_of_the_api_has_a_method(sqlite_live: Live, tmp_path: Pa
         for used_method, used_path in transport.requests
         if method == used_method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), used_path)
     }
-    assert operations - used == {("GET", "/livez")}  # says nothing that `ready` does not
+    assert operations - used == {
+        ("GET", "/livez"),  # says nothing that `ready` does not
+        ("HEAD", "/v1/uploads/{upload_id}"),  # nor this, beside GET
+    }
 
 
 def test_lists_are_read_to_their_end(sqlite_live: Live, client: Client) -> None:
@@ -316,20 +349,6 @@ def test_waiting_tells_of_every_event(sqlite_live: Live, client: Client) -> None
     assert job.status == "succeeded"
     types = ["queued", "running", "progress", "progress", "progress", "succeeded"]
     assert [event.type for event in seen] == types
-
-
-@contextmanager
-def serve_process(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """The service without a runner, in a process that the block may kill."""
-    command = [sys.executable, "-m", "server.cli", "serve", "--no-runner"]
-    environment = service_environment(os.environ, home, port)
-    with (home / "log").open("ab") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_events_outlive_the_server(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from examples import SPACE, add_search, claim, observe, trained_supernet
+from examples import SPACE, add_search, assessed, claim, observe, trained_supernet
 from jsonschema import Draft202012Validator
 from live import Live
 
@@ -15,6 +15,13 @@ OPERATIONS = {
     "live",
     "ready",
     "version",
+    "create_upload",
+    "list_uploads",
+    "get_upload",
+    "head_upload",
+    "append_to_upload",
+    "complete_upload",
+    "delete_upload",
     "create_data_set",
     "list_data_sets",
     "get_data_set",
@@ -40,6 +47,15 @@ OPERATIONS = {
     "list_exports",
     "get_export",
     "download_export_file",
+    "create_refinement",
+    "list_refinements",
+    "get_refinement",
+    "download_refinement_file",
+    "create_assessment",
+    "list_assessments",
+    "get_assessment",
+    "get_assessment_png",
+    "get_assessment_svg",
     "list_jobs",
     "get_job",
     "cancel_job",
@@ -79,7 +95,8 @@ def test_examples_of_bodies_are_valid(sqlite_live: Live) -> None:
     examples = {
         name: schema["examples"] for name, schema in schemas.items() if "examples" in schema
     }
-    assert {"DataSetBody", "SupernetBody", "SearchBody", "ExportBody"} <= set(examples)
+    bodies = {"DataSetBody", "UploadBody", "SupernetBody", "SearchBody", "ExportBody"}
+    assert bodies | {"RefinementBody", "AssessmentBody"} <= set(examples)
     for name, values in examples.items():
         whole = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
         for value in values:
@@ -99,6 +116,8 @@ def test_an_independent_client_finds_no_fault(sqlite_live: Live, tmp_path: Path)
         "supernet_id": search.supernet_id,
         "job_id": search.job_id,
         "digest": architecture.digest,
+        "upload_id": store.add_upload("a.zip", 1000, "0" * 64)[0].id,
+        "assessment_id": assessed(store, search.supernet_id),
     }
     hints = "\n".join(f'"path.{name}" = {json.dumps(value)}' for name, value in known.items())
     (tmp_path / "schemathesis.toml").write_text(f"[parameters]\n{hints}\n")

@@ -7,7 +7,13 @@ from fastapi import FastAPI
 
 import server.errors as errors
 from server import problems
-from server.errors import Fault, InvalidRequestError, NotFoundError, ServerError
+from server.errors import (
+    Fault,
+    InvalidRequestError,
+    NotFoundError,
+    ServerError,
+    WrongOffsetError,
+)
 from server.middleware import RequestLog
 
 KINDS = [
@@ -33,6 +39,7 @@ def test_every_error_becomes_a_problem(kind: type[ServerError]) -> None:
     arguments = {
         InvalidRequestError: ([Fault("/a/b", "must be one", 2)],),
         NotFoundError: ("job", "x"),
+        WrongOffsetError: (3, 5),
     }
     error = kind(*arguments.get(kind, ("what is the case",)))
     response = problems.response_to(error)

@@ -3,18 +3,23 @@
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from server import schema
 from server.database import open_engine
 from server.errors import DatabaseUnavailableError, SchemaError
 from server.main import open_database
 from server.settings import Settings
+from server.store import Store
 from server.tables import Table
 
 
@@ -29,6 +34,33 @@ def test_migrations_lead_to_the_declared_tables(engine: Engine) -> None:
 def test_an_upgrade_is_repeatable(engine: Engine) -> None:
     assert schema.upgrade(engine) == schema.check(engine)
     assert schema.check(engine).state == "current"
+
+
+def test_data_sets_of_the_first_schema_are_kept_and_have_no_report(
+    empty_settings: Settings,
+) -> None:
+    engine = open_engine(empty_settings)
+    config = schema._config()
+    with engine.execution_options(writes=True).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        values = {"digest": "0" * 64, "moment": "2026-01-01 00:00:00.000000"}
+        connection.execute(
+            text("INSERT INTO artifacts VALUES (:digest, 1, 'x/y', :moment)"),
+            values,
+        )
+        connection.execute(
+            text(
+                "INSERT INTO data_sets VALUES ('dat_1', 'digits', '{}', :digest, "
+                "'{\"train\": 1}', '[1, 8, 8]', 10, :moment)"
+            ),
+            values,
+        )
+    assert schema.check(engine).state == "stale"
+    assert schema.upgrade(engine).state == "current"
+    row = Store(engine).get_data_set("dat_1")
+    assert (row.counts, row.report) == ({"train": 1}, None)
+    engine.dispose()
 
 
 def test_an_empty_database_is_missing_its_schema(empty_settings: Settings) -> None:
@@ -106,3 +138,65 @@ def test_the_api_process_imports_neither_torch_nor_ray() -> None:
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+OLD_ROWS = """
+INSERT INTO artifacts VALUES ('aa', 1, 'x', '2026-01-01 00:00:00');
+INSERT INTO jobs (id, kind, spec, status, attempt, priority, lost_leases, created_at)
+    VALUES ('job_1', 'train', '{}', 'succeeded', 1, 0, 0, '2026-01-01 00:00:00'),
+           ('job_2', 'search', '{}', 'succeeded', 1, 0, 0, '2026-01-01 00:00:00'),
+           ('job_3', 'export', '{}', 'succeeded', 1, 0, 0, '2026-01-01 00:00:00');
+INSERT INTO job_events (job_id, attempt, type, data, created_at)
+    VALUES ('job_1', 1, 'queued', '{}', '2026-01-01 00:00:00');
+INSERT INTO spaces VALUES ('s', 'custom', '{}', '1', 1, '2026-01-01 00:00:00');
+INSERT INTO data_sets VALUES ('d', 'd', '{}', 'aa', '{}', '[]', 2, '2026-01-01 00:00:00');
+INSERT INTO supernets (id, name, space_id, data_set_id, training, resources, seed, job_id,
+    created_at) VALUES ('n', 'n', 's', 'd', '{}', '{}', 0, 'job_1', '2026-01-01 00:00:00');
+INSERT INTO searches (id, name, supernet_id, space_id, searcher, objectives, limits, evaluations,
+    evaluator, evaluator_digest, resources, seed, job_id, created_at)
+    VALUES ('q', 'q', 'n', 's', '{}', '[]', '[]', 1, '{}', 'e', '{}', 0, 'job_2',
+    '2026-01-01 00:00:00');
+INSERT INTO exports (id, search_id, architecture_digest, architecture, report_test, job_id, files,
+    created_at) VALUES ('x', 'q', 'a', '{}', true, 'job_3', '[]', '2026-01-01 00:00:00');
+INSERT INTO test_readings VALUES ('r', 'x', 'd', 'n', '{}', '2026-01-01 00:00:00');
+"""
+
+
+def test_an_upgrade_keeps_jobs_and_readings_and_can_be_taken_back(empty_settings: Settings) -> None:
+    engine = open_engine(empty_settings)
+    move(engine, command.upgrade, "0001")
+    with engine.execution_options(writes=True).begin() as connection:
+        for statement in OLD_ROWS.strip().rstrip(";").split(";\n"):
+            connection.execute(text(statement))
+    assert schema.upgrade(engine).state == "current"
+    new_job = (
+        "INSERT INTO jobs (id, kind, spec, status, attempt, priority, lost_leases, created_at) "
+        "VALUES ('job_4', '{}', '{{}}', 'queued', 0, 0, 0, '2026-01-01 00:00:00')"
+    )
+    with engine.execution_options(writes=True).begin() as connection:
+        counts = [
+            connection.scalar(text(f"SELECT count(*) FROM {table}"))
+            for table in ("jobs", "job_events", "test_readings")
+        ]
+        assert counts == [3, 1, 1]
+        connection.execute(text(new_job.format("refine")))
+    with pytest.raises(IntegrityError), engine.execution_options(writes=True).begin() as connection:
+        connection.execute(text(new_job.replace("job_4", "job_5").format("mow")))
+    with pytest.raises(IntegrityError), engine.execution_options(writes=True).begin() as connection:
+        connection.execute(text("DELETE FROM jobs WHERE id = 'job_1'"))  # others refer to it
+    move(engine, command.downgrade, "0001")
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM jobs")) == 3
+        assert connection.scalar(text("SELECT export_id FROM test_readings")) == "x"
+        indexes = {index["name"] for index in inspect(connection).get_indexes("jobs")}
+    assert indexes == {"ix_jobs_kind_id", "ix_jobs_status_priority_id"}
+    engine.dispose()
+
+
+def move(engine: Engine, direction: Callable[[Config, str], None], revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(schema.MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    with engine.execution_options(writes=True).begin() as connection:
+        config.attributes["connection"] = connection
+        direction(config, revision)

@@ -27,7 +27,14 @@ def test_the_default_home_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_a_child_process_gets_equal_settings(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    settings = Settings(home=tmp_path, port=1234, lease_seconds=2.5, log_level="warning")
+    settings = Settings(
+        home=tmp_path,
+        port=1234,
+        lease_seconds=2.5,
+        log_level="warning",
+        data_roots={"fast": tmp_path / "fast", "archive": Path("relative")},
+    )
+    assert settings.data_roots["archive"] == Path.cwd() / "relative"
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
     assert Settings() == settings

@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 from alembic import command
 from alembic.config import Config
-from examples import SPACE_SETTINGS, add_data_set, add_supernet, claim
+from examples import SPACE_SETTINGS, add_data_set, add_supernet, claim, trained_supernet
 from live import Live
 from torch import Tensor
 
@@ -43,7 +43,12 @@ def once_for_all(path: Path, supernet: Supernet) -> None:
 
 
 def submit(live: Live, **body: Any) -> dict[str, Any]:
-    body = {"name": "second", "data_set": add_data_set(live.store).id, **body}
+    body = {
+        "name": "second",
+        "data_set": add_data_set(live.store).id,
+        "training": {"batch_size": 8},
+        **body,
+    }
     response = live.client.post("/v1/supernets", json=body)
     assert response.status_code == 202, response.text
     answer: dict[str, Any] = response.json()
@@ -139,3 +144,18 @@ def test_supernets_of_before_were_trained_from_scratch(tmp_path: Path) -> None:
         found = connection.exec_driver_sql("SELECT start FROM supernets").scalar_one()
     engine.dispose()
     assert found == '{"kind": "scratch"}'
+
+
+def test_a_student_names_its_teacher_by_version(sqlite_live: Live) -> None:
+    teacher = trained_supernet(sqlite_live.store)
+    smallest = dict(SPACE_SETTINGS.build().smallest())
+    schedule = {"kind": "single", "architecture": smallest, "distillation": 1.0}
+    answer = submit(
+        sqlite_live,
+        space=SPACE_SETTINGS.model_dump(mode="json"),
+        training={"batch_size": 8, "schedule": schedule},
+        teacher=teacher.id,
+    )
+    expected = {"supernet": teacher.id, "version": teacher.version}
+    assert answer["teacher"] == expected
+    assert claim(sqlite_live.store).spec["teacher"] == expected

@@ -60,7 +60,7 @@ def test_a_network_without_batch_norms_is_left_as_it_is() -> None:
     settings = VisionTransformerSettings.from_preset("tiny")
     network = Supernet(settings).extract(settings.build().smallest())
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    calibrate(network, torch.randn(20, *network.input_shape), batch_size=8)
+    calibrate(network.train(), torch.randn(20, *network.input_shape), batch_size=8)
     assert not network.training
     assert all(torch.equal(before[name], t) for name, t in network.state_dict().items())
 

@@ -28,6 +28,23 @@ def test_groups_of_an_inverted_residual_are_its_hidden_and_its_squeezed_channels
     assert set(squeezed.members) == {("squeeze", 0), ("excite", 1)}
 
 
+def test_groups_of_a_transformer_block_are_its_heads_and_its_hidden_channels() -> None:
+    graph = LayerGraph((4, 3, 3))
+    x = graph.position("position", graph.conv("patches", graph.input, 6, bias=True))
+    y = graph.layer_norm("attention.norm", x)
+    q, k, v = (graph.conv(name, y, 8, bias=True, out_heads=2) for name in "qkv")
+    y = graph.conv("mix", graph.attention("attention", q, k, v, 2), 6, in_heads=2)
+    x = graph.add("attention.add", x, y)
+    y = graph.conv("expand", graph.layer_norm("norm", x), 12, bias=True)
+    x = graph.add("add", x, graph.conv("project", graph.activation("gelu", y, "gelu"), 6))
+    graph.linear("classifier", graph.flatten("flatten", graph.global_pool("pool", x)), 10)
+    heads, hidden = channel_groups(graph.layers())
+    assert (heads.reader, heads.run) == ("mix", 4)
+    assert set(heads.members) == {("q", 0), ("k", 0), ("v", 0), ("mix", 1)}
+    assert (hidden.reader, hidden.run) == ("project", 1)
+    assert set(hidden.members) == {("expand", 0), ("project", 1)}
+
+
 def test_channels_that_become_several_features_stay_in_place() -> None:
     graph = LayerGraph((3, 2, 2))
     x = graph.flatten("flatten", graph.conv("conv", graph.input, 4))

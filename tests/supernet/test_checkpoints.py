@@ -50,17 +50,18 @@ def test_a_checkpoint_comes_back_whole(tmp_path: Path) -> None:
     assert found.loss_scale == {"scale": 4.0}
 
 
-def test_the_newest_two_are_kept(tmp_path: Path) -> None:
-    folder = CheckpointFolder(tmp_path)
-    for step in (5, 10, 15):
+@pytest.mark.parametrize("kept", [1, 2, 3])
+def test_the_newest_are_kept(tmp_path: Path, kept: int) -> None:
+    folder = CheckpointFolder(tmp_path, kept=kept)
+    for step in (5, 10, 15, 20, 15):
         folder.save(state(step))
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "attempt000000-step000000010.safetensors",
-        "attempt000000-step000000015.safetensors",
+        f"attempt000000-step0000000{step}.safetensors" for step in (10, 15, 20)[-kept:]
     ]
+    folder.save(state(25))
     found = folder.newest(IDENTITY)
     assert found is not None
-    assert found.step == 15
+    assert found.step == 25
 
 
 def test_what_a_killed_attempt_left_half_written_is_cleared(tmp_path: Path) -> None:

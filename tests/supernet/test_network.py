@@ -64,6 +64,21 @@ def test_initial_weights_have_the_stated_spread() -> None:
     assert std["depthwise.bias"] == std["classifier.bias"] == 0
 
 
+def test_initial_weights_of_transformers_have_the_stated_spread() -> None:
+    graph = LayerGraph((64, 8, 8))
+    x = graph.conv("stem", graph.input, 128, kernel=3)
+    x = graph.layer_norm("norm", graph.batch_norm("stem_norm", x))
+    x = graph.position("position", graph.conv("tokens", x, 96, bias=True))
+    graph.linear("classifier", graph.flatten("flatten", x), 10)
+    network = Network(graph.layers(), generator=torch.Generator().manual_seed(0))
+    std = {name: float(p.detach().std()) for name, p in network.named_parameters()}
+    assert std["stem.weight"] == pytest.approx((2 / (9 * 128)) ** 0.5, rel=0.05)
+    assert std["tokens.weight"] == pytest.approx((1 / (3 * 128)) ** 0.5, rel=0.05)
+    assert std["position.embedding"] == pytest.approx(0.02, rel=0.05)
+    assert std["tokens.bias"] == std["norm.bias"] == 0
+    assert torch.equal(network.get_parameter("norm.weight"), torch.ones(128))
+
+
 def test_folding_keeps_the_function_and_leaves_no_batch_norm() -> None:
     supernet = small_supernet()
     for architecture in random_architectures(supernet.space, 6):

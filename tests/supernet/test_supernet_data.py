@@ -4,6 +4,7 @@ import pytest
 import torch
 from supernet_examples import digits
 
+from supernet.augmentation_settings import AugmentationSettings
 from supernet.data import (
     TensorData,
     augment,
@@ -12,8 +13,7 @@ from supernet.data import (
     in_memory_format,
     resize,
 )
-from supernet.datasets import DigitsSource, load_source, write_data_set
-from supernet.settings import AugmentationSettings
+from supernet.datasets import DigitsSource, InvalidDataSetError, load_source, write_data_set
 
 
 def test_a_stored_data_set_becomes_tensors_with_its_version(tmp_path: Path) -> None:
@@ -23,6 +23,20 @@ def test_a_stored_data_set_becomes_tensors_with_its_version(tmp_path: Path) -> N
     assert data.version == version
     assert data.train.images.shape == (1000, 1, 8, 8)
     assert torch.equal(data.split("test").labels, digits().test.labels)
+    assert data.num_bytes == 1797 * (64 + 8)
+
+
+def test_a_process_holds_one_copy_of_a_file_while_it_is_in_use(tmp_path: Path) -> None:
+    path = tmp_path / "digits.safetensors"
+    write_data_set(load_source(DigitsSource(), Path()), path)
+    data = TensorData.from_file(path)
+    assert TensorData.from_file(tmp_path / "." / path.name) is data
+    write_data_set(load_source(DigitsSource(split_seed=1), Path()), path)
+    changed = TensorData.from_file(path)
+    assert changed.version != data.version
+    path.unlink()
+    with pytest.raises(InvalidDataSetError):
+        TensorData.from_file(path)
 
 
 def test_normalized_training_images_have_mean_0_and_deviation_1() -> None:

@@ -244,6 +244,30 @@ def test_a_compiled_training_is_the_same_training() -> None:
     assert_close(*supernets, tolerance=1e-4)
 
 
+# --- mixed images -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["mixup_alpha", "cutmix_alpha"])
+def test_mixed_images_are_trained_towards_mixed_labels(kind: str) -> None:
+    reports: list[EpochReport] = []
+    trained(reports, augmentation={kind: 1.0}, epochs=3)
+    plain: list[EpochReport] = []
+    trained(plain, epochs=3)
+    assert [r.label_loss for r in reports] != [r.label_loss for r in plain]
+    assert reports[-1].label_loss < reports[0].label_loss
+
+
+def test_soft_labels_that_are_certain_are_labels() -> None:
+    supernet = small_supernet().train()
+    schedule = SandwichSettings().build(SPACE, HORIZON)
+    sums = []
+    for soft in (None, torch.nn.functional.one_hot(batch().labels, 10).float()):
+        passes = Passes(supernet, TrainingSettings.model_validate(PLAIN), schedule, 12)
+        given = Batch(batch().images, batch().labels, soft)
+        sums.append(passes.run(sandwich_step(), given, lambda loss: loss).label_loss)
+    torch.testing.assert_close(*sums)
+
+
 # --- optimizers and averages ----------------------------------------
 
 

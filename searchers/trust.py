@@ -1,0 +1,148 @@
+"""How good a supernet is, and how far its shared weights can be trusted to rank architectures."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[np.float64]
+Kind = Literal["kendall", "spearman"]
+
+CONFIDENCE_PERCENT = 95
+NUM_RESAMPLES = 2000
+MIN_PAIRS = 3
+
+
+def mean_pareto_accuracy(costs: npt.ArrayLike, accuracies: npt.ArrayLike) -> float:
+    """Returns the mean accuracy of the best network within a budget, over all budgets.
+
+    The best accuracy that can be had within a budget is a staircase over the costs: the Pareto
+    front. This is its mean height between the smallest and the largest cost of the sample, which is
+    what a mean over evenly spaced budgets tends to as their number grows. A mean over the points of
+    the front, which is the other thing that the words could mean, would also depend on how many
+    points a sample happens to have where.
+
+    DepS (Annavajjala et al. 2024, arXiv 2407.06167) compares supernets by their "mean Pareto"
+    accuracy (75.81 % for its ImageNet supernet); how it weighs the points we have not checked, so
+    compare figures of this function with each other only.
+
+    Args:
+        costs: of networks, such as multiply-accumulates; shape (count,), one or more.
+        accuracies: of the same networks.
+
+    Raises:
+        ValueError: there are none, or the shapes differ.
+    """
+    cost, accuracy = _paired(costs, accuracies, at_least=1)
+    order = np.lexsort((-accuracy, cost))
+    cost, best = cost[order], np.maximum.accumulate(accuracy[order])
+    widths = np.diff(cost)
+    if widths.sum() == 0:
+        return float(best[-1])
+    return float(np.sum(best[:-1] * widths) / widths.sum())
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """A rank correlation.
+
+    Attributes:
+        value: from -1 to 1; None where it is not defined: fewer than two pairs, or all are tied.
+        interval: of 95 %, by the bootstrap; None with fewer than three pairs.
+        num_pairs: what it was found from.
+    """
+
+    value: float | None
+    interval: tuple[float, float] | None
+    num_pairs: int
+
+
+def kendall_tau_b(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
+    """Returns Kendall's tau-b, which allows for ties (Kendall 1945, Biometrika 33:239-251).
+
+    Returns:
+        From -1 to 1; NaN where it is not defined.
+    """
+    first, second = _paired(x, y)
+    return float(_tau_b(first[None], second[None])[0])
+
+
+def spearman_rho(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
+    """Returns Spearman's rank correlation: Pearson's of the ranks, ties sharing their mean rank.
+
+    Returns:
+        From -1 to 1; NaN where it is not defined.
+    """
+    first, second = _paired(x, y)
+    return float(_rho(first[None], second[None])[0])
+
+
+def rank_correlation(
+    kind: Kind, x: npt.ArrayLike, y: npt.ArrayLike, rng: np.random.Generator
+) -> Correlation:
+    """Returns a correlation with the percentile interval of resampled pairs (Efron 1979).
+
+    Resamples in which all of one side are tied define no correlation and are left out. With few
+    pairs the interval is too narrow: resampling cannot know what it has not seen.
+
+    Args:
+        kind: `kendall` for tau-b, `spearman` for rho.
+        x: shape (count,).
+        y: what belongs to each of them.
+        rng: draws the resamples.
+    """
+    statistic = {"kendall": _tau_b, "spearman": _rho}[kind]
+    first, second = _paired(x, y)
+    value = float(statistic(first[None], second[None])[0])
+    if np.isnan(value):
+        return Correlation(None, None, len(first))
+    drawn = rng.integers(0, len(first), (NUM_RESAMPLES, len(first)))
+    values = statistic(first[drawn], second[drawn])
+    values = values[~np.isnan(values)]
+    if len(first) < MIN_PAIRS or len(values) == 0:
+        return Correlation(value, None, len(first))
+    tail = (100 - CONFIDENCE_PERCENT) / 2
+    low, high = np.percentile(values, (tail, 100 - tail))
+    return Correlation(value, (float(low), float(high)), len(first))
+
+
+def _paired(x: npt.ArrayLike, y: npt.ArrayLike, at_least: int = 0) -> tuple[Values, Values]:
+    first, second = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if first.ndim != 1 or first.shape != second.shape or len(first) < at_least:
+        raise ValueError(
+            f"both sides must have one shape (count,) with count at least {at_least}, "
+            f"got {first.shape} and {second.shape}"
+        )
+    return first, second
+
+
+def _tau_b(x_RN: Values, y_RN: Values) -> Values:
+    """Returns tau-b of each row: (concordant - discordant) / sqrt(untied in x * untied in y)."""
+    count = x_RN.shape[1]
+    i, j = np.triu_indices(count, 1)
+    sign_x = np.sign(x_RN[:, i] - x_RN[:, j])
+    sign_y = np.sign(y_RN[:, i] - y_RN[:, j])
+    scale = np.sqrt(np.sum(sign_x**2, axis=1) * np.sum(sign_y**2, axis=1))
+    return _ratio(np.sum(sign_x * sign_y, axis=1), scale)
+
+
+def _rho(x_RN: Values, y_RN: Values) -> Values:
+    """Returns Pearson's correlation of the ranks of each row."""
+    ranks_x, ranks_y = _ranks(x_RN), _ranks(y_RN)
+    products = np.sum(ranks_x * ranks_y, axis=1)
+    return _ratio(products, np.sqrt(np.sum(ranks_x**2, axis=1) * np.sum(ranks_y**2, axis=1)))
+
+
+def _ranks(values_RN: Values) -> Values:
+    """Returns the mean ranks of each row, minus their mean."""
+    below = np.sum(values_RN[:, :, None] > values_RN[:, None, :], axis=2)
+    equal = np.sum(values_RN[:, :, None] == values_RN[:, None, :], axis=2)
+    ranks: Values = below + (equal - 1) / 2 - (values_RN.shape[1] - 1) / 2
+    return ranks
+
+
+def _ratio(numerator: Values, denominator: Values) -> Values:
+    result = np.full(numerator.shape, np.nan)
+    np.divide(numerator, denominator, out=result, where=denominator > 0)
+    return result

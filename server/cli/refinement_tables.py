@@ -1,0 +1,137 @@
+"""Tables of refinements and assessments. They fit into 80 columns."""
+
+from collections.abc import Iterable
+
+from rich.table import Table
+
+from server.cli.tables import count_text, facts, new_table, status_text
+from server.schemas.assessments import AssessmentDetail
+from server.schemas.refinements import FiguresView, RefinementView
+from server.schemas.responses import AssessmentSummary, CorrelationView
+
+
+def refinements_table(refinements: Iterable[RefinementView]) -> Table:
+    """Returns a list of refinements."""
+    table = new_table("refinement", "name", "networks", "status", right=("networks",))
+    for refinement in refinements:
+        done = sum(network.after is not None for network in refinement.networks)
+        table.add_row(
+            refinement.id,
+            refinement.name,
+            f"{done}/{len(refinement.networks)}",
+            status_text(refinement.status),
+        )
+    return table
+
+
+def refinement_table(refinement: RefinementView) -> Table:
+    """Returns the networks of a refinement before and after."""
+    titles = ["top-1 % before", "after", "ms before", "after"]
+    table = new_table("architecture", *titles, right=titles)
+    for network in refinement.networks:
+        table.add_row(
+            network.architecture_digest,
+            _top1_text(network.before),
+            _top1_text(network.after),
+            _latency_text(network.before),
+            _latency_text(network.after),
+        )
+    return table
+
+
+def refinement_notes(refinement: RefinementView) -> list[str]:
+    """Returns the sentences that belong below a refinement's table."""
+    notes = [
+        f"taken: {refinement.selection['rule']}",
+        "top-1 on validation images, with its 95 % interval; measured side by side",
+    ]
+    for network in refinement.networks:
+        if network.soup is not None and refinement.runs > 1:
+            notes.append(
+                f"{network.architecture_digest}: soup of {len(network.soup.members)} of "
+                f"{len(network.runs)} runs"
+            )
+        if network.before and network.after and _top1(network.after) < _top1(network.before):
+            notes.append(f"{network.architecture_digest}: LESS accurate than before")
+    return notes
+
+
+def _top1(figures: FiguresView) -> float:
+    return figures.metrics["top1_percent"]
+
+
+def _top1_text(figures: FiguresView | None) -> str:
+    if figures is None:
+        return "-"
+    low, high = figures.intervals["top1_percent"]
+    return f"{_top1(figures):.1f} ({low:.1f}-{high:.1f})"
+
+
+def _latency_text(figures: FiguresView | None) -> str:
+    if figures is None or "latency_ms" not in figures.metrics:
+        return "-"
+    return f"{figures.metrics['latency_ms']:.3g}"
+
+
+# --- assessments -------------------------------------------------------------------------------
+
+
+def assessment_table(assessment: AssessmentDetail) -> Table:
+    """Returns what an assessment evaluated, by multiply-accumulates."""
+    titles = ["MACs", "top-1 %", "alone %"]
+    table = new_table("architecture", *titles, right=titles)
+    for one in assessment.architectures:
+        shared, macs = str(one.status), "-"
+        if one.status == "measured":
+            low, high = one.intervals["top1_percent"]
+            shared = f"{one.metrics['top1_percent']:.1f} ({low:.1f}-{high:.1f})"
+            macs = count_text(one.metrics["macs"])
+        alone = ""
+        if one.standalone is not None:
+            result = one.standalone
+            alone = f"{result.top1_percent:.1f}" if result.top1_percent is not None else ""
+            if result.status != "trained":
+                alone = f"{alone} {result.status} in epoch {result.epochs}".strip()
+        table.add_row(one.architecture_digest, macs, shared, alone)
+    return table
+
+
+def summary_table(summary: AssessmentSummary) -> Table:
+    """Returns what an assessment found out about a supernet."""
+    extremes = {
+        name: None if extreme is None else f"{extreme.top1_percent:.1f} % top-1"
+        for name, extreme in (("smallest", summary.smallest), ("largest", summary.largest))
+    }
+    pairs = {
+        **extremes,
+        "mean Pareto": f"{summary.mean_pareto_top1_percent:.2f} % top-1, over budgets of MACs",
+        "networks": f"{summary.num_measured} of {summary.num_sampled} sampled, "
+        f"{summary.num_images} {summary.split} images",
+    }
+    if summary.standalone is not None:
+        found = summary.standalone
+        pairs["trained alone"] = (
+            f"{found.num_trained}, {found.num_stopped} stopped early, {found.num_failed} failed"
+        )
+        pairs["Kendall"] = correlation_text(found.kendall)
+        pairs["Spearman"] = correlation_text(found.spearman)
+    return facts(pairs)
+
+
+def trust_note(summary: AssessmentSummary) -> str:
+    """Returns in one line how far a supernet can be trusted."""
+    text = f"supernet: mean Pareto top-1 {summary.mean_pareto_top1_percent:.1f} %"
+    if summary.standalone is None or summary.standalone.kendall.value is None:
+        return f"{text}; how its ranking compares with training alone is not known"
+    kendall = summary.standalone.kendall
+    return f"{text}, Kendall {kendall.value:.2f} with {kendall.num_pairs} trained alone"
+
+
+def correlation_text(correlation: CorrelationView) -> str:
+    """Returns a correlation with its interval."""
+    if correlation.value is None:
+        return f"not defined for these {correlation.num_pairs} networks"
+    text = f"{correlation.value:.2f}"
+    if correlation.interval is not None:
+        text += " (95 % interval {:.2f} to {:.2f})".format(*correlation.interval)
+    return text

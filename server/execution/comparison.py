@@ -1,0 +1,128 @@
+"""Measures networks with their old and their new weights, side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search_space.outcomes import Measured, Outcome
+from search_space.space import Architecture
+from server.execution.context import JobContext, JobFailedError
+from server.execution.evaluation import POLL_S
+from server.fronts import intervals_of
+from supernet.settings import AccuracySettings
+from workers.evaluation import NetworksEvaluatorSpec
+from workers.measurement import MeasurementError
+from workers.measurer import RayMeasurer
+from workers.pools import RayPool
+from workers.protocol import EvaluationTask, PoolError, with_latency
+from workers.settings import LatencySettings, ResourceSettings
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """An architecture with weights: the file of a supernet that has it."""
+
+    architecture: Architecture
+    supernet_path: Path
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How networks are compared.
+
+    Attributes:
+        data_path: the data set.
+        accuracy: how accuracy is found.
+        latency: how latency is measured; None if it is not.
+        resources: of the evaluators.
+        reference: what is measured beside all networks.
+        baseline_ms: the reference network's speed that latencies are scaled to; None takes today's.
+        seed: of the measurement.
+    """
+
+    data_path: Path
+    accuracy: AccuracySettings
+    latency: LatencySettings | None
+    resources: ResourceSettings
+    reference: Weighted
+    baseline_ms: float | None
+    seed: int
+
+    def figures(self, context: JobContext, networks: Sequence[Weighted]) -> list[dict[str, Any]]:
+        """Returns metrics, intervals and provenance of each network, in order.
+
+        Accuracies first; then, while nothing else of ours works, all latencies in the same rounds.
+
+        Raises:
+            JobStopped: the job shall stop.
+            JobFailedError: a network cannot be evaluated or measured.
+        """
+        evaluated = self._evaluate(context, [*networks, self.reference])
+        outcomes = [outcome for outcome, _ in evaluated[:-1]]
+        if self.latency is not None:
+            context.check_stop()
+            context.event("measuring", count=len(networks))
+            models = [model for _, model in evaluated]
+            outcomes = self._with_latencies(outcomes, models)
+        return [_figures(outcome) for outcome in outcomes]
+
+    def _evaluate(
+        self, context: JobContext, networks: Sequence[Weighted]
+    ) -> list[tuple[Outcome, bytes]]:
+        """Returns the outcome and the ONNX model of each network."""
+        paths = {number: network.supernet_path for number, network in enumerate(networks)}
+        tasks = [
+            EvaluationTask(number, dict(network.architecture), seed=self.seed)
+            for number, network in enumerate(networks)
+        ]
+        found: dict[int, tuple[Outcome, bytes]] = {}
+        try:
+            spec = NetworksEvaluatorSpec(paths, self.data_path, self.accuracy)
+            with RayPool(spec, self.resources) as pool:
+                pool.submit(tasks)
+                while pool.num_pending:
+                    context.check_stop()
+                    for result in pool.collect(POLL_S):
+                        found[result.number] = result.outcome, result.model or b""
+        except PoolError as error:
+            raise JobFailedError(f"the networks cannot be evaluated: {error}") from error
+        for outcome, _ in found.values():
+            _require_measured(outcome)
+        return [found[number] for number in range(len(networks))]
+
+    def _with_latencies(
+        self, outcomes: Sequence[Outcome], models: Sequence[bytes]
+    ) -> list[Outcome]:
+        """Returns the outcomes completed by latencies; the last model is the reference's."""
+        assert self.latency is not None
+        measurer = RayMeasurer()
+        try:
+            latencies = measurer.measure(
+                models[:-1],
+                models[-1],
+                self.latency,
+                seed=self.seed,
+                baseline_ms=self.baseline_ms,
+                finalists=True,
+            )
+        except MeasurementError as error:
+            raise JobFailedError(f"latencies cannot be measured: {error}") from error
+        finally:
+            measurer.close()
+        return [with_latency(*pair) for pair in zip(outcomes, latencies, strict=True)]
+
+
+def _require_measured(outcome: Outcome) -> Measured:
+    if not isinstance(outcome, Measured):
+        raise JobFailedError(f"a network cannot be evaluated: {outcome.reason}")
+    return outcome
+
+
+def _figures(outcome: Outcome) -> dict[str, Any]:
+    measured = _require_measured(outcome)
+    return {
+        "metrics": dict(measured.metrics),
+        "intervals": intervals_of(measured.provenance),
+        "provenance": dict(measured.provenance),
+    }

@@ -1,0 +1,163 @@
+"""Refinements: the best of a front, fine-tuned."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import FileResponse
+
+from server.errors import Fault, InvalidRequestError, NotFoundError
+from server.refinement_tables import FineTuningRow, RefinedNetworkRow, RefinementRow
+from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
+from server.routes.exports import FILE_RESPONSES, file_response
+from server.routes.searches import report
+from server.schemas.refinements import (
+    FiguresView,
+    RefinedNetworkView,
+    RefinementBody,
+    RefinementView,
+    RunView,
+    SoupView,
+)
+from server.schemas.requests import Digest
+from server.schemas.responses import FileView, PageOf
+from server.selection import best_of_front
+from server.tables import JobRow, Json
+from server.training_alone import FINE_TUNING, completed, schedule_faults
+
+router = APIRouter(prefix="/v1/refinements", tags=["refinements"])
+
+
+def view(service: Service, row: RefinementRow, job: JobRow) -> RefinementView:
+    """Returns a row as it is answered, with its networks."""
+    runs: dict[str, list[FineTuningRow]] = {}
+    for run in service.store.fine_tunings(row.id):
+        runs.setdefault(run.architecture_digest, []).append(run)
+    result = row.result or {}
+    return RefinementView(
+        id=row.id,
+        name=row.name,
+        search=row.search_id,
+        selection=row.selection,
+        training=row.training,
+        distillation=row.distillation,
+        runs=row.runs,
+        evaluator=row.evaluator,
+        resources=row.resources,
+        export=row.export,
+        report_test=row.report_test,
+        seed=row.seed,
+        job=row.job_id,
+        status=job.state,
+        networks=[
+            _network_view(network, runs.get(network.architecture_digest, []))
+            for network in service.store.refined_networks(row.id)
+        ],
+        reported=result.get("reported"),
+        test_report=result.get("test_report"),
+        created_at=row.created_at,
+    )
+
+
+def _network_view(row: RefinedNetworkRow, runs: list[FineTuningRow]) -> RefinedNetworkView:
+    address = f"/v1/refinements/{row.refinement_id}/networks/{row.architecture_digest}/files"
+    return RefinedNetworkView(
+        architecture_digest=row.architecture_digest,
+        architecture=row.architecture,
+        found=FiguresView.model_validate(row.found),
+        runs=[_run_view(run) for run in runs],
+        soup=None if row.soup is None else SoupView.model_validate(row.soup),
+        version=row.version,
+        before=_figures_view(row.before),
+        after=_figures_view(row.after),
+        files=[FileView(**file, url=f"{address}/{file['name']}") for file in row.files],
+        card=row.card,
+    )
+
+
+def _figures_view(figures: Json | None) -> FiguresView | None:
+    return None if figures is None else FiguresView.model_validate(figures)
+
+
+def _run_view(row: FineTuningRow) -> RunView:
+    return RunView(
+        run=row.run,
+        seed=row.seed,
+        version=row.version,
+        top1_percent=row.accuracy["top1_percent"],
+        interval_percent=row.accuracy["provenance"]["interval_percent"],
+    )
+
+
+@router.post(
+    "", status_code=202, operation_id="create_refinement", responses=problems(404, 409, *BODY)
+)
+def create(body: RefinementBody, service: ServiceDep, response: Response) -> RefinementView:
+    """Submits the refinement of a search's front; follow its job. 409 before there is a front."""
+    _check(body)
+    search, problem, front = report(service, body.search)
+    chosen, selection = best_of_front(problem, front, body.count)
+    supernet = service.store.get_supernet(search.supernet_id)
+    row, job = service.store.add_refinement(
+        name=body.name,
+        search_id=search.id,
+        chosen=chosen,
+        selection=selection,
+        training=completed(body.training, supernet.training, "/training", FINE_TUNING),
+        distillation=body.distillation,
+        runs=body.runs,
+        resources=body.resources.model_dump(mode="json"),
+        export=body.export,
+        report_test=body.report_test,
+        seed=body.seed,
+    )
+    response.headers["Location"] = f"/v1/refinements/{row.id}"
+    return view(service, row, job)
+
+
+def _check(body: RefinementBody) -> None:
+    """Returns if the parts of the body fit each other.
+
+    Raises:
+        InvalidRequestError: they do not.
+    """
+    faults = schedule_faults(body.training, "/training")
+    if body.report_test and not body.export:
+        rule = "must not be true without /export: the test split is read with the exported file"
+        faults.append(Fault("/report_test", rule, body.report_test))
+    if faults:
+        raise InvalidRequestError(faults)
+
+
+@router.get("", operation_id="list_refinements", responses=problems())
+def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[RefinementView]:
+    """Refinements, newest first."""
+    page = service.store.list_refinements(parameters.limit, parameters.before)
+    jobs = service.store.get_jobs([row.job_id for row in page.rows])
+    return parameters.page(page, lambda row: view(service, row, jobs[row.job_id]))
+
+
+@router.get("/{refinement_id}", operation_id="get_refinement", responses=problems(404))
+def get(refinement_id: Id, service: ServiceDep) -> RefinementView:
+    """One refinement: each architecture before and after, and its files."""
+    row = service.store.get_refinement(refinement_id)
+    return view(service, row, service.store.get_job(row.job_id))
+
+
+@router.get(
+    "/{refinement_id}/networks/{digest}/files/{name}",
+    operation_id="download_refinement_file",
+    response_class=FileResponse,
+    responses=FILE_RESPONSES,
+)
+def download(
+    refinement_id: Id,
+    digest: Annotated[Digest, Path(description="Of one of its architectures.")],
+    name: Annotated[str, Path(max_length=200, description="One of the network's files.")],
+    service: ServiceDep,
+) -> FileResponse:
+    """A file of a refined network; its content is verified first."""
+    service.store.get_refinement(refinement_id)
+    for network in service.store.refined_networks(refinement_id):
+        if network.architecture_digest == digest:
+            return file_response(service, network.files, name)
+    raise NotFoundError("network of the refinement", digest)
