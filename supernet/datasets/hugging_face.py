@@ -67,7 +67,7 @@ def _read(shard: Path, source: HuggingFaceSource) -> "pyarrow.Table":
     except ImportError:
         rule = f"needs the extra: pip install 'espalier[{EXTRA}]'"
         raise InvalidDataSetError("kind", rule, source.kind) from None
-    wanted = [source.image_column, source.label_column]
+    wanted = list(dict.fromkeys((source.image_column, source.label_column)))
     try:
         mapped = pyarrow.memory_map(str(shard))
         start = mapped.read(6)
