@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Callable, Mapping
 
 import torch
-from harness import Figure, Timing, interleaved, parse_arguments, report
+from harness import Arguments, Figure, Timing, argument_parser, interleaved, report
 from torch import Tensor
 
 from search_space.costs import costs
@@ -101,9 +101,16 @@ def figures(name: str, timings: Mapping[str, Timing]) -> list[Figure]:
 def main() -> None:
     """Measures and reports."""
     families = [kind for kind, family in NETWORK_FAMILIES.items() if "cifar" in family.presets]
-    arguments = parse_arguments(__doc__, families)
+    parser = argument_parser(__doc__)
+    parser.add_argument("--family", metavar="KIND", choices=families, default="mobilenetv3")
+    given = parser.parse_args()
+    run(given.family, Arguments(quick=given.quick, json_path=given.json))
+
+
+def run(family: str, arguments: Arguments) -> None:
+    """Measures and reports the networks of one family."""
     torch.manual_seed(0)
-    supernet = Supernet(NETWORK_FAMILIES[arguments.family].from_preset("cifar")).train()
+    supernet = Supernet(NETWORK_FAMILIES[family].from_preset("cifar")).train()
     space = supernet.space
     found: list[Figure] = []
     named = {"smallest": space.smallest(), "middle": middle(space), "largest": space.largest()}
@@ -114,7 +121,7 @@ def main() -> None:
         found.append(Figure(f"{name}: multiply-accumulates", macs / 1e6, "million"))
         found += figures(name, timings)
     title = (
-        f"Networks inside the {arguments.family} cifar supernet, batch of {BATCH_SIZE}, "
+        f"Networks inside the {family} cifar supernet, batch of {BATCH_SIZE}, "
         f"{torch.get_num_threads()} threads, torch {torch.__version__}"
     )
     report(title, found, arguments)

@@ -45,12 +45,10 @@ class Arguments:
     Attributes:
         quick: finish within 50 seconds, at the price of wider spreads.
         json_path: where to write the figures, if anywhere.
-        family: of which the networks are, for benchmarks that let one choose.
     """
 
     quick: bool
     json_path: Path | None
-    family: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,23 +107,24 @@ class Figure:
         return COMPARISONS[comparison](self.value, float(bound))
 
 
-def parse_arguments(description: str | None, families: Sequence[str] = ()) -> Arguments:
-    """Parses the command line that all benchmarks share.
+def argument_parser(description: str | None) -> argparse.ArgumentParser:
+    """Returns a parser of the options that all benchmarks share, for those that need another.
 
     Args:
         description: for `--help`.
-        families: those that a benchmark of one family can choose, the default first.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="finish within 50 seconds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    if families:
-        parser.add_argument("--family", choices=families, default=families[0])
-    given = parser.parse_args()
-    family = given.family if families else ""
-    return Arguments(quick=given.quick, json_path=given.json, family=family)
+    return parser
+
+
+def parse_arguments(description: str | None) -> Arguments:
+    """Parses the command line that all benchmarks share; the description is for `--help`."""
+    given = argument_parser(description).parse_args()
+    return Arguments(quick=given.quick, json_path=given.json)
 
 
 def interleaved(
