@@ -23,6 +23,9 @@ from torch.nn import functional
 WINDOW = 3
 """The widest kernel for which oneDNN has a depthwise weight gradient."""
 
+CHUNK_BYTES = 2 * 2**20
+"""Size of the padded images that are worked on at once."""
+
 
 def depthwise_conv2d(
     x_BCHW: Tensor, weight_C1KK: Tensor, bias: Tensor | None, stride: int
@@ -64,7 +67,9 @@ def weight_gradient(
     """Returns the gradient of a loss by the kernels, put together from windows of 3 columns.
 
     The windows begin at columns 0, 2, 4, ...; each is the weight gradient of a convolution over the
-    whole padded images whose output is the given gradient, shifted by the window's beginning.
+    whole padded images whose output is the given gradient, shifted by the window's beginning. Only
+    a few images are padded at a time: they stay in the processor's cache, and memory that is asked
+    for in large blocks is slow to come.
 
     Args:
         x_BCHW: what was convolved.
@@ -76,10 +81,19 @@ def weight_gradient(
         Shape (C, 1, *kernel).
     """
     height, width = kernel
-    channels = x_BCHW.shape[1]
+    _, channels, image_height, image_width = x_BCHW.shape
+    num_padded = channels * (image_height + height - 1) * (image_width + width - 1)
+    num_images = max(1, CHUNK_BYTES // (num_padded * x_BCHW.element_size()))
+    total = x_BCHW.new_zeros(channels, 1, height, width)
+    for images, grads in zip(x_BCHW.split(num_images), grad_BCHW.split(num_images), strict=True):
+        total += _of_a_chunk(images, grads, height, width, stride)
+    return total
+
+
+def _of_a_chunk(x_BCHW: Tensor, grad_BCHW: Tensor, height: int, width: int, stride: int) -> Tensor:
     x_BCHWp = functional.pad(x_BCHW, (width // 2, width // 2, height // 2, height // 2))
     num_columns = (x_BCHWp.shape[3] - WINDOW) // stride + 1
-    shape_only = x_BCHW.new_empty(channels, 1, height, WINDOW)
+    shape_only = x_BCHW.new_empty(x_BCHW.shape[1], 1, height, WINDOW)
     parts = []
     for begin in range(0, width - 2, WINDOW - 1):
         left = begin // stride

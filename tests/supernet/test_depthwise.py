@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from supernet import depthwise
 from supernet.depthwise import depthwise_conv2d, weight_gradient, within_reach
 
 SIDES = ((1, 1), (2, 2), (3, 3), (4, 5), (7, 2), (8, 8), (9, 12))
@@ -59,6 +60,17 @@ def test_gradients_put_together_from_windows_are_exact() -> None:
             (expected,) = torch.autograd.grad(y, weight, grad)
             found = weight_gradient(x.detach(), grad, (kernel, kernel), stride)
             torch.testing.assert_close(found, expected, atol=1e-12, rtol=1e-12)
+
+
+def test_many_images_are_worked_on_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, weight = tensors((8, 8), 5)
+    x = torch.cat([x, 2 * x, x[:1]]).detach()
+    grad = torch.randn(x.shape, generator=torch.Generator().manual_seed(1), dtype=x.dtype)
+    (expected,) = torch.autograd.grad(plain(x, weight, 1), weight, grad)
+    for num_images in (1, 2, 3):
+        monkeypatch.setattr(depthwise, "CHUNK_BYTES", num_images * 16 * 12 * 12 * 8)
+        found = weight_gradient(x, grad, (5, 5), 1)
+        torch.testing.assert_close(found, expected, atol=1e-12, rtol=1e-12)
 
 
 def test_what_is_not_wanted_is_not_computed() -> None:
