@@ -43,7 +43,7 @@ def depthwise_conv2d(
     """
     weight = within_reach(weight_C1KK, x_BCHW.shape[2], x_BCHW.shape[3])
     if bias is None and _has_slow_gradient(x_BCHW, weight, stride):
-        result: Tensor = _DepthwiseConv2d.apply(x_BCHW, weight, stride)
+        result: Tensor = _DepthwiseConv2d.apply(x_BCHW, weight, stride)  # type: ignore[no-untyped-call]
         return result
     return functional.conv2d(x_BCHW, weight, bias, stride, _padding(weight), 1, x_BCHW.shape[1])
 
@@ -85,7 +85,8 @@ def weight_gradient(
     num_padded = channels * (image_height + height - 1) * (image_width + width - 1)
     num_images = max(1, CHUNK_BYTES // (num_padded * x_BCHW.element_size()))
     total = x_BCHW.new_zeros(channels, 1, height, width)
-    for images, grads in zip(x_BCHW.split(num_images), grad_BCHW.split(num_images), strict=True):
+    chunks = (torch.split(tensor, num_images) for tensor in (x_BCHW, grad_BCHW))
+    for images, grads in zip(*chunks, strict=True):
         total += _of_a_chunk(images, grads, height, width, stride)
     return total
 
