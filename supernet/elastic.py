@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from supernet.depthwise import depthwise_conv2d
 from supernet.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM
 
 
@@ -105,8 +106,9 @@ class ElasticConv2d(nn.Module):
         """Returns (B, out_channels, ceil(H / stride), ceil(W / stride))."""
         in_channels = x_BCHW.shape[1]
         weight, bias = self.sliced(in_channels, out_channels, kernel, in_heads, out_heads)
-        groups = in_channels if self.depthwise else 1
-        return functional.conv2d(x_BCHW, weight, bias, stride, padding, 1, groups)
+        if self.depthwise:
+            return depthwise_conv2d(x_BCHW, weight, bias, stride)
+        return functional.conv2d(x_BCHW, weight, bias, stride, padding)
 
     def sliced(
         self,

@@ -15,28 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from search_space.family import NetworkSettings
 from supernet.datasets.sources import Located
+from supernet.errors import FieldError
 
 # How torch's format of before version 1.6 begins: a pickle of a number that means just this.
 LEGACY_TORCH_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
 
-class InvalidStartError(ValueError):
-    """A training cannot start from what was given; says which field, rule and value.
-
-    Attributes:
-        field: what is at fault ("path", "stages.0.widths").
-        rule: what would be accepted.
-        value: what was given.
-    """
-
-    def __init__(self, field: str, rule: str, value: object) -> None:
-        super().__init__(field, rule, value)  # so that it can be sent between processes
-        self.field = field
-        self.rule = rule
-        self.value = value
-
-    def __str__(self) -> str:
-        return f"{self.field} {self.rule}, got {self.value!r}"
+class InvalidStartError(FieldError):
+    """A training cannot start from what was given."""
 
 
 class ScratchStart(BaseModel):

@@ -258,9 +258,13 @@ class TrialLog(ray.tune.Callback):  # type: ignore[misc]  # likewise
             self._end(number, "stopped")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Notes that a trial's processes died too often."""
+        """Notes that a trial was tried again too often."""
         del iteration, trials, info
-        self._end(trial.config["number"], "failed", "its worker processes died too often")
+        self._end(
+            trial.config["number"],
+            "failed",
+            "its processes died, or raised what may pass, too often",
+        )
 
     def _end(
         self,

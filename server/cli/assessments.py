@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, cast
 
 import typer
 
-from server.cli import refinement_tables
+from server.cli import result_tables
 from server.cli.common import (
     JsonOption,
     UrlOption,
@@ -82,9 +82,9 @@ def show_assessment(
 def _show(
     client: Client, assessment: AssessmentDetail, plot: Path | None, *, as_json: bool
 ) -> None:
-    show(refinement_tables.assessment_table(assessment), assessment, as_json=as_json)
+    show(result_tables.assessment_table(assessment), assessment, as_json=as_json)
     if assessment.summary is not None and not as_json:
-        output_console().print(refinement_tables.summary_table(assessment.summary))
+        output_console().print(result_tables.summary_table(assessment.summary))
     if plot is not None:
         image_format = cast("Literal['png', 'svg']", plot.suffix[1:])
         write_file(plot, client.assessment_picture(assessment.id, image_format))

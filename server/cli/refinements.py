@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from server.cli import refinement_tables, tables
+from server.cli import result_tables, tables
 from server.cli.common import (
     JsonOption,
     LimitOption,
@@ -96,14 +96,14 @@ def list_refinements(
     """List refinements, newest first."""
     with open_client(url) as client:
         refinements = newest(client.refinements(), limit)
-    show(refinement_tables.refinements_table(refinements), refinements, as_json=as_json)
+    show(result_tables.refinements_table(refinements), refinements, as_json=as_json)
 
 
 def _show(refinement: RefinementView, *, as_json: bool) -> None:
-    show(refinement_tables.refinement_table(refinement), refinement, as_json=as_json)
+    show(result_tables.refinement_table(refinement), refinement, as_json=as_json)
     if as_json:
         return
-    for note in refinement_tables.refinement_notes(refinement):
+    for note in result_tables.refinement_notes(refinement):
         output_console().print(note, style="dim", markup=False)
     if refinement.test_report:
         typer.echo(f"{refinement.reported}: {tables.test_text(refinement.test_report)}")

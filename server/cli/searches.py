@@ -6,7 +6,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from server.cli import refinement_tables, tables
+from server.cli import result_tables, tables
 from server.cli.common import (
     FileArgument,
     JsonOption,
@@ -65,7 +65,7 @@ def show_front(
     if not as_json:
         notes = tables.front_notes(front)
         if assessment is not None:
-            notes.append(refinement_tables.trust_note(assessment))
+            notes.append(result_tables.trust_note(assessment))
         for note in notes:
             output_console().print(note, style="dim", markup=False)
 

@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from search_space.families import space_settings
@@ -155,21 +156,28 @@ class Refinement:
     def _blend(self, network: RefinedNetworkRow) -> None:
         """Makes one set of weights of the architecture's runs: their greedy soup."""
         context, digest = self._context, network.architecture_digest
-        context.event("blending", architecture=digest)
         runs = self._runs_of(digest)
-        target = context.work_folder / f"{digest}.safetensors"
-        paths = [context.artifacts.path(row.version) for row in runs]
-        soup = run(context, make_soup, SoupJob(paths, self._data_path, self._accuracy, target))
+        path, members, top1_percent = self._soup_of(digest, runs)
         context.store.record_refined_weights(
             context.job,
             self._id,
             digest,
-            context.artifacts.add_file(target, SUPERNET_MEDIA_TYPE),
-            {
-                "members": [runs[position].run for position in soup.members],
-                "top1_percent": soup.top1_percent,
-            },
+            context.artifacts.add_file(path, SUPERNET_MEDIA_TYPE),
+            {"members": [runs[member].run for member in members], "top1_percent": top1_percent},
         )
+
+    def _soup_of(
+        self, digest: str, runs: Sequence[FineTuningRow]
+    ) -> tuple[Path, Sequence[int], float]:
+        """Returns the file of a soup, the positions of the runs in it, and its accuracy."""
+        context = self._context
+        paths = [context.artifacts.path(row.version) for row in runs]
+        if len(runs) == 1:
+            return paths[0], (0,), runs[0].accuracy["top1_percent"]
+        context.event("blending", architecture=digest)
+        target = context.work_folder / f"{digest}.safetensors"
+        soup = run(context, make_soup, SoupJob(paths, self._data_path, self._accuracy, target))
+        return target, soup.members, soup.top1_percent
 
     def _runs_of(self, digest: str) -> list[FineTuningRow]:
         rows = self._context.store.fine_tunings(self._id)

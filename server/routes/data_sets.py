@@ -54,7 +54,10 @@ def create(body: DataSetBody, service: ServiceDep, response: Response) -> DataSe
     images; other requests are answered meanwhile.
     """
     settings = service.settings
-    with _turn(service.registrations), tempfile.TemporaryDirectory(dir=settings.home) as folder:
+    with (
+        take_turn(service.registrations, _PATIENCE_S),
+        tempfile.TemporaryDirectory(dir=settings.home) as folder,
+    ):
         data_set, report = _examine(body, service, Path(folder))
         path = Path(folder) / "data_set.safetensors"
         try:
@@ -105,13 +108,13 @@ def _examine(
 
 
 @contextmanager
-def _turn(turns: threading.Semaphore) -> Iterator[None]:
+def take_turn(turns: threading.Semaphore, patience_s: float) -> Iterator[None]:
     """Waits until one of a few data sets may be read: each takes much memory.
 
     Raises:
         BusyError: none was in time.
     """
-    if not turns.acquire(timeout=_PATIENCE_S):
+    if not turns.acquire(timeout=patience_s):
         raise BusyError("the server reads as many data sets as it can at once")
     try:
         yield

@@ -6,28 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from supernet.errors import FieldError
+
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 SPLITS = ("train", "validation", "test")
 
 
-class InvalidDataSetError(ValueError):
-    """A data set cannot be used as given; says which field, rule and value.
-
-    Attributes:
-        field: what is at fault ("path", "train_images").
-        rule: what would be accepted.
-        value: what was given.
-    """
-
-    def __init__(self, field: str, rule: str, value: object) -> None:
-        super().__init__(field, rule, value)  # so that it can be sent between processes
-        self.field = field
-        self.rule = rule
-        self.value = value
-
-    def __str__(self) -> str:
-        return f"{self.field} {self.rule}, got {self.value!r}"
+class InvalidDataSetError(FieldError):
+    """A data set cannot be used as given."""
 
 
 @dataclass(frozen=True)

@@ -67,17 +67,21 @@ def _read(shard: Path, source: HuggingFaceSource) -> "pyarrow.Table":
     except ImportError:
         rule = f"needs the extra: pip install 'espalier[{EXTRA}]'"
         raise InvalidDataSetError("kind", rule, source.kind) from None
+    wanted = list(dict.fromkeys((source.image_column, source.label_column)))
     try:
-        if shard.suffix == ".parquet":
-            file = parquet.ParquetFile(shard, memory_map=True)
+        mapped = pyarrow.memory_map(str(shard))
+        start = mapped.read(6)
+        mapped.seek(0)
+        if start.startswith(b"PAR1"):
+            file = parquet.ParquetFile(mapped)
             _check_columns(source, file.schema_arrow.names)
-            table = file.read([source.image_column, source.label_column])
+            table = file.read(wanted)
         else:
-            mapped = pyarrow.memory_map(str(shard))
-            is_file = mapped.read(6) == b"ARROW1"
-            mapped.seek(0)
-            table = (ipc.open_file if is_file else ipc.open_stream)(mapped).read_all()
-            _check_columns(source, table.column_names)
+            opened = (ipc.open_file if start == b"ARROW1" else ipc.open_stream)(mapped)
+            _check_columns(source, opened.schema.names)
+            table = opened.read_all().select(wanted)
+        # Arrow believes what a file says about itself: without this, a damaged one is a crash.
+        table.validate(full=True)
     except InvalidDataSetError:
         raise
     except (pyarrow.ArrowException, OSError, ValueError) as error:
@@ -88,7 +92,7 @@ def _read(shard: Path, source: HuggingFaceSource) -> "pyarrow.Table":
 
 def _check_columns(source: HuggingFaceSource, names: Sequence[str]) -> None:
     for field in ("image_column", "label_column"):
-        if (name := getattr(source, field)) not in names:
+        if names.count(name := getattr(source, field)) != 1:
             raise InvalidDataSetError(field, f"must be one of {list(names)}", name)
 
 

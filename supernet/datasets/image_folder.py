@@ -62,7 +62,8 @@ def list_image_folder(tree: Tree, field: str) -> Listing:
     }
     stray = []
     num_ignored = 0
-    for path, read in tree.files.items():
+    # Sorted, so that the order in which an archive was packed does not change the split.
+    for path, read in sorted(tree.files.items(), key=lambda item: item[0]):
         parts = path.parts[depth:]
         if path.suffix.lower() not in SUFFIXES:
             num_ignored += 1
@@ -70,7 +71,8 @@ def list_image_folder(tree: Tree, field: str) -> Listing:
             stray.append(Unreadable(str(path), NO_CLASS))
         else:
             split = split_named(parts[0]) or "train" if is_split else "train"
-            found[split, parts[is_split]].append(ImageFile(str(path), read))
+            class_name = parts[1] if is_split else parts[0]
+            found[split, class_name].append(ImageFile(str(path), read))
     class_names = _check_classes(found, field)
     splits = {name for name, _ in found}
     return Listing(
@@ -83,14 +85,15 @@ def list_image_folder(tree: Tree, field: str) -> Listing:
 
 def _depth_of_wrapper(tree: Tree) -> int:
     """Returns how many folders hold nothing but one folder: archives often have one."""
-    paths = [*tree.files, *(folder for folder in tree.folders if folder.parts)]
+    images = [path for path in tree.files if path.suffix.lower() in SUFFIXES]
+    paths = [*images, *(folder for folder in tree.folders if folder.parts)]
     depth = 0
     while True:
         names = {path.parts[depth] if len(path.parts) > depth else "" for path in paths}
         names.discard("")  # the wrappers themselves
         if len(names) != 1 or split_named(next(iter(names))) is not None:
             return depth
-        if any(len(path.parts) == depth + 1 for path in tree.files):
+        if any(len(path.parts) == depth + 1 for path in images):
             return depth
         depth += 1
 

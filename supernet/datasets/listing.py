@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +93,7 @@ def load_listing(
     bounds = [0, *np.searchsorted(decoded.positions, ends)]
     given = {
         name: Split(decoded.images[start:stop], labels[start:stop])
-        for name, start, stop in zip(names, bounds, bounds[1:], strict=False)
+        for name, (start, stop) in zip(names, pairwise(bounds), strict=True)
     }
     splits = with_all_splits(
         given, source.validation_fraction, source.test_fraction, source.split_seed

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from search_space.space import Architecture, SearchSpace
+from supernet.errors import FieldError
 
 Targets = Literal["labels", "largest", "teacher"]
 Action = Literal["sort_channels", "keep_teacher"]
@@ -97,23 +98,8 @@ class Horizon:
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-class InvalidTrainingError(ValueError):
-    """Settings of a training do not fit the space, the data or each other.
-
-    Attributes:
-        field: what is at fault, a path within the training's settings ("schedule.phases").
-        rule: what would be accepted.
-        value: what was given.
-    """
-
-    def __init__(self, field: str, rule: str, value: object) -> None:
-        super().__init__(field, rule, value)  # so that it can be sent between processes
-        self.field = field
-        self.rule = rule
-        self.value = value
-
-    def __str__(self) -> str:
-        return f"{self.field} {self.rule}, got {self.value!r}"
+class InvalidTrainingError(FieldError):
+    """Settings of a training do not fit the space, the data or each other."""
 
 
 class Schedule(ABC):

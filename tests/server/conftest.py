@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command_line import Result, Run
 from live import Live, serving
 from postgres_server import PostgresServer, find_programs
 from sqlalchemy import Engine
 
 from server import schema
+from server.cli import main
 from server.database import open_engine
 from server.main import open_database, open_store
 from server.settings import Settings
@@ -87,3 +89,18 @@ def sqlite_live(tmp_path: Path) -> Iterator[Live]:
     with serving(settings, store) as live:
         yield live
     store.close()
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command in this process."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*arguments: str) -> Result:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_info:
+            main(arguments)
+        captured = capsys.readouterr()
+        return Result(exit_info.value.code or 0, captured.out, captured.err)  # type: ignore[arg-type]  # it is a number
+
+    return run

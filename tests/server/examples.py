@@ -165,3 +165,14 @@ def observe(
         observed.append((proposal.number, row.id))
     store.record_observations(job, search.id, observed)
     return architectures
+
+
+def search_with_a_front(store: Store, max_latency_ms: float = 1.0) -> tuple[SearchRow, list[str]]:
+    """A search that has ended, and its architectures' digests: the first three are on its front."""
+    objectives = ("top1_percent", "latency_ms")
+    search = add_search(store, trained_supernet(store), 0, objectives, max_latency_ms)
+    job = claim(store)
+    figures = [(97.0, 0.5), (96.0, 0.25), (94.0, 0.2), (93.0, 0.6)]
+    architectures = observe(store, search, job, figures)
+    store.finish_search(job, search.id, {})
+    return search, [architecture.digest for architecture in architectures]

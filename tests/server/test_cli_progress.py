@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
+import pytest
 from rich.console import Console
 
-from server.cli.progress import JobProgress, Pace
+from server.cli.progress import JobProgress, Pace, TransferProgress
 from server.schemas.responses import EventView
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -87,3 +88,16 @@ def test_what_is_no_progress_is_told_in_words() -> None:
         "  train: cancelling",
         "  train: cancelled",
     ]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_transfer_shows_what_is_read_and_sent(terminal: bool) -> None:
+    output = StringIO()
+    console = Console(file=output, width=80, force_terminal=terminal, no_color=True)
+    with TransferProgress("a.zip", console) as progress:
+        progress("digest", 2**20, 2**20)
+        progress("send", 2**19, 2**20)
+        progress("send", 2**20, 2**20)
+    text = output.getvalue()
+    assert ("checksum of a.zip" in text) == ("sending a.zip" in text) == terminal
+    assert ("1.0/1.0 MiB" in text) == terminal

@@ -3,14 +3,7 @@
 from typing import Any
 
 import pytest
-from examples import (
-    add_search,
-    artifact,
-    claim,
-    observe,
-    running_search,
-    trained_supernet,
-)
+from examples import artifact, claim, running_search, search_with_a_front
 from live import Live
 
 from server.artifacts import ArtifactStore
@@ -126,26 +119,13 @@ def test_every_step_of_a_refinement_is_kept_and_fenced(store: Store) -> None:
 
 # --- over the API ------------------------------------------------------------------------------
 
-FIGURES = [(97.0, 0.5), (96.0, 0.25), (94.0, 0.2), (93.0, 0.6)]
-
-
-def search_with_a_front(live: Live, max_latency_ms: float = 1.0) -> tuple[SearchRow, list[str]]:
-    """A search that has ended, and the digests of its architectures; all but the last on front."""
-    store = live.store
-    objectives = ("top1_percent", "latency_ms")
-    search = add_search(store, trained_supernet(store), 0, objectives, max_latency_ms)
-    job = claim(store)
-    architectures = observe(store, search, job, FIGURES)
-    store.finish_search(job, search.id, {})
-    return search, [architecture.digest for architecture in architectures]
-
 
 def body_for(search: SearchRow, **changes: Any) -> dict[str, Any]:
     return {"name": "best", "search": search.id, "count": 2} | changes
 
 
 def test_the_best_of_a_front_are_taken_and_its_files_downloaded(live: Live) -> None:
-    search, digests = search_with_a_front(live)
+    search, digests = search_with_a_front(live.store)
     response = live.client.post("/v1/refinements", json=body_for(search, report_test=True))
     assert response.status_code == 202, response.text
     refinement = response.json()
@@ -184,7 +164,7 @@ def test_the_best_of_a_front_are_taken_and_its_files_downloaded(live: Live) -> N
 
 
 def test_a_search_without_a_front_has_nothing_to_refine(sqlite_live: Live) -> None:
-    search, _ = search_with_a_front(sqlite_live, max_latency_ms=0.1)
+    search, _ = search_with_a_front(sqlite_live.store, max_latency_ms=0.1)
     response = sqlite_live.client.post("/v1/refinements", json=body_for(search))
     assert response.status_code == 409
     assert "none of 4 measured architectures keeps all limits" in response.json()["detail"]

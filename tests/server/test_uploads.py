@@ -15,7 +15,9 @@ import pytest
 from image_files import folder_files, write_folder, write_zip
 from live import Live, serving
 
+from server.errors import BusyError
 from server.main import open_store
+from server.routes.data_sets import take_turn
 from server.settings import Settings
 from server.store import Store
 from server.uploads import UploadFiles
@@ -307,6 +309,18 @@ def test_a_full_disk_is_told_and_nothing_is_lost(sqlite_live: Live) -> None:
     assert "Retry-After" in response.headers
     assert offset_of(sqlite_live, address) == 1000
     assert append(sqlite_live, address, CONTENT[1000:], 1000).status_code == 200
+
+
+def test_registrations_beyond_what_memory_holds_are_told_to_come_later() -> None:
+    turns = threading.BoundedSemaphore(1)
+    with (
+        take_turn(turns, 1.0),
+        pytest.raises(BusyError, match="as many data sets as it can"),
+        take_turn(turns, 0.01),
+    ):
+        pass
+    with take_turn(turns, 0.01):
+        pass
 
 
 # --- the store ---------------------------------------------------------------------------------

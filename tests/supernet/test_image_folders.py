@@ -61,8 +61,9 @@ def test_an_archive_is_the_same_data_set_as_its_folder(
 ) -> None:
     files = folder_files({"train": 6, "test": 2})
     write_folder(tmp_path / "set", files)
-    packed = {prefix + name: content for name, content in files.items()}
+    packed = {prefix + name: content for name, content in reversed(files.items())}
     packed["__MACOSX/train/cat/._001.png"] = b"no image"
+    packed["README.txt"] = b"beside everything else"
     archive = tmp_path / f"set.{kind}"
     if kind == "zip":
         write_zip(archive, packed)
@@ -72,6 +73,7 @@ def test_an_archive_is_the_same_data_set_as_its_folder(
     for path in ("set", archive.name):
         data_set, report = examine(tmp_path, path)
         assert report.num_unreadable == 0
+        assert report.num_ignored == (path != "set")
         versions.append(write_data_set(data_set, tmp_path / "stored"))
     assert versions[0] == versions[1]
     assert read_data_set(tmp_path / "stored").class_names == ("cat", "dog", "emu")

@@ -300,6 +300,14 @@ def test_parquet_files_of_the_hub_are_read(tmp_path: Path, struct: bool) -> None
     assert_colours_match(data_set)
 
 
+def test_one_table_is_known_by_its_content(tmp_path: Path) -> None:
+    parquet.write_table(table(30), tmp_path / "first")  # as an upload, whose name says nothing
+    write_arrow(tmp_path / "second", table(30))
+    found = [hugging_face(tmp_path, name)[0] for name in ("first", "second")]
+    assert sizes(found[0]) == sizes(found[1]) == [18, 6, 6]
+    assert np.array_equal(found[0].train.images, found[1].train.images)
+
+
 def test_images_that_are_stored_as_paths_are_never_opened(tmp_path: Path) -> None:
     content = table(60).to_pylist()
     content[5]["image"] = {"bytes": None, "path": "/etc/passwd"}
