@@ -106,7 +106,7 @@ class UploadFiles:
 
     def sweep(self, store: Store) -> None:
         """Deletes files that no upload refers to: a server died while it deleted them."""
-        found = {path.name for path in self._folder.iterdir()}
+        found = {path.name for path in self._folder.glob("upl_*")}
         for upload_id in store.unknown_uploads(found):
             self.path(upload_id).unlink(missing_ok=True)
 

@@ -88,19 +88,22 @@ def _examine(
 
     Raises:
         InvalidRequestError: it is no data set, or names none.
+        BusyError: the server is shutting down.
     """
     upload = None if isinstance(body.source, DigitsSource) else body.source.upload
     places = places_of(service, upload, "/source/upload", scratch_folder)
     logged = 0
 
-    def log_progress(done: int, total: int) -> None:
+    def on_progress(done: int, total: int) -> None:
         nonlocal logged
+        if service.is_stopping():
+            raise BusyError("the server is shutting down")
         if done - logged >= _LOGGED_IMAGES:
             logged = done
             logger.info("reading data set", name=body.name, done=done, total=total)
 
     try:
-        return examine_source(body.source, places, log_progress)
+        return examine_source(body.source, places, on_progress)
     except InvalidDataSetError as error:
         raise InvalidRequestError.single(
             f"/source/{error.field}", error.rule, error.value

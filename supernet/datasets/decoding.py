@@ -121,7 +121,7 @@ def decode(files: Sequence[ImageFile], fit: Fit, on_progress: OnProgress) -> Dec
     Args:
         files: what to decode.
         fit: what shape the images get.
-        on_progress: called now and then from this thread.
+        on_progress: called now and then from this thread; what it raises ends the work soon.
     """
     images = np.empty((len(files), *fit.shape), dtype=np.uint8)
     reasons: dict[int, str] = {}
@@ -136,10 +136,13 @@ def decode(files: Sequence[ImageFile], fit: Fit, on_progress: OnProgress) -> Dec
         return stop - start
 
     done = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
         for count in pool.map(decode_block, range(0, len(files), BLOCK)):
             done += count
             on_progress(done, len(files))
+    finally:
+        pool.shutdown(cancel_futures=True)
     unreadable = tuple(Unreadable(files[i].name, reasons[i]) for i in sorted(reasons))
     positions = np.setdiff1d(np.arange(len(files)), list(reasons)).astype(np.int64)
     return Decoded(images[positions] if reasons else images, positions, unreadable)

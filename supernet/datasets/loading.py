@@ -34,7 +34,8 @@ def examine_source(
     Args:
         source: where it comes from.
         places: what may be read.
-        on_progress: told now and then how many of how many images are decoded.
+        on_progress: told now and then how many of how many images are decoded; what it raises ends
+            the work soon.
 
     Raises:
         InvalidDataSetError: something is not there, or its content breaks a rule.

@@ -76,15 +76,15 @@ def test_a_file_arrives_in_parts_and_is_complete_when_checked(live: Live) -> Non
     assert append(live, address, b"x", len(CONTENT)).status_code == 409
 
 
-def test_the_same_announcement_finds_the_same_upload(live: Live) -> None:
-    address = announce(live)
-    append(live, address, CONTENT[:1000], 0)
+def test_the_same_announcement_finds_the_same_upload(sqlite_live: Live) -> None:
+    address = announce(sqlite_live)
+    append(sqlite_live, address, CONTENT[:1000], 0)
     body = {"name": "data.bin", "size_bytes": len(CONTENT), "sha256": digest(CONTENT)}
-    again = live.client.post("/v1/uploads", json=body)
+    again = sqlite_live.client.post("/v1/uploads", json=body)
     assert again.status_code == 200
     assert again.headers["Location"] == address
     assert again.json()["offset"] == 1000
-    other = live.client.post("/v1/uploads", json=body | {"name": "other"})
+    other = sqlite_live.client.post("/v1/uploads", json=body | {"name": "other"})
     assert other.status_code == 201
 
 
@@ -221,20 +221,20 @@ def test_a_restarted_server_goes_on_where_the_file_ends(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_deleted_upload_is_gone_with_its_file(live: Live) -> None:
-    address = announce(live)
-    append(live, address, CONTENT[:1000], 0)
-    assert live.client.delete(address).status_code == 204
-    assert list(live.settings.uploads_folder.iterdir()) == []
+def test_a_deleted_upload_is_gone_with_its_file(sqlite_live: Live) -> None:
+    address = announce(sqlite_live)
+    append(sqlite_live, address, CONTENT[:1000], 0)
+    assert sqlite_live.client.delete(address).status_code == 204
+    assert list(sqlite_live.settings.uploads_folder.iterdir()) == []
     for response in (
-        live.client.get(address),
-        live.client.head(address),
-        live.client.delete(address),
-        append(live, address, b"x", 0),
-        live.client.post(f"{address}/complete"),
+        sqlite_live.client.get(address),
+        sqlite_live.client.head(address),
+        sqlite_live.client.delete(address),
+        append(sqlite_live, address, b"x", 0),
+        sqlite_live.client.post(f"{address}/complete"),
     ):
         assert response.status_code == 404
-    assert announce(live) != address
+    assert announce(sqlite_live) != address
 
 
 def uploaded(live: Live, path: Path) -> str:
@@ -309,6 +309,16 @@ def test_a_full_disk_is_told_and_nothing_is_lost(sqlite_live: Live) -> None:
     assert "Retry-After" in response.headers
     assert offset_of(sqlite_live, address) == 1000
     assert append(sqlite_live, address, CONTENT[1000:], 1000).status_code == 200
+
+
+def test_a_server_that_shuts_down_reads_no_further(sqlite_live: Live) -> None:
+    write_folder(sqlite_live.settings.data_folder / "set", folder_files({"": 30}))
+    sqlite_live.stopping.set()
+    source = {"kind": "image_folder", "path": "set", "image_size": 8}
+    response = sqlite_live.client.post("/v1/data-sets", json={"name": "x", "source": source})
+    assert response.status_code == 503
+    assert response.json()["detail"] == "the server is shutting down"
+    assert sqlite_live.store.list_data_sets(1).rows == []
 
 
 def test_registrations_beyond_what_memory_holds_are_told_to_come_later() -> None:

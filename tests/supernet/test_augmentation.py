@@ -21,13 +21,13 @@ from supernet.augmentation import (
     mixup,
     stretch,
 )
-from supernet.data import augment, augmentation_generator, mix
-from supernet.settings import (
+from supernet.augmentation_settings import (
     AugmentationSettings,
     ColourJitterSettings,
     ErasingSettings,
     RandomResizedCropSettings,
 )
+from supernet.data import augment, augmentation_generator, mix
 
 EVERYTHING = AugmentationSettings(
     crop_padding=2,

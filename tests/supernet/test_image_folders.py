@@ -20,6 +20,7 @@ from supernet.datasets import (
     read_data_set,
     write_data_set,
 )
+from supernet.datasets.decoding import BLOCK, Fit, ImageFile, decode
 
 
 def examine(root: Path, path: str = "set", **fields: Any) -> tuple[DataSet, DataSetReport]:
@@ -297,6 +298,23 @@ def test_an_upload_is_read_where_it_lies(tmp_path: Path) -> None:
     places = Places(tmp_path / "none", uploads={"upl_0": tmp_path / "upload"})
     source = ImageFolderSource(upload="upl_0", image_size=8)
     assert examine_source(source, places)[1].num_images == 15
+
+
+def test_what_progress_raises_ends_the_work_soon() -> None:
+    num_read = 0
+
+    def read() -> bytes:
+        nonlocal num_read
+        num_read += 1
+        return picture("cat")
+
+    def stop(done: int, _total: int) -> None:
+        raise InterruptedError(done)
+
+    files = [ImageFile(str(number), read) for number in range(100 * BLOCK)]
+    with pytest.raises(InterruptedError):
+        decode(files, Fit("rgb", (8, 8), crops=True), stop)
+    assert num_read < len(files) / 2
 
 
 def test_progress_is_told_up_to_the_end(tmp_path: Path) -> None:
