@@ -24,8 +24,8 @@ demo: $(STAMP)  ## train, search and export a network on the digits data, throug
 serve: $(STAMP)  ## run the service on 127.0.0.1:8000
 	@$(BIN)/espalier serve
 
-test: $(STAMP)  ## run all tests, in two processes: one of them has Ray
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+test: $(STAMP)  ## run all tests, in three processes: two of them with Ray
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup
 
 check: $(STAMP)  ## lint, types, imports
 	@$(BIN)/ruff check .

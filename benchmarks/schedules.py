@@ -5,15 +5,18 @@ multiply-accumulates equal to those of progressive shrinking; validation accurac
 and the largest network and mean Pareto accuracy of a fixed sample, along the way and at the end.
 The claim to check (Annavajjala et al. 2024, DepS): the same accuracy at 0.4 of the cost of
 progressive shrinking, and more than one point better at equal cost. With --quick: one seed, 1,000
-images, the fewest epochs: it shows that everything runs, not what is reached.
+images, the fewest epochs: it shows that everything runs, not what is reached. With --plot FILE the
+accuracies over the cost are drawn, a line per run.
 """
 
 import statistics
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from fashion import Accuracies, costs_by_epoch, epochs_of_equal_cost, load, run, settings_of
-from harness import Figure, parse_arguments, report
+from harness import Arguments, Figure, argument_parser, report
+from matplotlib.figure import Figure as Picture
 from rich.console import Console
 from rich.table import Table
 
@@ -106,9 +109,34 @@ def table_of(curves: dict[str, list[Curve]], epochs: dict[str, int]) -> Table:
     return table
 
 
+def draw(curves: dict[str, list[Curve]], path: Path) -> None:
+    """Draws mean Pareto accuracy over cost."""
+    picture = Picture(figsize=(7, 4.5), layout="constrained")
+    axes = picture.add_subplot()
+    budget = curves[REFERENCE][0].costs[-1]
+    for number, (name, runs) in enumerate(curves.items()):
+        for run_number, found in enumerate(runs):
+            axes.plot(
+                [cost / budget for cost in found.costs],
+                [look.pareto for look in found.accuracies],
+                color=f"C{number}",
+                marker="o",
+                markersize=3,
+                label=name if run_number == 0 else None,
+            )
+    axes.set_xlabel("cost, in those of progressive shrinking")
+    axes.set_ylabel("mean Pareto validation top-1 (%)")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    picture.savefig(path)
+
+
 def main() -> None:
     """Trains all and reports."""
-    arguments = parse_arguments(__doc__)
+    parser = argument_parser(__doc__)
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the runs there")
+    given = parser.parse_args()
+    arguments = Arguments(quick=given.quick, json_path=given.json)
     torch.set_num_threads(min(2, torch.get_num_threads()))
     data = load(1_000, 500) if arguments.quick else load()
     reference_epochs = 6 if arguments.quick else EPOCHS_OF_REFERENCE
@@ -127,6 +155,8 @@ def main() -> None:
             curves[name].append(curve(schedule, epochs[name], data, seed))
             Console().print(f"{name}, seed {seed}: {curves[name][-1].accuracies[-1]}")
     Console().print(table_of(curves, epochs))
+    if given.plot is not None:
+        draw(curves, given.plot)
     report("Schedules at equal cost, Fashion-MNIST, medians over seeds", figures(curves), arguments)
 
 

@@ -67,7 +67,7 @@ def _train(job: TrainingJob, progress: Any) -> None:
     context = ray.train.get_context()
     rank = context.get_world_rank()
     device = ray.train.torch.get_device()
-    supernet = job.new_supernet().to(device)
+    supernet = new_supernet(job).to(device)
     data = TensorData.from_file(job.data_path).to(device)
 
     def report(epoch: EpochReport) -> None:
@@ -91,6 +91,19 @@ def _train(job: TrainingJob, progress: Any) -> None:
     ray.get(progress.sampled.remote(rank, sampled.hexdigest()))
     if is_complete and rank == 0:
         ray.get(progress.finish.remote(_finish(job, supernet, data)))
+
+
+def new_supernet(job: TrainingJob) -> Supernet:
+    """Returns the supernet as it is before the first step, on the CPU.
+
+    Raises:
+        InvalidStartError: it cannot start from the file that was given.
+    """
+    generator = torch.Generator().manual_seed(job.seed)
+    supernet = Supernet(job.network, allowed=job.allowed, generator=generator)
+    if job.start is not None:
+        job.start.apply(supernet)
+    return supernet
 
 
 def _teacher(job: TrainingJob, data: TensorData) -> Teacher | None:

@@ -3,17 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from search_space.family import NetworkSettings
 from search_space.space import Option
-from supernet.base import Supernet
 from supernet.reports import EpochReport
 from supernet.settings import AccuracySettings, TrainingSettings
-from supernet.starting import StartingPoint
 from workers.settings import ResourceSettings
+
+if TYPE_CHECKING:  # not at run time: the actor that passes messages on needs no torch
+    from supernet.starting import StartingPoint
 
 
 @dataclass(frozen=True)
@@ -46,20 +45,8 @@ class TrainingJob:
     accuracy: AccuracySettings = field(default_factory=AccuracySettings)
     resources: ResourceSettings = field(default_factory=ResourceSettings)
     allowed: Mapping[str, Sequence[Option]] = field(default_factory=dict)
-    start: StartingPoint | None = None
+    start: "StartingPoint | None" = None
     teacher_path: Path | None = None
-
-    def new_supernet(self) -> Supernet:
-        """Returns the supernet as it is before the first step, on the CPU.
-
-        Raises:
-            InvalidStartError: it cannot start from the file that was given.
-        """
-        generator = torch.Generator().manual_seed(self.seed)
-        supernet = Supernet(self.network, allowed=self.allowed, generator=generator)
-        if self.start is not None:
-            self.start.apply(supernet)
-        return supernet
 
     @property
     def checkpoint_folder(self) -> Path:

@@ -28,7 +28,7 @@ from supernet.training import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
-EPOCHS = 25
+EPOCHS = 12
 TRAINING = {"epochs": EPOCHS, "checkpoint_every_epochs": 2}
 
 
@@ -43,10 +43,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service,
         supernet = service.post("/v1/supernets", {**body, "training": TRAINING})
         job = supernet["job"]
         service.wait_for_progress(job, 3)
-        kill(find_process(service.pid, "RayTrainWorker"))
-        service.wait_for_progress(job, 9)
         kill(find_process(service.pid, "server.runner"))
-        service.wait_for_progress(job, 14)
+        service.wait_for_progress(job, 7)
         service.kill()
         service.start()
         service.wait_for_job(job)
@@ -217,15 +215,6 @@ def test_a_cancelled_training_stops_soon_and_stays_cancelled(
     service.post(f"/v1/jobs/{job}/cancel", {})
     wait_until(lambda: service.job(job)["status"] == "cancelled", 30, lambda: str(service.job(job)))
     assert service.post(f"/v1/jobs/{job}/cancel", {})["status"] == "cancelled"
-
-
-def test_no_process_survives_a_stopped_service(tmp_path: Path) -> None:
-    service = Service(tmp_path / "home")
-    service.start()
-    wait_until(lambda: has_ray(service), 60, lambda: f"no Ray below the service\n{service.tail()}")
-    family = [pid for pid, _ in descendants(service.pid)]
-    assert service.stop() == 0
-    wait_until(lambda: not any(map(is_alive, family)), 20, lambda: f"alive: {family}")
 
 
 def test_no_process_survives_a_killed_service(tmp_path: Path) -> None:

@@ -174,7 +174,6 @@ def demo_process(output: Path) -> Iterator[subprocess.Popen[str]]:
     ("number", "code", "at"),
     [
         (signal.SIGINT, 130, "training: waits for a runner"),
-        (signal.SIGTERM, 143, "2/6"),
         (signal.SIGKILL, -9, "2/6"),
     ],
 )

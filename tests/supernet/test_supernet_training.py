@@ -2,13 +2,16 @@ import ast
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from supernet_examples import SETTINGS, few_digits, random_images, small_supernet
+from train_rank import RANKS_TRAINING
 
 from search_space.cnn import MobileNetV3Settings
 from supernet.base import Supernet
@@ -304,12 +307,12 @@ def test_gradients_are_views_of_one_tensor_and_clear_together() -> None:
     assert not buffer.flat.any()
 
 
-def run_ranks(folder: Path, world_size: int, mode: str) -> tuple[list[Supernet], list[Any]]:
+def run_ranks(folder: Path) -> tuple[list[Supernet], list[Any]]:
+    """Trains in two processes, as `train_rank.py` says."""
     script = Path(__file__).with_name("train_rank.py")
-    rendezvous = folder / f"rendezvous{world_size}"
-    results = [folder / f"result{world_size}-{rank}" for rank in range(world_size)]
+    results = [folder / f"result{rank}" for rank in range(2)]
     commands: Sequence[Sequence[str]] = [
-        [sys.executable, *map(str, (script, rank, world_size, rendezvous, result, mode))]
+        [sys.executable, *map(str, (script, rank, 2, folder / "rendezvous", result))]
         for rank, result in enumerate(results)
     ]
     processes = [
@@ -325,30 +328,77 @@ def run_ranks(folder: Path, world_size: int, mode: str) -> tuple[list[Supernet],
 
 
 @pytest.mark.slow
-def test_two_ranks_train_the_same_weights(tmp_path: Path) -> None:
-    (first, second), reports = run_ranks(tmp_path, 2, "free")
-    assert reports[0] == reports[1]
-    assert len(reports[0]) == 2
-    for (name, ours), (_, theirs) in zip(
-        first.named_parameters(), second.named_parameters(), strict=True
-    ):
+def test_two_processes_sum_to_the_gradient_of_one(tmp_path: Path) -> None:
+    """With frozen batch norms: others normalize each rank's share by itself."""
+    (first, second), reports = run_ranks(tmp_path)
+    alone, expected = Supernet(SETTINGS), list[EpochReport]()
+    train(alone, few_digits(24), RANKS_TRAINING, seed=0, report=expected.append)
+    for (name, ours), theirs in zip(first.named_parameters(), second.parameters(), strict=True):
         assert torch.equal(ours, theirs), name
-
-
-@pytest.mark.slow
-def test_two_ranks_sum_to_the_gradient_of_one(tmp_path: Path) -> None:
-    (together, _), reports = run_ranks(tmp_path, 2, "frozen")
-    (alone,), expected = run_ranks(tmp_path, 1, "frozen")
-    for (name, ours), (_, theirs) in zip(
-        together.named_parameters(), alone.named_parameters(), strict=True
-    ):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5, msg=name)
-    for found, wanted in zip(reports[0], expected[0], strict=True):
+        torch.testing.assert_close(ours, alone.get_parameter(name), rtol=1e-4, atol=1e-5, msg=name)
+    assert reports[0] == reports[1]
+    for found, wanted in zip(reports[0], map(astuple, expected), strict=True):
         for ours, theirs in zip(found, wanted, strict=True):
             assert ours == (theirs if isinstance(theirs, str) else pytest.approx(theirs, rel=1e-4))
 
 
-@pytest.mark.slow
-def test_the_stop_of_rank_0_stops_all_ranks(tmp_path: Path) -> None:
-    _, reports = run_ranks(tmp_path, 2, "stop")
-    assert [len(found) for found in reports] == [1, 1]
+@dataclass
+class ThreadGroup:
+    """Ranks as threads of this process; what `torch.distributed` is between processes."""
+
+    rank: int
+    barrier: threading.Barrier
+    slots: list[torch.Tensor]
+    world_size: int = 2
+
+    def sum(self, tensor: torch.Tensor) -> None:
+        self.slots[self.rank] = tensor.clone()
+        self.barrier.wait()
+        tensor.copy_(self.slots[0] + self.slots[1])
+        self.barrier.wait()
+
+
+def in_two_threads(**given: Any) -> tuple[list[Supernet], list[list[EpochReport]]]:
+    """Trains on two ranks; `should_stop` is only ever asked on rank 0."""
+    barrier, slots = threading.Barrier(2), [torch.empty(0)] * 2
+    supernets = [Supernet(SETTINGS) for _ in range(2)]
+    reports: list[list[EpochReport]] = [[], []]
+
+    def run(rank: int) -> None:
+        group = ThreadGroup(rank, barrier, slots)
+        train(
+            supernets[rank],
+            DATA,
+            TRAINING,
+            seed=0,
+            group=group,
+            report=reports[rank].append,
+            **given,
+        )
+
+    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    return supernets, reports
+
+
+def test_two_ranks_train_the_same_weights() -> None:
+    (first, second), reports = in_two_threads()
+    assert reports[0] == reports[1]
+    assert len(reports[0]) == 4
+    for (name, ours), theirs in zip(first.named_parameters(), second.parameters(), strict=True):
+        assert torch.equal(ours, theirs), name
+
+
+def test_the_stop_of_rank_0_stops_all_ranks() -> None:
+    polls: list[str] = []
+
+    def stop_in_third_step() -> bool:
+        polls.append(threading.current_thread().name)
+        return len(polls) == 3
+
+    _, reports = in_two_threads(should_stop=stop_in_third_step)
+    assert [len(found) for found in reports] == [1, 1]  # epochs of two steps
+    assert len(set(polls)) == 1

@@ -11,7 +11,7 @@ from supernet.checkpoints import save_supernet
 from supernet.settings import TrainingSettings
 from supernet.starting import FromSupernet, StartingPoint
 from supernet.starting_settings import InvalidStartError
-from workers.train_worker import would_repeat
+from workers.train_worker import new_supernet, would_repeat
 from workers.training_job import TrainingJob
 
 NETWORK = MobileNetV3Settings.from_preset("digits")
@@ -32,17 +32,17 @@ def equal(one: Supernet, other: Supernet) -> bool:
 
 
 def test_from_scratch_it_is_drawn_from_the_seed() -> None:
-    assert equal(job(None).new_supernet(), drawn(3))
+    assert equal(new_supernet(job(None)), drawn(3))
 
 
 def test_a_start_fills_it(tmp_path: Path) -> None:
     save_supernet(tmp_path / "earlier", drawn(5))
-    supernet = job(FromSupernet(tmp_path / "earlier")).new_supernet()
+    supernet = new_supernet(job(FromSupernet(tmp_path / "earlier")))
     assert equal(supernet, drawn(5))
     assert not equal(supernet, drawn(3))
 
 
 def test_a_start_that_does_not_fit_is_not_tried_again(tmp_path: Path) -> None:
     with pytest.raises(InvalidStartError) as caught:
-        job(FromSupernet(tmp_path / "missing")).new_supernet()
+        new_supernet(job(FromSupernet(tmp_path / "missing")))
     assert would_repeat(caught.value)
