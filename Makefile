@@ -24,6 +24,9 @@ demo: $(STAMP)  ## train, search and export a network on the digits data, throug
 serve: $(STAMP)  ## run the service on 127.0.0.1:8000
 	@$(BIN)/espalier serve
 
+# One thread for each process, and none that spins while it waits: they share the cores.
+test: export OMP_NUM_THREADS = 1
+test: export OMP_WAIT_POLICY = passive
 test: $(STAMP)  ## run all tests, in three processes: two of them with Ray
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup
 
