@@ -92,8 +92,8 @@ def test_a_killed_training_resumes_from_its_checkpoints(
         if event["type"] == "progress":
             first_epochs.setdefault(event["attempt"], event["data"]["done"])
     # Each attempt begins where a checkpoint was, not from the start.
-    assert first_epochs[2] > 7
-    assert first_epochs[3] > 12
+    assert first_epochs[2] > 2
+    assert first_epochs[3] > 6
 
 
 def test_a_search_loses_and_repeats_nothing_when_its_processes_are_killed(
