@@ -11,10 +11,6 @@ from workers.settings import ClusterSettings
 
 NAMESPACE = "espalier"
 
-WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
-"""Threads that wait for each other sleep. By default those of torch spin, and as soon as another
-program wants one of their cores a training with two threads takes five times as long or more."""
-
 # Ray Train's guard of placement groups asks the dashboard once a second whether its controller
 # lives, and warns each time that there is no dashboard.
 _NOISY_LOGGER = "ray.train.v2._internal.execution.controller.placement_group_cleaner"
@@ -57,10 +53,7 @@ def connect(settings: ClusterSettings) -> ClusterResources:
             "namespace": NAMESPACE,
             "log_to_driver": False,
             "logging_level": logging.WARNING,
-            "runtime_env": {
-                "worker_process_setup_hook": "workers.cluster.quiet_worker_logs",
-                "env_vars": WORKER_ENVIRONMENT,
-            },
+            "runtime_env": {"worker_process_setup_hook": "workers.cluster.quiet_worker_logs"},
         }
         try:
             if address:
