@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from searchers.trust import mean_pareto_accuracy, rank_correlation
-from server.assessment_tables import AssessedRow
-from server.tables import Json
+from server.tables import AssessedRow, Json
 
 
 def summarize(rows: Sequence[AssessedRow], *, num_sampled: int, seed: int) -> Json:

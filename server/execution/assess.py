@@ -17,10 +17,10 @@ from search_space.family import NetworkSettings
 from search_space.space import Architecture
 from search_space.stratified import Costed, evenly_spread, stratified_sample
 from server.assessment_summary import summarize
-from server.assessment_tables import AssessedRow
 from server.execution.context import JobContext, JobFailedError, JobStopped
 from server.execution.evaluation import BatchEvaluator, open_pool
 from server.store import Assessed
+from server.tables import AssessedRow
 from supernet.settings import AccuracySettings, TrainingSettings
 from workers.cluster import ClusterError
 from workers.protocol import TrainingCancelledError, TrainingFailedError

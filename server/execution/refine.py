@@ -22,7 +22,7 @@ from server.execution.context import JobContext, JobFailedError, JobStopped
 from server.execution.export import stored_files
 from server.execution.tasks import run
 from server.execution.train import EPOCHS, SUPERNET_MEDIA_TYPE
-from server.refinement_tables import FineTuningRow, RefinedNetworkRow
+from server.tables import FineTuningRow, RefinedNetworkRow
 from supernet.export import CARD_FILE, ONNX_FILE
 from supernet.reports import EpochReport
 from supernet.schedules.single import SingleSettings

@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 from alembic import context
 
-from server import assessment_tables, refinement_tables  # noqa: F401 -- they declare tables
 from server.tables import Table, UtcDateTime
 
 

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, cast
 from fastapi import APIRouter, Query, Response
 
 from search_space.space import digest_of
-from server.assessment_tables import AssessedRow, AssessmentRow
 from server.errors import Fault, InvalidRequestError
 from server.fronts import intervals_of
 from server.routes.common import (
@@ -29,7 +28,7 @@ from server.schemas.assessments import (
     StandaloneView,
 )
 from server.schemas.responses import AssessmentSummary, PageOf
-from server.tables import JobRow, Json
+from server.tables import AssessedRow, AssessmentRow, JobRow, Json
 from server.training_alone import completed, schedule_faults
 
 router = APIRouter(prefix="/v1", tags=["assessments"])

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Path, Response
 from fastapi.responses import FileResponse
 
 from server.errors import Fault, InvalidRequestError, NotFoundError
-from server.refinement_tables import FineTuningRow, RefinedNetworkRow, RefinementRow
 from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
 from server.routes.exports import FILE_RESPONSES, file_response
 from server.routes.searches import report
@@ -21,7 +20,7 @@ from server.schemas.refinements import (
 from server.schemas.requests import Digest
 from server.schemas.responses import FileView, PageOf
 from server.selection import best_of_front
-from server.tables import JobRow, Json
+from server.tables import FineTuningRow, JobRow, Json, RefinedNetworkRow, RefinementRow
 from server.training_alone import FINE_TUNING, completed, schedule_faults
 
 router = APIRouter(prefix="/v1/refinements", tags=["refinements"])

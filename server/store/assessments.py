@@ -7,12 +7,19 @@ from sqlalchemy import func, select
 
 from search_space.outcomes import Measured, Outcome
 from search_space.space import Architecture
-from server.assessment_tables import AssessedRow, AssessmentRow
 from server.errors import ConflictError
 from server.ids import new_id
 from server.store.base import Page, Transactions, clock, get, insert_new, newest_first
 from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
-from server.tables import DataSetRow, JobRow, Json, SpaceRow, SupernetRow
+from server.tables import (
+    AssessedRow,
+    AssessmentRow,
+    DataSetRow,
+    JobRow,
+    Json,
+    SpaceRow,
+    SupernetRow,
+)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from sqlalchemy import Engine, Select, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -12,6 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
+from server.callers import Caller
 from server.database import DatabaseNow
 from server.errors import DatabaseUnavailableError, NotFoundError
 from server.tables import ArtifactRow, Table
@@ -59,14 +60,23 @@ class Transactions:
     Args:
         engine: from `server.database.open_engine`.
         max_lost_leases: a job that was lost with its runner more often than this has failed.
+        caller: whom it acts for, `session.info["caller"]` in every transaction; None for the
+            service itself.
     """
 
-    def __init__(self, engine: Engine, *, max_lost_leases: int = 20) -> None:
+    def __init__(
+        self, engine: Engine, *, max_lost_leases: int = 20, caller: Caller | None = None
+    ) -> None:
         self._engine = engine
-        self._new_session = sessionmaker(engine, expire_on_commit=False)
+        info = {"caller": caller}
+        self._new_session = sessionmaker(engine, expire_on_commit=False, info=info)
         writer = engine.execution_options(writes=True)
-        self._new_write_session = sessionmaker(writer, expire_on_commit=False)
+        self._new_write_session = sessionmaker(writer, expire_on_commit=False, info=info)
         self._max_lost_leases = max_lost_leases
+
+    def acting_for(self, caller: Caller) -> Self:
+        """Returns a store over the same engine that acts for somebody."""
+        return type(self)(self._engine, max_lost_leases=self._max_lost_leases, caller=caller)
 
     @contextmanager
     def _read(self) -> Iterator[Session]:

@@ -9,7 +9,6 @@ from sqlalchemy import select
 from server.errors import ConflictError
 from server.ids import new_id
 from server.job_states import TERMINAL
-from server.refinement_tables import FineTuningRow, RefinedNetworkRow, RefinementRow
 from server.store.base import (
     Artifact,
     Page,
@@ -24,9 +23,12 @@ from server.store.exports import ExportFile
 from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
 from server.tables import (
     DataSetRow,
+    FineTuningRow,
     JobRow,
     Json,
     ReadingRow,
+    RefinedNetworkRow,
+    RefinementRow,
     SearchRow,
     SpaceRow,
     SupernetRow,

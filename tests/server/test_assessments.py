@@ -23,11 +23,11 @@ from search_space.outcomes import Failed
 from search_space.space import Architecture
 from server.assessment_plots import plot_assessment
 from server.assessment_summary import summarize
-from server.assessment_tables import AssessedRow
 from server.client import ApiError, Client
 from server.errors import ConflictError
 from server.schemas.assessments import AssessmentDetail
 from server.store import Assessed, Store
+from server.tables import AssessedRow
 
 
 def add_assessment(store: Store, supernet_id: str, **changes: Any) -> Any:

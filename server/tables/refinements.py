@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, ForeignKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from server.tables import Json, Table
+from server.tables.base import Json, Table
 
 
 class RefinementRow(Table):

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from server.tables import Json, Table, one_of
+from server.tables.base import Json, Table, one_of
 
 
 class AssessmentRow(Table):

@@ -1,0 +1,72 @@
+"""The client of exports and refinements: what searches are made for."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from server.client.connection import Document, quoted
+from server.client.errors import DamagedDownloadError
+from server.client.requests import Requests
+from server.schemas.refinements import RefinementView
+from server.schemas.responses import (
+    ExportView,
+    FileView,
+    PageOf,
+)
+
+
+class NetworkRequests(Requests):
+    """Networks in files, and those that are trained on; see `Client`."""
+
+    def create_export(self, body: Document) -> ExportView:
+        """Submits the export of a network; `wait` for its job."""
+        return self._post("/v1/exports", body, ExportView)
+
+    def export(self, export_id: str) -> ExportView:
+        """Returns an export."""
+        return self._get(f"/v1/exports/{quoted(export_id)}", ExportView)
+
+    def exports(self) -> Iterator[ExportView]:
+        """Yields exports, newest first."""
+        return self._pages("/v1/exports", PageOf[ExportView])
+
+    def download(self, file: FileView, path: Path) -> None:
+        """Writes a file of a network to a path, which only ever holds the whole, verified file.
+
+        Raises:
+            DamagedDownloadError: its digest is not the stated one; nothing is written.
+            OSError: it cannot be written there.
+        """
+        digest = hashlib.sha256()
+        # Beside its place, so that renaming is one step; its name tells leftovers of a crash.
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
+        ) as beside:
+            try:
+                for chunk in self._connection.stream(file.url):
+                    digest.update(chunk)
+                    beside.write(chunk)
+                if digest.hexdigest() != file.sha256:
+                    raise DamagedDownloadError(
+                        f"{file.name} must have the digest {file.sha256}, got {digest.hexdigest()}"
+                    )
+                beside.flush()
+                os.fsync(beside.fileno())
+                Path(beside.name).chmod(0o644)  # temporary files are their owner's alone
+                Path(beside.name).rename(path)
+            finally:
+                Path(beside.name).unlink(missing_ok=True)
+
+    def create_refinement(self, body: Document) -> RefinementView:
+        """Submits the refinement of a search's front; `wait` for its job."""
+        return self._post("/v1/refinements", body, RefinementView)
+
+    def refinement(self, refinement_id: str) -> RefinementView:
+        """Returns a refinement: each architecture before and after."""
+        return self._get(f"/v1/refinements/{quoted(refinement_id)}", RefinementView)
+
+    def refinements(self) -> Iterator[RefinementView]:
+        """Yields refinements, newest first."""
+        return self._pages("/v1/refinements", PageOf[RefinementView])

@@ -1,0 +1,46 @@
+"""The client of supernets and their assessments."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from server.client.connection import Document, quoted
+from server.client.requests import Requests
+from server.schemas.assessments import AssessmentDetail, AssessmentView
+from server.schemas.responses import (
+    PageOf,
+    SupernetView,
+)
+
+
+class SupernetRequests(Requests):
+    """Supernets, and whether they can be trusted; see `Client`."""
+
+    def create_supernet(self, body: Document) -> SupernetView:
+        """Submits the training of a supernet; `wait` for its job."""
+        return self._post("/v1/supernets", body, SupernetView)
+
+    def supernet(self, supernet_id: str) -> SupernetView:
+        """Returns a supernet."""
+        return self._get(f"/v1/supernets/{quoted(supernet_id)}", SupernetView)
+
+    def supernets(self) -> Iterator[SupernetView]:
+        """Yields supernets, newest first."""
+        return self._pages("/v1/supernets", PageOf[SupernetView])
+
+    def create_assessment(self, supernet_id: str, body: Document) -> AssessmentView:
+        """Submits the assessment of a supernet; `wait` for its job."""
+        return self._post(f"/v1/supernets/{quoted(supernet_id)}/assessments", body, AssessmentView)
+
+    def assessment(self, assessment_id: str) -> AssessmentDetail:
+        """Returns an assessment with all that it evaluated."""
+        return self._get(f"/v1/assessments/{quoted(assessment_id)}", AssessmentDetail)
+
+    def assessments(self, *, supernet_id: str | None = None) -> Iterator[AssessmentView]:
+        """Yields assessments, newest first."""
+        return self._pages("/v1/assessments", PageOf[AssessmentView], {"supernet": supernet_id})
+
+    def assessment_picture(self, assessment_id: str, image_format: Literal["png", "svg"]) -> bytes:
+        """Returns an assessment as a picture."""
+        return self._connection.send(
+            "GET", f"/v1/assessments/{quoted(assessment_id)}/plot.{image_format}"
+        ).content

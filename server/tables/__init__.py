@@ -1,0 +1,50 @@
+"""The tables. Everything that was ever measured is a row here.
+
+Rows that methods of the store return are detached: plain values, filled completely.
+"""
+
+from search_space.space import Architecture
+from server.tables.assessments import AssessedRow, AssessmentRow
+from server.tables.base import Json, Table, UtcDateTime
+from server.tables.exports import ExportRow, ReadingRow
+from server.tables.jobs import JobEventRow, JobRow
+from server.tables.refinements import FineTuningRow, RefinedNetworkRow, RefinementRow
+from server.tables.resources import ArtifactRow, DataSetRow, SpaceRow, SupernetRow, UploadRow
+from server.tables.searches import (
+    EvaluationRow,
+    MeasurementRow,
+    ObservationRow,
+    ProposalRow,
+    SearchRow,
+)
+
+__all__ = [
+    "ArtifactRow",
+    "AssessedRow",
+    "AssessmentRow",
+    "DataSetRow",
+    "EvaluationRow",
+    "ExportRow",
+    "FineTuningRow",
+    "JobEventRow",
+    "JobRow",
+    "Json",
+    "MeasurementRow",
+    "ObservationRow",
+    "ProposalRow",
+    "ReadingRow",
+    "RefinedNetworkRow",
+    "RefinementRow",
+    "SearchRow",
+    "SpaceRow",
+    "SupernetRow",
+    "Table",
+    "UploadRow",
+    "UtcDateTime",
+    "architecture_of",
+]
+
+
+def architecture_of(row: ProposalRow | EvaluationRow | ExportRow) -> Architecture:
+    """Returns the row's architecture as a value."""
+    return Architecture(row.architecture)

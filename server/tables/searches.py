@@ -1,0 +1,132 @@
+"""The tables of searches: what was proposed, what came of it, what was told."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from search_space.outcomes import Failed, Infeasible, Measured, Outcome
+from server.tables.base import Json, Table, one_of
+
+
+class SearchRow(Table):
+    """A search: its policy, its problem and its evaluator, each by value."""
+
+    __tablename__ = "searches"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    supernet_id: Mapped[str] = mapped_column(ForeignKey("supernets.id"))
+    space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id"))
+    searcher: Mapped[Json]
+    objectives: Mapped[list[Any]]
+    limits: Mapped[list[Any]]
+    evaluations: Mapped[int]
+    evaluator: Mapped[Json]
+    evaluator_digest: Mapped[str]
+    resources: Mapped[Json]
+    seed: Mapped[int]
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)
+    result: Mapped[Json | None]
+    created_at: Mapped[datetime]
+
+
+class ProposalRow(Table):
+    """What a searcher asked for; `step` is the position of that ask in the search's log."""
+
+    __tablename__ = "proposals"
+
+    search_id: Mapped[str] = mapped_column(ForeignKey("searches.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    step: Mapped[int]
+    architecture_digest: Mapped[str]
+    architecture: Mapped[Json]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (UniqueConstraint("search_id", "architecture_digest"),)
+
+
+class EvaluationRow(Table):
+    """What came of evaluating one architecture, reusable by every search with equal settings.
+
+    A failure is no property of the architecture: it is kept, but only the search that met it goes
+    by it, so the constraint that makes results unique leaves failures out.
+    """
+
+    __tablename__ = "evaluations"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id"))
+    architecture_digest: Mapped[str]
+    evaluator_digest: Mapped[str]
+    architecture: Mapped[Json]
+    status: Mapped[str]
+    metrics: Mapped[Json]
+    provenance: Mapped[Json]
+    reason: Mapped[str | None]
+    search_id: Mapped[str] = mapped_column(ForeignKey("searches.id"))
+    created_at: Mapped[datetime]
+
+    __table_args__ = (
+        one_of("status", ["measured", "infeasible", "failed"]),
+        Index(
+            "uq_evaluations_result",
+            "space_id",
+            "architecture_digest",
+            "evaluator_digest",
+            unique=True,
+            sqlite_where=text("status <> 'failed'"),
+            postgresql_where=text("status <> 'failed'"),
+        ),
+        Index(
+            "uq_evaluations_failure",
+            "search_id",
+            "architecture_digest",
+            unique=True,
+            sqlite_where=text("status = 'failed'"),
+            postgresql_where=text("status = 'failed'"),
+        ),
+        Index(None, "architecture_digest", "id"),
+        Index(None, "evaluator_digest", "id"),
+        Index(None, "space_id", "id"),
+    )
+
+    @property
+    def outcome(self) -> Outcome:
+        """The row as the value that searchers are told."""
+        if self.status == "measured":
+            return Measured(self.metrics, self.provenance)
+        reason = self.reason or ""
+        return Infeasible(reason) if self.status == "infeasible" else Failed(reason)
+
+
+class ObservationRow(Table):
+    """What a searcher was told; `step` is the position of that tell in the search's log."""
+
+    __tablename__ = "observations"
+
+    search_id: Mapped[str] = mapped_column(ForeignKey("searches.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    evaluation_id: Mapped[str] = mapped_column(ForeignKey("evaluations.id"))
+    step: Mapped[int]
+    told_order: Mapped[int]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (UniqueConstraint("search_id", "told_order"),)
+
+
+class MeasurementRow(Table):
+    """Metrics of a finalist that was measured again, together with the others of its occasion."""
+
+    __tablename__ = "measurements"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    search_id: Mapped[str] = mapped_column(ForeignKey("searches.id"))
+    occasion: Mapped[int]
+    architecture_digest: Mapped[str]
+    metrics: Mapped[Json]
+    provenance: Mapped[Json]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (UniqueConstraint("search_id", "occasion", "architecture_digest"),)
