@@ -9,12 +9,14 @@ from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
 from server.store.searches import Asked, SearchStore, Told
 from server.store.uploads import UploadStore
+from server.store.webhooks import ClaimedDelivery, WebhookStore
 
 __all__ = [
     "Artifact",
     "Asked",
     "Assessed",
     "Chosen",
+    "ClaimedDelivery",
     "ClaimedJob",
     "ExportFile",
     "Finalist",
@@ -35,6 +37,7 @@ class Store(
     ExportStore,
     RefinementStore,
     AssessmentStore,
+    WebhookStore,
 ):
     """The database. Rows that it returns are detached values.
 

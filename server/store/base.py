@@ -24,6 +24,8 @@ _NAMES = {
     "artifacts": "artifact",
     "data_sets": "data set",
     "uploads": "upload",
+    "webhooks": "webhook",
+    "deliveries": "delivery",
     "spaces": "space",
     "jobs": "job",
     "supernets": "supernet",

@@ -24,6 +24,7 @@ from server.ids import new_id
 from server.job_states import CLAIMABLE, OWNED, TERMINAL, TRANSITIONS, JobStatus
 from server.schemas.job_options import RetryPolicy
 from server.store.base import Page, Transactions, clock, get, newest_first
+from server.store.webhooks import announce
 from server.tables import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, Json
 from workers.settings import ResourceSettings
 
@@ -442,3 +443,5 @@ def _change_status(
         raise StaleAttemptError(f"job {job.id} is no longer {expected} in attempt {attempt}")
     session.refresh(job)
     add_event(session, job.id, job.attempt, to.value, data or {}, now)
+    if to in TERMINAL:
+        announce(session, f"job.{to.value}", {"job": job.id, "kind": job.kind}, now)

@@ -17,12 +17,14 @@ from server.tables.searches import (
     ProposalRow,
     SearchRow,
 )
+from server.tables.webhooks import DeliveryRow, WebhookRow
 
 __all__ = [
     "ArtifactRow",
     "AssessedRow",
     "AssessmentRow",
     "DataSetRow",
+    "DeliveryRow",
     "EvaluationRow",
     "ExportRow",
     "FineTuningRow",
@@ -44,6 +46,7 @@ __all__ = [
     "Table",
     "UploadRow",
     "UtcDateTime",
+    "WebhookRow",
     "architecture_of",
 ]
 
