@@ -13,10 +13,12 @@ from typing import Any
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
+from server.callers import DEFAULT_PROJECT
 from server.errors import ConflictError, LeaseLostError, StaleAttemptError
 from server.ids import new_id
 from server.job_states import CLAIMABLE, OWNED, TERMINAL, TRANSITIONS, JobStatus
 from server.store.base import Page, Transactions, clock, get, newest_first
+from server.store.isolation import bind_project
 from server.tables import JobEventRow, JobRow, Json
 
 
@@ -29,6 +31,7 @@ class ClaimedJob:
     spec: Json
     attempt: int
     owner: str
+    project_id: str = DEFAULT_PROJECT
 
 
 class JobStore(Transactions):
@@ -134,7 +137,7 @@ class JobStore(Transactions):
                     "started_at": job.started_at or now,
                 }
                 _change_status(session, job, JobStatus.RUNNING, now, {"owner": owner}, **lease)
-                return ClaimedJob(job.id, job.kind, job.spec, job.attempt, owner)
+                return ClaimedJob(job.id, job.kind, job.spec, job.attempt, owner, job.project_id)
 
     def release_orphans(self, owner: str) -> list[str]:
         """Ends all leases but `owner`'s, which must be known to be those of dead runners.
@@ -277,6 +280,8 @@ def succeed_job(session: Session, job: ClaimedJob, now: datetime, result: Json) 
 def fence(session: Session, job: ClaimedJob) -> JobRow:
     """Locks the job's row and returns it if this attempt still owns it.
 
+    The rest of the transaction is within the job's project.
+
     Raises:
         StaleAttemptError: it does not.
     """
@@ -286,6 +291,7 @@ def fence(session: Session, job: ClaimedJob) -> JobRow:
             f"job {job.id} is {row.status} in attempt {row.attempt} of {row.lease_owner}; "
             f"attempt {job.attempt} of {job.owner} is over"
         )
+    bind_project(session, row.project_id)
     return row
 
 

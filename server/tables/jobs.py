@@ -6,10 +6,10 @@ from sqlalchemy import BigInteger, ForeignKey, Index, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.job_states import JobStatus
-from server.tables.base import Json, Table, one_of
+from server.tables.base import Json, ProjectOwned, Table, one_of
 
 
-class JobRow(Table):
+class JobRow(ProjectOwned, Table):
     """A unit of work: everything that a runner must know is in `spec`."""
 
     __tablename__ = "jobs"
@@ -35,6 +35,7 @@ class JobRow(Table):
         # The order in which waiting jobs are claimed.
         Index(None, "status", "priority", "id"),
         Index(None, "kind", "id"),
+        Index(None, "project_id", "id"),
     )
 
     @property
@@ -43,7 +44,7 @@ class JobRow(Table):
         return JobStatus(self.status)
 
 
-class JobEventRow(Table):
+class JobEventRow(ProjectOwned, Table):
     """Something that happened to a job.
 
     Events of one job are committed in the order of their ids (each is written under a lock on the
