@@ -2,7 +2,7 @@
 
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
-from server.store.evaluations import EvaluationStore, Finalist, Point
+from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
 from server.store.jobs import ClaimedJob, JobStore
 from server.store.refinements import Chosen, RefinementStore
@@ -18,6 +18,7 @@ __all__ = [
     "ClaimedJob",
     "ExportFile",
     "Finalist",
+    "Observed",
     "Page",
     "Point",
     "Store",

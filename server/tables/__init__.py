@@ -7,7 +7,7 @@ from search_space.space import Architecture
 from server.tables.assessments import AssessedRow, AssessmentRow
 from server.tables.base import Json, ProjectOwned, Table, UtcDateTime
 from server.tables.exports import ExportRow, ReadingRow
-from server.tables.jobs import JobEventRow, JobRow
+from server.tables.jobs import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, RunnerRow
 from server.tables.projects import ProjectRow
 from server.tables.refinements import FineTuningRow, RefinedNetworkRow, RefinementRow
 from server.tables.resources import ArtifactRow, DataSetRow, SpaceRow, SupernetRow, UploadRow
@@ -27,7 +27,9 @@ __all__ = [
     "EvaluationRow",
     "ExportRow",
     "FineTuningRow",
+    "JobDependencyRow",
     "JobEventRow",
+    "JobNeedRow",
     "JobRow",
     "Json",
     "MeasurementRow",
@@ -38,6 +40,7 @@ __all__ = [
     "ReadingRow",
     "RefinedNetworkRow",
     "RefinementRow",
+    "RunnerRow",
     "SearchRow",
     "SpaceRow",
     "SupernetRow",

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
+from server.migrations.sqlite_tables import remake
+
 revision: str = "0006"
-down_revision: str | None = "0004"
+down_revision: str | None = "0005"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -17,7 +19,9 @@ OWNED = (
     "evaluations",
     "exports",
     "fine_tunings",
+    "job_dependencies",
     "job_events",
+    "job_needs",
     "jobs",
     "measurements",
     "observations",
@@ -89,35 +93,12 @@ def _create_result_index(*columns: str) -> None:
 
 
 def _replace_unique(table: str, old: Sequence[str], new: Sequence[str]) -> None:
-    """Replaces a UNIQUE constraint.
-
-    SQLite cannot, so the table is made anew; as other tables refer to it, they are checked at the
-    end of the transaction only, when all its rows are there again.
-    """
     connection = op.get_bind()
     old_name, new_name = (op.f(f"uq_{table}_{'_'.join(columns)}") for columns in (old, new))
     if connection.dialect.name != "sqlite":
         op.drop_constraint(old_name, table, type_="unique")
         op.create_unique_constraint(new_name, table, list(new))
         return
-    statements = connection.execute(
-        sa.text(
-            "SELECT sql FROM sqlite_master WHERE tbl_name = :table AND sql IS NOT NULL "
-            "ORDER BY type = 'index'"
-        ),
-        {"table": table},
-    )
-    definition, *indexes = statements.scalars().all()
     old_rule = f"CONSTRAINT {old_name} UNIQUE ({', '.join(old)})"
-    assert definition.count(old_rule) == 1, definition
     new_rule = f"CONSTRAINT {new_name} UNIQUE ({', '.join(new)})"
-    for statement in (
-        "PRAGMA defer_foreign_keys = ON",
-        f"CREATE TEMPORARY TABLE kept AS SELECT * FROM {table}",  # noqa: S608 -- our own words
-        f"DROP TABLE {table}",
-        definition.replace(old_rule, new_rule),
-        *indexes,
-        f"INSERT INTO {table} SELECT * FROM kept",  # noqa: S608 -- likewise
-        "DROP TABLE kept",
-    ):
-        connection.exec_driver_sql(statement)
+    remake(connection, table, lambda definition: definition.replace(old_rule, new_rule))
