@@ -147,7 +147,8 @@ class Runner:
         log = logger.bind(job_id=job.id, kind=job.kind, attempt=job.attempt)
         log.info("job started")
         stop = StopFlag()
-        context = JobContext(job, self._store, self._artifacts, self._settings, stop)
+        store = self._store.within(job.project_id)
+        context = JobContext(job, store, self._artifacts, self._settings, stop)
         thread = threading.Thread(target=self._execute, args=(context,), name=job.id, daemon=True)
         thread.start()
         asked_at: float | None = None

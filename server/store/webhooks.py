@@ -198,9 +198,10 @@ class WebhookStore(Transactions):
             )
 
 
-def announce(session: Session, kind: str, data: Json, now: datetime) -> None:
-    """Adds a delivery of an event to every active webhook that wants to know of it."""
-    hooks = session.scalars(select(WebhookRow).where(WebhookRow.active)).all()
+def announce(session: Session, project_id: str, kind: str, data: Json, now: datetime) -> None:
+    """Adds a delivery of an event to every active webhook of a project that wants to know."""
+    statement = select(WebhookRow).where(WebhookRow.active, WebhookRow.project_id == project_id)
+    hooks = session.scalars(statement).all()
     session.add_all(_delivery(hook.id, kind, data, now) for hook in hooks if kind in hook.events)
 
 

@@ -5,9 +5,10 @@ Rows that methods of the store return are detached: plain values, filled complet
 
 from search_space.space import Architecture
 from server.tables.assessments import AssessedRow, AssessmentRow
-from server.tables.base import Json, Table, UtcDateTime
+from server.tables.base import Json, ProjectOwned, Table, UtcDateTime
 from server.tables.exports import ExportRow, ReadingRow
 from server.tables.jobs import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, RunnerRow
+from server.tables.projects import ProjectRow
 from server.tables.refinements import FineTuningRow, RefinedNetworkRow, RefinementRow
 from server.tables.resources import ArtifactRow, DataSetRow, SpaceRow, SupernetRow, UploadRow
 from server.tables.searches import (
@@ -35,6 +36,8 @@ __all__ = [
     "Json",
     "MeasurementRow",
     "ObservationRow",
+    "ProjectOwned",
+    "ProjectRow",
     "ProposalRow",
     "ReadingRow",
     "RefinedNetworkRow",

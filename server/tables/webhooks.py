@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
-from server.tables.base import Json, Table, one_of
+from server.tables.base import Json, ProjectOwned, Table, one_of
 
 
-class WebhookRow(Table):
+class WebhookRow(ProjectOwned, Table):
     """An address that is told of events. Its secret signs what is sent and is shown once."""
 
     __tablename__ = "webhooks"
@@ -23,7 +23,7 @@ class WebhookRow(Table):
     created_at: Mapped[datetime]
 
 
-class DeliveryRow(Table):
+class DeliveryRow(ProjectOwned, Table):
     """One event for one webhook, written in the transaction that made the event happen.
 
     Attributes:

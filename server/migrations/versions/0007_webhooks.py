@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0011"
-down_revision: str | None = "0005"
+revision: str = "0007"
+down_revision: str | None = "0006"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("secret", sa.String(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", moment, nullable=False),
+        sa.Column("project_id", sa.String(), server_default="default", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
     )
     op.create_table(
@@ -43,6 +44,7 @@ def upgrade() -> None:
         sa.Column("error", sa.String(), nullable=True),
         sa.Column("created_at", moment, nullable=False),
         sa.Column("delivered_at", moment, nullable=True),
+        sa.Column("project_id", sa.String(), server_default="default", nullable=False),
         sa.CheckConstraint(
             "status IN ('waiting', 'delivered', 'failed')", name=op.f("ck_deliveries_status")
         ),
