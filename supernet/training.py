@@ -238,7 +238,8 @@ class _Training:
         companions = moments(optimizer_state(self._optimizer, self._supernet))
         if self._average is not None:
             companions.append(self._average.tensors)
-        self._supernet.sort_channels(*companions)
+        trained = self._schedule.trained_widths(self.step)
+        self._supernet.sort_channels(*companions, trained=trained)
 
     def _keep_teacher(self) -> FrozenLargest:
         channels_last = self._settings.channels_last

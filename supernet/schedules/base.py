@@ -140,6 +140,13 @@ class Schedule(ABC):
         """
         return ()
 
+    def trained_widths(self, number: int) -> tuple[Architecture, ...]:  # noqa: ARG002 (most none)
+        """Returns networks of all widths, but for the largest, that were trained before a step.
+
+        Where channels are sorted before that step, these networks keep theirs.
+        """
+        return ()
+
     def phase(self, number: int) -> str:  # noqa: ARG002 (most schedules have only one)
         """Returns the name of the phase that a step belongs to; "" where there is only one."""
         return ""

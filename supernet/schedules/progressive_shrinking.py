@@ -1,13 +1,13 @@
 """Progressive shrinking (Cai et al. 2020, arXiv 1908.09791, section 3.3; its released code)."""
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, product
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from search_space.space import SearchSpace
+from search_space.space import Architecture, SearchSpace
 from supernet.schedules.base import (
     Action,
     Horizon,
@@ -200,6 +200,29 @@ class ProgressiveShrinking(Schedule):
         if self._phases[current].sort_channels:
             actions.append("sort_channels")
         return tuple(actions)
+
+    def trained_widths(self, number: int) -> tuple[Architecture, ...]:
+        """Returns networks of each combination of widths that the phase before admitted.
+
+        They are as deep as the largest, so that every layer shows its widths.
+        """
+        current = self._number(number)
+        if current == 0:
+            return ()
+        names = [dimension(choice.name) for choice in self.space.choices]
+        lowest = self.space.num_options - self._admitted[current - 1]
+        steps: dict[str, int] = {}  # by dimension: how far down from the largest option
+        for name, options, low in zip(names, self.space.num_options - 1, lowest, strict=True):
+            if name not in KERNELS | DEPTHS | {RESOLUTION}:
+                steps[name] = max(steps.get(name, 0), int(options - low))
+        found = []
+        for down in product(*(range(most + 1) for most in steps.values())):
+            below = dict(zip(steps, down, strict=True))
+            genes = self.space.num_options - 1 - np.array([below.get(name, 0) for name in names])
+            found.append(
+                self.space.decode(self.space.canonical(np.maximum(genes, lowest)[None])[0])
+            )
+        return tuple(found[1:])
 
     def phase(self, number: int) -> str:
         """Returns the name of the step's phase."""

@@ -216,6 +216,20 @@ def test_each_phase_admits_more_and_the_resolution_is_free_throughout() -> None:
     assert seen_options(schedule, space, 480, 605)["expand_ratio"] == {3, 4, 6}
 
 
+def test_channels_are_sorted_anew_within_the_widths_that_were_trained() -> None:
+    """The released code's `expand_ratio_stage`."""
+    space = MobileNetV3Settings.from_preset("imagenet").build()
+    schedule = ProgressiveShrinkingSettings().build(space, Horizon(605, 1, 1.0))
+    assert schedule.trained_widths(0) == schedule.trained_widths(455) == ()
+    (kept,) = schedule.trained_widths(480)
+    largest = space.largest()
+    assert dict(kept) == {**largest, **{name: 4 for name in largest if "expand_ratio" in name}}
+    both = {"kernel_size": 3, "depth": 2, "expand_ratio": 2, "width": 2}
+    admitted = phases({}, both, {}).build(SPACE, HORIZON).trained_widths(99)
+    assert len(set(admitted)) == 3  # expand ratios and widths, each large or small
+    assert all(architecture["stage1.depth"] == 2 for architecture in admitted)
+
+
 def test_networks_of_one_step_share_their_resolution() -> None:
     schedule = ProgressiveShrinkingSettings().build(SPACE, HORIZON)
     found = [

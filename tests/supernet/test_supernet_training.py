@@ -119,6 +119,40 @@ def test_a_resumed_training_is_bitwise_equal_to_an_uninterrupted_one(
     assert_bitwise_equal(resumed, trained(training))
 
 
+def test_sorting_between_phases_leaves_what_earlier_phases_trained() -> None:
+    stage = SETTINGS.stages[1].model_dump() | {"depths": [1], "expand_ratios": [0.5, 1, 2]}
+    fixed = {"resolutions": [8], "stages": [stage | {"kernel_sizes": [3]}]}
+    network = MobileNetV3Settings.model_validate(SETTINGS.model_dump(mode="json") | fixed)
+    width = {"name": "width", "share": 1, "sort_channels": True, "num_subnets": 2}
+    phases = (
+        {"name": "largest", "share": 1},
+        width | {"admitted": {"expand_ratio": 2}},
+        width | {"admitted": {"expand_ratio": 3}, "learning_rate_factor": 1e-12},
+    )
+    schedule = ProgressiveShrinkingSettings.model_validate({"phases": phases})
+    training = TRAINING.model_copy(update={"schedule": schedule, "epochs": 3, "weight_decay": 0.0})
+    supernet = Supernet(network)
+    largest, middle, smallest = (
+        supernet.space.validate(dict.fromkeys(supernet.space.largest(), ratio))
+        for ratio in (2, 1, 0.5)
+    )
+    images = DATA.normalize(DATA.train.images[:16])
+    project = "stage1.block1.project.conv.weight"
+    before: list[torch.Tensor] = []
+
+    def note(report: EpochReport) -> None:
+        if report.epoch == 2:
+            with torch.no_grad():  # two steps change no order of norms
+                supernet.get_parameter(project).normal_(generator=torch.Generator().manual_seed(0))
+                before.extend(supernet(images, a) for a in (largest, middle, smallest))
+
+    train(supernet, DATA, training, seed=0, report=note)
+    after = [supernet(images, a) for a in (largest, middle, smallest)]
+    moved = [float((a - b).detach().abs().max()) for a, b in zip(after, before, strict=True)]
+    assert max(moved[:2]) < 1e-5, moved
+    assert moved[2] > 1e-4, moved
+
+
 def test_a_stop_in_the_middle_of_an_epoch_loses_nothing(tmp_path: Path) -> None:
     checkpoints = CheckpointFolder(tmp_path)
     polls: list[int] = []
