@@ -58,7 +58,7 @@ class ProgressiveShrinkingSettings(BaseModel):
         phases: the first one trains the largest network alone and so admits nothing; a frozen copy
             of it is the teacher of all others. None takes the published phases, as far as the
             space has their dimensions (`published_phases`).
-        distillation: weight of the soft loss against the teacher, beside the labels'.
+        distillation: weight of the soft loss against the teacher, beside the labels'; 0 for none.
         temperature: of that loss.
     """
 
@@ -171,10 +171,9 @@ class ProgressiveShrinking(Schedule):
             )
             for number, (phase, num_epochs) in enumerate(zip(self._phases, epochs, strict=True))
         ]
-        self._losses = (
-            Loss("labels"),
-            Loss("teacher", settings.distillation, settings.temperature),
-        )
+        self._losses: tuple[Loss, ...] = (Loss("labels"),)
+        if settings.distillation > 0:
+            self._losses += (Loss("teacher", settings.distillation, settings.temperature),)
 
     def step(self, number: int, rng: np.random.Generator) -> Step:
         """Returns the networks of one step, all of one resolution."""
@@ -196,7 +195,8 @@ class ProgressiveShrinking(Schedule):
         if number not in self._starts or number == 0:
             return ()
         current = self._starts.index(number)
-        actions: list[Action] = ["keep_teacher"] if current == 1 else []
+        is_distilled = len(self._losses) > 1
+        actions: list[Action] = ["keep_teacher"] if current == 1 and is_distilled else []
         if self._phases[current].sort_channels:
             actions.append("sort_channels")
         return tuple(actions)

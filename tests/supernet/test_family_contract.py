@@ -28,9 +28,9 @@ from search_space.space import Architecture
 from supernet.base import Supernet
 from supernet.checkpoints import load_supernet, save_supernet
 from supernet.evaluate import evaluate_architecture
-from supernet.schedules.sampling import DEPTHS, RESOLUTION, dimension
 from supernet.export import onnx_model
 from supernet.network import fold
+from supernet.schedules.sampling import DEPTHS, RESOLUTION, dimension
 from supernet.settings import AccuracySettings, TrainingSettings
 from supernet.training import train
 
