@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from search_space.space import digest_of
 from supernet.averages import WeightAverage
 from supernet.base import Supernet
 from supernet.checkpoints import CheckpointFolder, TrainingState
@@ -156,7 +155,7 @@ class _Training:
         """Returns what a checkpoint must agree in to be resumed from."""
         return {
             "space": self._supernet.space.digest,
-            "settings": digest_of(self._settings.model_dump(mode="json")),
+            "settings": self._settings.model_dump(mode="json"),
             "seed": self._seed,
             "data": self._data.version,
         }

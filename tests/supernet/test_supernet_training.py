@@ -225,8 +225,13 @@ def test_checkpoints_of_another_training_are_refused(tmp_path: Path) -> None:
     trained(checkpoints=checkpoints)
     with pytest.raises(CheckpointMismatchError, match="seed must be 1, got 0"):
         trained(checkpoints=checkpoints, seed=1)
-    with pytest.raises(CheckpointMismatchError, match="settings must be"):
+    with pytest.raises(CheckpointMismatchError, match=r"settings.epochs must be 5, got 4"):
         trained(TRAINING.model_copy(update={"epochs": 5}), checkpoints=checkpoints)
+    with pytest.raises(
+        CheckpointMismatchError,
+        match=r"settings\.schedule.kind must be 'delayed_shrinking', got 'sandwich'",
+    ):
+        trained(TRAINING.model_copy(update={"schedule": SCHEDULES[1]}), checkpoints=checkpoints)
     wider = Supernet(SETTINGS.model_copy(update={"head_width": 32}))
     with pytest.raises(CheckpointMismatchError, match="space must be") as caught:
         train(wider, DATA, TRAINING, seed=0, checkpoints=checkpoints)
