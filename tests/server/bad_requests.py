@@ -56,6 +56,13 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "must be 'digits', 'cifar', 'imagenet', 'tiny', 'mobilenetv2' or 'proxyless'",
         "mnist",
     ),
+    "a resolution that the strides leave nothing of": (
+        "/v1/spaces",
+        {"kind": "resnet", "preset": "imagenet", "resolutions": [16, 64]},
+        "",
+        "resolutions must be at least 32, the product of all strides, got 16",
+        ...,
+    ),
     "condition on nothing": (
         "/v1/spaces",
         custom(choices=[{"name": "a", "options": [1], "when": {"parent": "b", "options": [1]}}]),
