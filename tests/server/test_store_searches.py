@@ -213,7 +213,8 @@ def test_finalists_are_kept_by_occasion(store: Store) -> None:
     (row,) = store.last_measurements(search.id).values()
     assert (row.occasion, row.metrics) == (2, {"latency_ms": 2.0})
     store.finish_search(job, search.id, {"front": []})
-    assert store.get_search(search.id).result == {"front": []}
+    counts = {"measured": 0, "infeasible": 0, "failed": 0}
+    assert store.get_search(search.id).result == {"front": [], "counts": counts}
     assert store.get_job(search.job_id).status == "succeeded"
 
 
