@@ -84,6 +84,13 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "is not a choice of space 'mobilenetv3'",
         2,
     ),
+    "warm start outside the space": (
+        "/v1/searches",
+        search_body(searcher={"kind": "random", "warm_start": [{"wings": 2}]}),
+        "/searcher/warm_start/0/wings",
+        "is not a choice of space 'mobilenetv3'",
+        2,
+    ),
     "too many samples": (
         "/v1/spaces/SPACE/sample",
         {"count": 1001},
