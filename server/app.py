@@ -9,11 +9,13 @@ from server import problems
 from server.middleware import RawBodies, RequestGuard, RequestLog
 from server.routes import (
     assessments,
+    campaigns,
     data_sets,
     evaluations,
     exports,
     health,
     jobs,
+    occurrence_reports,
     refinements,
     searches,
     spaces,
@@ -64,6 +66,8 @@ def build_app(service: Service) -> FastAPI:
         evaluations,
         refinements,
         exports,
+        campaigns,
+        occurrence_reports,
         jobs,
     ):
         app.include_router(routes.router)

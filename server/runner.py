@@ -19,6 +19,7 @@ from contextlib import ExitStack
 import structlog
 
 from server.artifacts import ArtifactStore
+from server.campaigns.duty import INTERVAL_S, advance_campaigns
 from server.database import open_engine
 from server.duties import Duty, on_duty
 from server.errors import (
@@ -63,7 +64,7 @@ EXECUTORS: Mapping[str, Executor] = {
     "assess": run_assess,
 }
 
-DUTIES: Sequence[Duty] = ()
+DUTIES: Sequence[Duty] = (Duty("campaigns", INTERVAL_S, advance_campaigns),)
 """What every runner does besides its jobs."""
 
 HEARTBEAT_S = 1.0

@@ -8,7 +8,7 @@ from search_space.families import space_settings
 from search_space.space import InvalidArchitectureError, digest_of
 from searchers.protocol import Limit, Objective, Problem, WarmStart
 from server.errors import Fault, InvalidRequestError
-from server.fronts import ReportedFront, infeasible_views, point_views, report_front
+from server.fronts import ReportedFront, front_of, infeasible_views, point_views
 from server.routes import evaluations
 from server.routes.assessments import newest_summaries
 from server.routes.common import (
@@ -196,10 +196,7 @@ def report(service: Service, search_id: str) -> tuple[SearchRow, Problem, Report
         NotFoundError: there is no such search.
     """
     row = service.store.get_search(search_id)
-    problem = problem_of(service, row)
-    points = service.store.search_points(search_id)
-    measurements = service.store.last_measurements(search_id)
-    return row, problem, report_front(problem, points, measurements)
+    return row, *front_of(service.store, row)
 
 
 @router.get(

@@ -2,9 +2,11 @@
 
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
+from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage
 from server.store.evaluations import EvaluationStore, Finalist, Point
 from server.store.exports import ExportFile, ExportStore
 from server.store.jobs import ClaimedJob, JobStore
+from server.store.occurrences import Candidate
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
 from server.store.searches import Asked, SearchStore, Told
@@ -14,18 +16,22 @@ __all__ = [
     "Artifact",
     "Asked",
     "Assessed",
+    "Candidate",
     "Chosen",
     "ClaimedJob",
     "ExportFile",
     "Finalist",
+    "OccurrenceSearch",
     "Page",
     "Point",
     "Store",
     "Told",
+    "Usage",
 ]
 
 
 class Store(
+    CampaignStore,
     JobStore,
     ResourceStore,
     UploadStore,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Self, TypeVar
@@ -34,6 +35,8 @@ _NAMES = {
     "refined_networks": "network of the refinement",
     "assessments": "assessment",
     "assessed_architectures": "sample of the assessment",
+    "campaigns": "campaign",
+    "occurrences": "occurrence",
 }
 
 
@@ -73,6 +76,16 @@ class Transactions:
         writer = engine.execution_options(writes=True)
         self._new_write_session = sessionmaker(writer, expire_on_commit=False, info=info)
         self._max_lost_leases = max_lost_leases
+        self._open: Session | None = None
+
+    def _joining(self, session: Session) -> Self:
+        """Returns a store whose methods take part in an open transaction, each in a savepoint.
+
+        What a method of several steps is made of: it commits once, or not at all.
+        """
+        other = copy(self)
+        other._open = session
+        return other
 
     def acting_for(self, caller: Caller) -> Self:
         """Returns a store over the same engine that acts for somebody."""
@@ -85,6 +98,9 @@ class Transactions:
         Raises:
             DatabaseUnavailableError: the database cannot be reached or is too busy.
         """
+        if self._open is not None:
+            yield self._open
+            return
         with _unavailable(), self._new_session() as session:
             yield session
 
@@ -95,6 +111,10 @@ class Transactions:
         Raises:
             DatabaseUnavailableError: the database cannot be reached or is too busy.
         """
+        if self._open is not None:
+            with self._open.begin_nested():
+                yield self._open
+            return
         with _unavailable(), self._new_write_session.begin() as session:
             yield session
 
@@ -106,6 +126,11 @@ class Transactions:
         """
         with self._read() as session:
             clock(session)
+
+    def now(self) -> datetime:
+        """Returns the time by the database's clock."""
+        with self._read() as session:
+            return clock(session)
 
     def close(self) -> None:
         """Closes all connections."""

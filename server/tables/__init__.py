@@ -6,6 +6,12 @@ Rows that methods of the store return are detached: plain values, filled complet
 from search_space.space import Architecture
 from server.tables.assessments import AssessedRow, AssessmentRow
 from server.tables.base import Json, Table, UtcDateTime
+from server.tables.campaigns import (
+    CampaignRow,
+    OccurrenceRow,
+    OccurrenceSearchRow,
+    PromotionRow,
+)
 from server.tables.exports import ExportRow, ReadingRow
 from server.tables.jobs import JobEventRow, JobRow
 from server.tables.refinements import FineTuningRow, RefinedNetworkRow, RefinementRow
@@ -22,6 +28,7 @@ __all__ = [
     "ArtifactRow",
     "AssessedRow",
     "AssessmentRow",
+    "CampaignRow",
     "DataSetRow",
     "EvaluationRow",
     "ExportRow",
@@ -31,6 +38,9 @@ __all__ = [
     "Json",
     "MeasurementRow",
     "ObservationRow",
+    "OccurrenceRow",
+    "OccurrenceSearchRow",
+    "PromotionRow",
     "ProposalRow",
     "ReadingRow",
     "RefinedNetworkRow",

@@ -32,6 +32,15 @@ def refinement_body(**changes: Any) -> dict[str, Any]:
     return {"name": "x", "search": "SEARCH"} | changes
 
 
+def campaign_body(**changes: Any) -> dict[str, Any]:
+    schedule = {"kind": "cron", "expression": "0 3 * * *"}
+    return {"name": "x", "schedule": schedule, "template": template()} | changes
+
+
+def template(**changes: Any) -> dict[str, Any]:
+    return {"search": search_body()} | changes
+
+
 ASSESSMENTS = "/v1/supernets/SUPERNET/assessments"
 
 
@@ -88,6 +97,109 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/v1/searches",
         search_body(searcher={"kind": "random", "warm_start": [{"wings": 2}]}),
         "/searcher/warm_start/0/wings",
+        "is not a choice of space 'mobilenetv3'",
+        2,
+    ),
+    "impossible day of a campaign": (
+        "/v1/campaigns",
+        campaign_body(schedule={"kind": "cron", "expression": "0 0 30 2 *"}),
+        "/schedule",
+        "expression must have a possible day-of-month, got '0 0 30 2 *'",
+        ...,
+    ),
+    "impossible date of a campaign": (
+        "/v1/campaigns",
+        campaign_body(schedule={"kind": "once", "at": "2026-02-30T00:00:00Z"}),
+        "/schedule/at",
+        "must be a valid datetime, day value is outside expected range",
+        "2026-02-30T00:00:00Z",
+    ),
+    "campaign in the past": (
+        "/v1/campaigns",
+        campaign_body(schedule={"kind": "once", "at": "2001-02-03T00:00:00Z"}),
+        "/schedule/at",
+        ...,
+        "2001-02-03T00:00:00+00:00",
+    ),
+    "unknown time zone": (
+        "/v1/campaigns",
+        campaign_body(
+            schedule={"kind": "cron", "expression": "0 3 * * *", "time_zone": "Mars/Olympus"}
+        ),
+        "/schedule/time_zone",
+        'must be an IANA time zone such as "Europe/Berlin" or "UTC"',
+        "Mars/Olympus",
+    ),
+    "matrix of a million searches": (
+        "/v1/campaigns",
+        campaign_body(
+            template=template(
+                matrix={
+                    "devices": [{"threads": 1 + number} for number in range(100)],
+                    "searchers": [{"kind": "random", "batch_size": 1 + n} for n in range(100)],
+                    "seeds": list(range(100)),
+                }
+            )
+        ),
+        "/template/matrix",
+        "must have at most 200 searches, got 1000000 (100 devices x 100 searchers x 100 seeds)",
+        ...,
+    ),
+    "name of a campaign that an address cannot hold": (
+        "/v1/campaigns",
+        campaign_body(name="Über/all"),
+        "/name",
+        ...,
+        "Über/all",
+    ),
+    "name of a campaign that is an id": (
+        "/v1/campaigns",
+        campaign_body(name="cam_01k9qv7m3c8r2n5t6w0x4y1zab"),
+        "/name",
+        "must not look like the id of something",
+        ...,
+    ),
+    "campaign that makes up for all but skips": (
+        "/v1/campaigns",
+        campaign_body(catch_up={"kind": "run_all", "max_age_seconds": 3600}),
+        "",
+        (
+            "overlap must be 'queue' where catch_up is run_all, so that what is made up for "
+            "runs one after the other, got 'skip'"
+        ),
+        ...,
+    ),
+    "latency without a device in a template": (
+        "/v1/campaigns",
+        campaign_body(
+            template=template(matrix={"limits": [[{"metric": "latency_ms", "upper": 1}]]})
+        ),
+        "/template/search/limits/0/metric",
+        ...,
+        "latency_ms",
+    ),
+    "promotion by a metric that nobody knows": (
+        "/v1/campaigns",
+        campaign_body(promotion={"rule": {"kind": "objective", "metric": "beauty"}}),
+        "/promotion/rule/metric",
+        f"must be one of {', '.join(METRIC_GOALS)}",
+        "beauty",
+    ),
+    "retraining that distils from nobody": (
+        "/v1/campaigns",
+        campaign_body(template=template(retraining={"training": {"schedule": DISTILLED}})),
+        "/template/retraining/training/schedule",
+        "must not distil from a teacher: a campaign has none",
+        "single",
+    ),
+    "warm start of a campaign outside the space": (
+        "/v1/campaigns",
+        campaign_body(
+            template=template(
+                matrix={"searchers": [{"kind": "random", "warm_start": [{"wings": 2}]}]}
+            )
+        ),
+        "/template/matrix/searchers/0/warm_start/0/wings",
         "is not a choice of space 'mobilenetv3'",
         2,
     ),
