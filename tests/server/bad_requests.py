@@ -111,7 +111,7 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/v1/campaigns",
         campaign_body(schedule={"kind": "once", "at": "2026-02-30T00:00:00Z"}),
         "/schedule/at",
-        "must be a valid datetime, day value is outside expected range",
+        "must be a valid datetime or date, day value is outside expected range",
         "2026-02-30T00:00:00Z",
     ),
     "campaign in the past": (
