@@ -10,6 +10,7 @@ from server.middleware import RawBodies, RequestGuard, RequestLog
 from server.routes import (
     assessments,
     campaigns,
+    comparisons,
     data_sets,
     evaluations,
     exports,
@@ -21,6 +22,7 @@ from server.routes import (
     spaces,
     supernets,
     uploads,
+    webhooks,
 )
 from server.routes.common import Service
 
@@ -63,12 +65,14 @@ def build_app(service: Service) -> FastAPI:
         supernets,
         assessments,
         searches,
+        comparisons,
         evaluations,
         refinements,
         exports,
         campaigns,
         occurrence_reports,
         jobs,
+        webhooks,
     ):
         app.include_router(routes.router)
     problems.install(app)

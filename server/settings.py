@@ -44,6 +44,8 @@ class Settings(BaseSettings):
         max_archive_bytes: all files in an archive of images, unpacked.
         max_chunk_bytes: the largest part that an upload takes at once.
         max_upload_bytes: the largest file that may be uploaded.
+        webhook_private_hosts: names and addresses of webhooks that may lie on this machine or in a
+            private network, as a JSON list; all others must be public.
         shutdown_seconds: how long requests in flight and the runner get to end on their own.
         log_level: the least severe messages that are logged.
     """
@@ -67,6 +69,7 @@ class Settings(BaseSettings):
     max_archive_bytes: int = Field(default=64 * GIB, ge=1024)
     max_chunk_bytes: int = Field(default=64 * 2**20, ge=1024)
     max_upload_bytes: int = Field(default=64 * GIB, ge=1024)
+    webhook_private_hosts: frozenset[str] = frozenset()
     shutdown_seconds: float = Field(default=10.0, gt=0, le=3600, allow_inf_nan=False)
     log_level: LogLevel = "info"
 

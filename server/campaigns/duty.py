@@ -34,9 +34,14 @@ def advance_campaigns(store: Store, at: datetime | None = None) -> None:
         DatabaseUnavailableError: the database does not answer.
     """
     for campaign in store.due_campaigns(at):
-        _alone(partial(_fire, store, campaign.id, at), campaign=campaign.id)
+        _alone(
+            partial(_fire, store.within(campaign.project_id), campaign.id, at), campaign=campaign.id
+        )
     for occurrence in store.running_occurrences():
-        _alone(partial(_go_on, store, occurrence, at), occurrence=occurrence.id)
+        _alone(
+            partial(_go_on, store.within(occurrence.project_id), occurrence, at),
+            occurrence=occurrence.id,
+        )
 
 
 def _alone(step: Callable[[], None], **what: str) -> None:

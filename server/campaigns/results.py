@@ -7,19 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from search_space.outcomes import METRIC_GOALS
 from searchers.pareto import hypervolume
 from searchers.protocol import Problem
 from server.campaigns.settings import BestByHypervolume, BestByObjective, Promotion
 from server.fronts import Candidate as Point
 from server.fronts import ReportedFront, front_of
+from server.hypervolumes import common_reference
 from server.store import Candidate, OccurrenceSearch, Store
 from server.tables import CampaignRow, Json, OccurrenceRow, PromotionRow
-
-MARGIN = 0.1
-"""How far beyond the worst value a reference lies, as a part of the range of values."""
 
 
 @dataclass(frozen=True)
@@ -65,27 +61,12 @@ def fronts_of(
 
 
 def _worst(problem: Problem, fronts: Sequence[ReportedFront]) -> Json | None:
-    """Returns the worst values of all that keeps its limits, moved away from the best by a tenth.
-
-    Returns:
-        In natural units, by metric; None where nothing keeps its limits.
-    """
-    metrics = [
-        candidate.metrics
+    """Returns a reference that is worse than all that was measured within the limits."""
+    kept = [
+        [one.metrics for one in front.candidates if problem.violation(one.metrics) == 0]
         for front in fronts
-        for candidate in front.candidates
-        if problem.violation(candidate.metrics) == 0
     ]
-    if not metrics:
-        return None
-    losses = problem.loss_matrix(metrics)
-    best, worst = losses.min(axis=0), losses.max(axis=0)
-    span = np.where(worst > best, worst - best, np.where(worst == 0, 1.0, np.abs(worst)))
-    corner = worst + MARGIN * span
-    return {
-        objective.metric: float(-loss if objective.goal == "maximize" else loss)
-        for objective, loss in zip(problem.objectives, corner, strict=True)
-    }
+    return common_reference(problem, [problem.loss_matrix(metrics) for metrics in kept])
 
 
 def _volume(problem: Problem, front: ReportedFront, reference: Json | None) -> float:

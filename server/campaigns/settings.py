@@ -101,7 +101,8 @@ class Template(_Part):
     """What an occurrence submits.
 
     Attributes:
-        search: the body of a search; the campaign names and numbers what it submits.
+        search: the body of a search; the campaign names and numbers what it submits. Its job's
+            options are those of all jobs of the campaign.
         matrix: what is varied.
         warm_start: whether each search begins with the front of the one that stood in its place
             the last time.

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from search_space.families import space_settings
 from search_space.family import NetworkSettings
+from search_space.space import InvalidArchitectureError
 from server.campaigns.settings import CampaignSettings, Template
 from server.errors import (
     InvalidRequestError,
@@ -119,6 +120,10 @@ def _check(service: Service, template: Template) -> None:
         NotFoundError: there is no such supernet.
         InvalidRequestError: it could not.
     """
+    if template.search.job.deadline_at is not None:
+        rule = "must not be given in a template: deadline_seconds counts anew each time"
+        deadline = template.search.job.deadline_at.isoformat()
+        raise InvalidRequestError.single("/template/search/job/deadline_at", rule, deadline)
     faults = dict.fromkeys(
         fault
         for point in template.points(0)
@@ -147,10 +152,14 @@ def _check_retraining(template: Template, settings: NetworkSettings, num_images:
     """
     assert template.retraining is not None
     training, pointer = template.retraining.training, "/template/retraining/training"
+    num_workers = template.retraining.resources.num_workers
     try:
-        schedule = training.build_schedule(settings, settings.build(), num_images)
+        schedule = training.build_schedule(settings, settings.build(), num_images, num_workers)
     except InvalidTrainingError as error:
         place = f"{pointer}/{error.field.replace('.', '/')}"
+        raise InvalidRequestError.single(place, error.rule, error.value) from None
+    except InvalidArchitectureError as error:
+        place = f"{pointer}/schedule/architecture/{error.choice}"
         raise InvalidRequestError.single(place, error.rule, error.value) from None
     if schedule.needs_teacher:
         rule = "must not distil from a teacher: a campaign has none"

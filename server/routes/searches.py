@@ -63,7 +63,7 @@ def view(
 
 def _shown(service: Service, row: SearchRow, job: JobRow) -> SearchView:
     assessment = newest_summaries(service, [row.supernet_id])[row.supernet_id]
-    return view(row, job, service.store.search_counts(row.id), assessment)
+    return view(row, job, service.store.search_counts([row])[row.id], assessment)
 
 
 def problem_of(service: Service, row: SearchRow) -> Problem:
@@ -92,6 +92,7 @@ def create(body: SearchBody, service: ServiceDep, response: Response) -> SearchV
         evaluator=body.evaluator.model_dump(mode="json"),
         resources=body.resources.model_dump(mode="json"),
         seed=body.seed,
+        options=body.job,
     )
     response.headers["Location"] = f"/v1/searches/{row.id}"
     return _shown(service, row, job)
@@ -150,12 +151,10 @@ def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SearchView]:
     store = service.store
     page = store.list_searches(parameters.limit, parameters.before)
     jobs = store.get_jobs([row.job_id for row in page.rows])
+    counts = store.search_counts(page.rows)
     known = newest_summaries(service, [row.supernet_id for row in page.rows])
     return parameters.page(
-        page,
-        lambda row: view(
-            row, jobs[row.job_id], store.search_counts(row.id), known[row.supernet_id]
-        ),
+        page, lambda row: view(row, jobs[row.job_id], counts[row.id], known[row.supernet_id])
     )
 
 

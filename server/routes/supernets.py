@@ -53,7 +53,10 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
     _check_images(data_set, settings)
     try:
         schedule = body.training.build_schedule(
-            settings, settings.build(), data_set.counts["train"]
+            settings,
+            settings.build(),
+            data_set.counts["train"],
+            body.resources.num_workers,
         )
     except InvalidTrainingError as error:
         pointer = f"/training/{error.field.replace('.', '/')}"
@@ -74,6 +77,7 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
         start=start,
         start_file=start_file,
         teacher=teacher,
+        options=body.job,
     )
     response.headers["Location"] = f"/v1/supernets/{row.id}"
     return view(row, job, None)

@@ -3,7 +3,7 @@
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
 from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage
-from server.store.evaluations import EvaluationStore, Finalist, Point
+from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
 from server.store.jobs import ClaimedJob, JobStore
 from server.store.occurrences import Candidate
@@ -11,6 +11,7 @@ from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
 from server.store.searches import Asked, SearchStore, Told
 from server.store.uploads import UploadStore
+from server.store.webhooks import ClaimedDelivery, WebhookStore
 
 __all__ = [
     "Artifact",
@@ -18,9 +19,11 @@ __all__ = [
     "Assessed",
     "Candidate",
     "Chosen",
+    "ClaimedDelivery",
     "ClaimedJob",
     "ExportFile",
     "Finalist",
+    "Observed",
     "OccurrenceSearch",
     "Page",
     "Point",
@@ -40,6 +43,7 @@ class Store(
     ExportStore,
     RefinementStore,
     AssessmentStore,
+    WebhookStore,
 ):
     """The database. Rows that it returns are detached values.
 

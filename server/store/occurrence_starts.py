@@ -94,6 +94,7 @@ class OccurrenceStarts(JobStore, ResourceStore, SearchStore, ExportStore):
                 resources=retraining.resources.model_dump(mode="json"),
                 seed=retraining.seed,
                 start=_start_of(retraining, supernet),
+                options=settings.template.search.job,
             )
             occurrence.stage, occurrence.supernet_id = "training", trained.id
             occurrence.training_job_id = job.id
@@ -307,6 +308,7 @@ def _search_arguments(point: MatrixPoint) -> dict[str, Any]:
         "evaluator": body.evaluator.model_dump(mode="json"),
         "resources": body.resources.model_dump(mode="json"),
         "seed": body.seed,
+        "options": body.job,
     }
 
 

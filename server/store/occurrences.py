@@ -252,13 +252,14 @@ class OccurrenceStore(OccurrenceStarts):
         candidate: Candidate,
         now: datetime,
     ) -> None:
-        promotion = CampaignSettings.model_validate(occurrence.settings).promotion
-        assert promotion is not None
+        settings = CampaignSettings.model_validate(occurrence.settings)
+        assert settings.promotion is not None
         try:
             export, _ = self._joining(session).add_export(
                 candidate.search_id,
                 candidate.architecture_digest,
-                report_test=promotion.report_test,
+                report_test=settings.promotion.report_test,
+                options=settings.template.search.job,
             )
         except ServerError as error:
             reason = f"its best network could not be exported: {error}"

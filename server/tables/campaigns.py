@@ -5,10 +5,10 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from server.tables.base import Json, Table, one_of
+from server.tables.base import Json, ProjectOwned, Table, one_of
 
 
-class CampaignRow(Table):
+class CampaignRow(ProjectOwned, Table):
     """A campaign; `settings` describe it completely.
 
     Times up to `accounted_until` have been dealt with; `next_at` is the first one after it, null if
@@ -20,7 +20,7 @@ class CampaignRow(Table):
     __tablename__ = "campaigns"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
     settings: Mapped[Json]
     revision: Mapped[int]
     is_paused: Mapped[bool]
@@ -31,8 +31,10 @@ class CampaignRow(Table):
     reference: Mapped[Json | None]
     created_at: Mapped[datetime]
 
+    __table_args__ = (UniqueConstraint("project_id", "name"),)
 
-class OccurrenceRow(Table):
+
+class OccurrenceRow(ProjectOwned, Table):
     """A time of a campaign and what came of it.
 
     The constraint on (campaign, time) is what makes each fire once. A row that was skipped may
@@ -73,7 +75,7 @@ class OccurrenceRow(Table):
     )
 
 
-class OccurrenceSearchRow(Table):
+class OccurrenceSearchRow(ProjectOwned, Table):
     """A search of an occurrence.
 
     `place` is what is varied between the searches; equal places of two occurrences have equal
@@ -91,7 +93,7 @@ class OccurrenceSearchRow(Table):
     result: Mapped[Json | None]
 
 
-class PromotionRow(Table):
+class PromotionRow(ProjectOwned, Table):
     """A network that became the best of its campaign; `figures` are those that decided."""
 
     __tablename__ = "promotions"

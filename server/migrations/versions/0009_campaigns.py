@@ -6,11 +6,15 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0009"
-down_revision: str | None = "0004"
+down_revision: str | None = "0007"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 STATUSES = "'queued', 'running', 'succeeded', 'failed', 'cancelled', 'skipped'"
+
+
+def _project() -> sa.Column[str]:
+    return sa.Column("project_id", sa.String(), server_default="default", nullable=False)
 
 
 def upgrade() -> None:
@@ -19,6 +23,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_data_sets_supersedes_id"), "data_sets", ["supersedes_id"])
     op.create_table(
         "campaigns",
+        _project(),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("settings", sa.JSON(), nullable=False),
@@ -31,7 +36,7 @@ def upgrade() -> None:
         sa.Column("reference", sa.JSON(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_campaigns")),
-        sa.UniqueConstraint("name", name=op.f("uq_campaigns_name")),
+        sa.UniqueConstraint("project_id", "name", name=op.f("uq_campaigns_project_id_name")),
     )
     op.create_index(op.f("ix_campaigns_next_at"), "campaigns", ["next_at"])
     _create_occurrences()
@@ -41,6 +46,7 @@ def upgrade() -> None:
 def _create_occurrences() -> None:
     op.create_table(
         "occurrences",
+        _project(),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("campaign_id", sa.String(), nullable=False),
         sa.Column("fire_at", sa.DateTime(timezone=True), nullable=False),
@@ -72,12 +78,15 @@ def _create_occurrences() -> None:
             ["campaign_id"], ["campaigns.id"], name=op.f("fk_occurrences_campaign_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_occurrences")),
-        sa.UniqueConstraint("campaign_id", "fire_at", name=op.f("uq_occurrences_campaign_id")),
+        sa.UniqueConstraint(
+            "campaign_id", "fire_at", name=op.f("uq_occurrences_campaign_id_fire_at")
+        ),
     )
     op.create_index(op.f("ix_occurrences_campaign_id_id"), "occurrences", ["campaign_id", "id"])
     op.create_index(op.f("ix_occurrences_status_id"), "occurrences", ["status", "id"])
     op.create_table(
         "occurrence_searches",
+        _project(),
         sa.Column("occurrence_id", sa.String(), nullable=False),
         sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("search_id", sa.String(), nullable=False),
@@ -98,6 +107,7 @@ def _create_occurrences() -> None:
 def _create_promotions() -> None:
     op.create_table(
         "promotions",
+        _project(),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("campaign_id", sa.String(), nullable=False),
         sa.Column("occurrence_id", sa.String(), nullable=False),
