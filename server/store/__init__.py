@@ -4,9 +4,11 @@ from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
 from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
+from server.store.figures import Figures, FigureStore
 from server.store.jobs import ClaimedJob, JobStore
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
+from server.store.retention import RetentionStore
 from server.store.searches import Asked, SearchStore, Told
 from server.store.uploads import UploadStore
 from server.store.webhooks import ClaimedDelivery, WebhookStore
@@ -19,6 +21,7 @@ __all__ = [
     "ClaimedDelivery",
     "ClaimedJob",
     "ExportFile",
+    "Figures",
     "Finalist",
     "Observed",
     "Page",
@@ -37,6 +40,8 @@ class Store(
     ExportStore,
     RefinementStore,
     AssessmentStore,
+    FigureStore,
+    RetentionStore,
     WebhookStore,
 ):
     """The database. Rows that it returns are detached values.

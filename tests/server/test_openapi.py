@@ -15,6 +15,7 @@ OPERATIONS = {
     "live",
     "ready",
     "version",
+    "metrics",
     "create_upload",
     "list_uploads",
     "get_upload",
