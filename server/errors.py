@@ -12,7 +12,9 @@
     +-- DatabaseUnavailableError  try again later
     +-- BusyError                 try again later
     +-- DiskFullError             free some space, then try again
+    +-- StorageUnavailableError   try again later
     +-- SchemaError               run `espalier db upgrade`
+    +-- BackupError               do what it says, then back up or restore again
     +-- DamagedArtifactError      restore the file from a backup; it is not what was stored
     +-- StaleAttemptError         stop working on the job: another attempt owns it, or it ended
         +-- LeaseLostError        the same, learnt from a heartbeat
@@ -113,8 +115,16 @@ class DiskFullError(ServerError):
     """The disk has no room for what was sent."""
 
 
+class StorageUnavailableError(ServerError):
+    """The storage of artifacts cannot be reached, or refuses what it was asked."""
+
+
 class SchemaError(ServerError):
     """The database's tables are not those that this version needs."""
+
+
+class BackupError(ServerError):
+    """A backup cannot be made, is not whole, or cannot be restored."""
 
 
 class DamagedArtifactError(ServerError):

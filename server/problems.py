@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from server.errors import (
+    BackupError,
     BusyError,
     ConflictError,
     DamagedArtifactError,
@@ -27,6 +28,7 @@ from server.errors import (
     SchemaError,
     ServerError,
     StaleAttemptError,
+    StorageUnavailableError,
     TooLargeError,
     WrongHostError,
     WrongMediaTypeError,
@@ -50,8 +52,10 @@ STATUSES: Mapping[type[ServerError], HTTPStatus] = {
     WrongMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     DiskFullError: HTTPStatus.SERVICE_UNAVAILABLE,
+    StorageUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     SchemaError: HTTPStatus.SERVICE_UNAVAILABLE,
+    BackupError: HTTPStatus.INTERNAL_SERVER_ERROR,
     DamagedArtifactError: HTTPStatus.INTERNAL_SERVER_ERROR,
     StaleAttemptError: HTTPStatus.CONFLICT,
 }

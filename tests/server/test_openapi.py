@@ -16,6 +16,7 @@ OPERATIONS = {
     "live",
     "ready",
     "version",
+    "metrics",
     "create_upload",
     "list_uploads",
     "get_upload",
