@@ -423,6 +423,16 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "must name a safetensors file",
         "floats.npz",
     ),
+    "weights of another network": (
+        "/v1/supernets",
+        supernet_body(start={"kind": "weights", "path": "other.safetensors"}),
+        "/start/path",
+        "must hold the tensors of the space's largest network",
+        (
+            "182 missing (stem.conv.weight, stem.norm.weight, stem.norm.bias, ...); "
+            "1 unexpected (stem.weight)"
+        ),
+    ),
     "a checkpoint in another format": (
         "/v1/supernets",
         supernet_body(start={"kind": "once_for_all", "path": "floats.npz"}),
