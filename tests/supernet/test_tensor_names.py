@@ -1,8 +1,10 @@
 """Names and shapes said without torch are those that torch's modules own."""
 
 import math
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import torch
 from supernet_examples import EXAMPLES, random_architectures
 from torch import nn
 
+from search_space.cnn import MobileNetV3Settings
 from search_space.costs import layer_params
 from search_space.families import NETWORK_FAMILIES
 from search_space.family import NetworkSettings
@@ -87,6 +90,17 @@ def test_kinds_are_the_names_of_torch() -> None:
     counters = [name for name in norm.state_dict() if is_counter(name)]
     assert counters == ["num_batches_tracked"]
     assert norm.num_batches_tracked.dtype == torch.int64
+
+
+def test_the_documentation_prints_them(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(code, {})
+    settings = MobileNetV3Settings.from_preset("digits")
+    network = Network(settings.lower(settings.build().largest()))
+    expected = [f"{name} {shape}" for name, shape in shapes_of(network).items()]
+    assert capsys.readouterr().out.splitlines() == expected
+    assert f"# {expected[0]}, ..." in code
 
 
 def test_to_name_them_takes_no_torch() -> None:
