@@ -112,7 +112,7 @@ class _Training:
         teacher: Teacher | None,
     ) -> None:
         _check_fit(supernet, data)
-        _check_share(settings, group)
+        settings.check_batch(len(data.train), group.world_size)
         self._supernet = supernet.train()
         if settings.frozen_batch_norm:
             _freeze_statistics(supernet)
@@ -332,16 +332,6 @@ def _freeze_statistics(supernet: Supernet) -> None:
     for module in supernet.modules():
         if isinstance(module, ElasticBatchNorm2d):
             module.eval()
-
-
-def _check_share(settings: TrainingSettings, group: Group) -> None:
-    smallest = settings.batch_size // group.world_size // settings.accumulation_steps
-    if smallest < 2:
-        rule = (
-            f"must give each of {group.world_size} workers at least 2 images in each of "
-            f"{settings.accumulation_steps} accumulation_steps"
-        )
-        raise InvalidTrainingError("batch_size", rule, settings.batch_size)
 
 
 def _check_fit(supernet: Supernet, data: TensorData) -> None:
