@@ -27,6 +27,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 200
+"""Values in messages are cut in the middle; what tensors a file lacks is one such value."""
+
 
 class ServerError(Exception):
     """Base of all of them."""
@@ -54,7 +58,7 @@ class InvalidRequestError(ServerError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__(
             "; ".join(
-                f"{fault.pointer or 'the body'} {fault.rule}, got {reprlib.repr(fault.value)}"
+                f"{fault.pointer or 'the body'} {fault.rule}, got {_REPR.repr(fault.value)}"
                 for fault in faults
             )
         )
