@@ -2,9 +2,11 @@
 
 import logging
 import sys
+from typing import Any
 
 import structlog
 
+from server.api_keys import hide_keys
 from server.settings import LogLevel
 
 
@@ -30,7 +32,7 @@ def configure_logs(level: LogLevel) -> None:
         foreign_pre_chain=shared,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.JSONRenderer(),
+            _render,
         ],
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -41,3 +43,8 @@ def configure_logs(level: LogLevel) -> None:
     # One line per migration and one per request of the client are not worth reading.
     for name in ("alembic", "httpx", "matplotlib", "PIL"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def _render(logger: Any, method: str, event: structlog.typing.EventDict) -> str:
+    """Returns an event as a line, without the keys that somebody put into an address, say."""
+    return hide_keys(str(structlog.processors.JSONRenderer()(logger, method, event)))

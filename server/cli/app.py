@@ -8,7 +8,16 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from server.cli import assessments, comparisons, jobs, operations, refinements, resources, searches
+from server.cli import (
+    access,
+    assessments,
+    comparisons,
+    jobs,
+    operations,
+    refinements,
+    resources,
+    searches,
+)
 from server.client import ClientError
 from server.errors import ServerError
 
@@ -30,6 +39,9 @@ app.command("refine")(refinements.refine)
 app.add_typer(refinements.app, name="refinement")
 app.command("export")(searches.export)
 app.add_typer(operations.database_app, name="db")
+app.add_typer(access.key_app, name="key")
+app.add_typer(access.project_app, name="project")
+app.command("audit")(access.audit)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,10 +1,12 @@
 """Every query. A method is one transaction, and only the store commits."""
 
+from server.store.access import AccessStore, Change, Quotas
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
 from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
 from server.store.jobs import ClaimedJob, JobStore
+from server.store.quotas import Usage
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
 from server.store.searches import Asked, SearchStore, Told
@@ -14,6 +16,7 @@ __all__ = [
     "Artifact",
     "Asked",
     "Assessed",
+    "Change",
     "Chosen",
     "ClaimedJob",
     "ExportFile",
@@ -21,8 +24,10 @@ __all__ = [
     "Observed",
     "Page",
     "Point",
+    "Quotas",
     "Store",
     "Told",
+    "Usage",
 ]
 
 
@@ -35,6 +40,7 @@ class Store(
     ExportStore,
     RefinementStore,
     AssessmentStore,
+    AccessStore,
 ):
     """The database. Rows that it returns are detached values.
 

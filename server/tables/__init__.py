@@ -4,11 +4,11 @@ Rows that methods of the store return are detached: plain values, filled complet
 """
 
 from search_space.space import Architecture
+from server.tables.access import ApiKeyRow, ChangeRow, ProjectArtifactRow, ProjectRow
 from server.tables.assessments import AssessedRow, AssessmentRow
 from server.tables.base import Json, ProjectOwned, Table, UtcDateTime
 from server.tables.exports import ExportRow, ReadingRow
 from server.tables.jobs import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, RunnerRow
-from server.tables.projects import ProjectRow
 from server.tables.refinements import FineTuningRow, RefinedNetworkRow, RefinementRow
 from server.tables.resources import ArtifactRow, DataSetRow, SpaceRow, SupernetRow, UploadRow
 from server.tables.searches import (
@@ -20,9 +20,11 @@ from server.tables.searches import (
 )
 
 __all__ = [
+    "ApiKeyRow",
     "ArtifactRow",
     "AssessedRow",
     "AssessmentRow",
+    "ChangeRow",
     "DataSetRow",
     "EvaluationRow",
     "ExportRow",
@@ -34,6 +36,7 @@ __all__ = [
     "Json",
     "MeasurementRow",
     "ObservationRow",
+    "ProjectArtifactRow",
     "ProjectOwned",
     "ProjectRow",
     "ProposalRow",
