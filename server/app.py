@@ -7,21 +7,26 @@ from fastapi import FastAPI
 
 from server import problems
 from server.authentication import OPEN_PATHS, KeyGuard, KeyRing
+from server.metrics import Metrics, RequestMetrics
 from server.middleware import RawBodies, RequestGuard, RequestLog
 from server.routes import (
     access,
     assessments,
+    campaigns,
     comparisons,
     data_sets,
     evaluations,
     exports,
     health,
     jobs,
+    metrics,
+    occurrence_reports,
     refinements,
     searches,
     spaces,
     supernets,
     uploads,
+    webhooks,
 )
 from server.routes.common import Service
 
@@ -57,8 +62,16 @@ def build_app(service: Service) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
+    app.state.metrics = Metrics(
+        service.store,
+        service.settings.home,
+        version("espalier"),
+        cache_seconds=service.settings.metrics_cache_seconds,
+        silent_seconds=service.settings.lease_seconds,
+    )
     for routes in (
         health,
+        metrics,
         uploads,
         data_sets,
         spaces,
@@ -69,8 +82,11 @@ def build_app(service: Service) -> FastAPI:
         evaluations,
         refinements,
         exports,
+        campaigns,
+        occurrence_reports,
         jobs,
         access,
+        webhooks,
     ):
         app.include_router(routes.router)
     problems.install(app)
@@ -88,6 +104,7 @@ def build_app(service: Service) -> FastAPI:
     keys = KeyRing(service.store, always_required=settings.needs_keys)
     app.add_middleware(KeyGuard, keys=keys, store=service.store)
     app.add_middleware(RequestLog)
+    app.add_middleware(RequestMetrics, metrics=app.state.metrics)
     return app
 
 

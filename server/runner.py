@@ -18,7 +18,9 @@ from contextlib import ExitStack
 
 import structlog
 
-from server.artifacts import ArtifactStore
+from server.artifacts import ArtifactStore, open_artifacts
+from server.campaigns.duty import INTERVAL_S as CAMPAIGNS_INTERVAL_S
+from server.campaigns.duty import advance_campaigns
 from server.database import open_engine
 from server.duties import Duty, on_duty
 from server.errors import (
@@ -42,10 +44,12 @@ from server.execution.train import run_train
 from server.job_states import JobStatus
 from server.locks import FileLock, RunnerLockedError
 from server.logs import configure_logs
+from server.maintenance.retention import retention_duties
 from server.processes import stop_with_parent
 from server.schema import require_current
 from server.settings import Settings
 from server.store import ClaimedJob, Store
+from server.webhooks import delivering
 from workers import cluster
 from workers.cluster import ClusterError
 from workers.settings import ClusterSettings
@@ -62,10 +66,6 @@ EXECUTORS: Mapping[str, Executor] = {
     "refine": run_refine,
     "assess": run_assess,
 }
-
-DUTIES: Sequence[Duty] = ()
-"""What every runner does besides its jobs."""
-
 HEARTBEAT_S = 1.0
 """How often a lease is renewed, and thus how soon a cancellation is noticed."""
 
@@ -192,6 +192,8 @@ class Runner:
     def _execute(self, context: JobContext) -> None:
         """Runs the job's executor and settles how the job ended; the job thread's only function."""
         job = context.job
+        # For all that is logged in this thread, by whomever.
+        structlog.contextvars.bind_contextvars(job_id=job.id, kind=job.kind, attempt=job.attempt)
         log = logger.bind(job_id=job.id, kind=job.kind, attempt=job.attempt)
         try:
             try:
@@ -264,7 +266,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         arguments: `--supervised` where a parent holds the other end of standard input.
     """
     settings = Settings()
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, settings.log_format)
     try:
         with ExitStack() as stack:
             if settings.is_sqlite:
@@ -281,6 +283,15 @@ def main(arguments: Sequence[str] = ()) -> int:
     return 0
 
 
+def duties_of(settings: Settings) -> Sequence[Duty]:
+    """Returns what every runner does besides its jobs."""
+    return (
+        Duty("campaigns", CAMPAIGNS_INTERVAL_S, advance_campaigns),
+        Duty("webhooks", 1.0, delivering(settings.webhook_private_hosts)),
+        *retention_duties(settings),
+    )
+
+
 def open_runner(settings: Settings) -> Runner:
     """Returns a runner on the settings' database and artifacts, with all executors.
 
@@ -291,7 +302,7 @@ def open_runner(settings: Settings) -> Runner:
     engine = open_engine(settings)
     require_current(engine)
     store = Store(engine, max_lost_leases=settings.max_lost_leases)
-    artifacts = ArtifactStore(settings.artifacts_folder)
+    artifacts = open_artifacts(settings)
     runner = Runner(
         store,
         artifacts,
@@ -299,7 +310,7 @@ def open_runner(settings: Settings) -> Runner:
         EXECUTORS,
         connect=lambda: connect_cluster(runner.stop),
         sole=settings.is_sqlite,
-        duties=DUTIES,
+        duties=duties_of(settings),
     )
     return runner
 

@@ -20,6 +20,7 @@ from server.client.networks import NetworkRequests
 from server.client.resources import ResourceRequests
 from server.client.searches import SearchRequests
 from server.client.supernets import SupernetRequests
+from server.client.webhooks import WebhookRequests
 from server.schemas.responses import ReadyView, VersionView
 
 KEY_VARIABLE = "ESPALIER_API_KEY"
@@ -32,6 +33,7 @@ class Client(
     NetworkRequests,
     JobRequests,
     AccessRequests,
+    WebhookRequests,
 ):
     """Speaks to one service.
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from server import api_keys
 from server.callers import Scope
-from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
+from server.routes.common import BODY, Id, ListDep, WholeServiceDep, problems
 from server.schemas.access import (
     PROJECT_PATTERN,
     CallerView,
@@ -96,7 +96,7 @@ def get_caller(request: Request) -> CallerView:
 
 
 @router.post("/keys", status_code=201, operation_id="create_key", responses=problems(404, *BODY))
-def create_key(body: KeyBody, service: ServiceDep, response: Response) -> NewKeyView:
+def create_key(body: KeyBody, service: WholeServiceDep, response: Response) -> NewKeyView:
     """Makes an API key. The answer holds the key itself, which nobody can be shown again."""
     key = api_keys.new_key()
     row = service.store.add_key(
@@ -115,7 +115,7 @@ def create_key(body: KeyBody, service: ServiceDep, response: Response) -> NewKey
 
 @router.get("/keys", operation_id="list_keys", responses=problems())
 def list_keys(
-    parameters: ListDep, service: ServiceDep, project: ProjectFilter = None
+    parameters: ListDep, service: WholeServiceDep, project: ProjectFilter = None
 ) -> PageOf[KeyView]:
     """API keys, newest first, also those that are no longer valid."""
     page = service.store.list_keys(parameters.limit, parameters.before, project_id=project)
@@ -123,13 +123,13 @@ def list_keys(
 
 
 @router.get("/keys/{key_id}", operation_id="get_key", responses=problems(404))
-def get_key(key_id: Id, service: ServiceDep) -> KeyView:
+def get_key(key_id: Id, service: WholeServiceDep) -> KeyView:
     """One API key."""
     return key_view(service.store.get_key(key_id))
 
 
 @router.post("/keys/{key_id}/revoke", operation_id="revoke_key", responses=problems(404))
-def revoke_key(key_id: Id, service: ServiceDep) -> KeyView:
+def revoke_key(key_id: Id, service: WholeServiceDep) -> KeyView:
     """Makes an API key invalid for ever, within about a second; again changes nothing."""
     return key_view(service.store.revoke_key(key_id))
 
@@ -137,7 +137,7 @@ def revoke_key(key_id: Id, service: ServiceDep) -> KeyView:
 @router.post(
     "/projects", status_code=201, operation_id="create_project", responses=problems(409, *BODY)
 )
-def create_project(body: ProjectBody, service: ServiceDep, response: Response) -> ProjectView:
+def create_project(body: ProjectBody, service: WholeServiceDep, response: Response) -> ProjectView:
     """Makes a project; keys are what opens it."""
     service.store.add_project(body.id, Quotas(**quotas_of(body)))
     response.headers["Location"] = f"/v1/projects/{body.id}"
@@ -145,20 +145,20 @@ def create_project(body: ProjectBody, service: ServiceDep, response: Response) -
 
 
 @router.get("/projects", operation_id="list_projects", responses=problems())
-def list_projects(parameters: ListDep, service: ServiceDep) -> PageOf[ProjectView]:
+def list_projects(parameters: ListDep, service: WholeServiceDep) -> PageOf[ProjectView]:
     """Projects with what they have, in descending order of their names."""
     page = service.store.list_projects(parameters.limit, parameters.before)
     return parameters.page(page, lambda row: project_view(service.store, row.id))
 
 
 @router.get("/projects/{project_id}", operation_id="get_project", responses=problems(404))
-def get_project(project_id: ProjectName, service: ServiceDep) -> ProjectView:
+def get_project(project_id: ProjectName, service: WholeServiceDep) -> ProjectView:
     """One project, what it may have and what it has."""
     return project_view(service.store, project_id)
 
 
 @router.patch("/projects/{project_id}", operation_id="set_quotas", responses=problems(404, *BODY))
-def set_quotas(project_id: ProjectName, body: QuotaBody, service: ServiceDep) -> ProjectView:
+def set_quotas(project_id: ProjectName, body: QuotaBody, service: WholeServiceDep) -> ProjectView:
     """Changes what a project may have; what it has already stays."""
     service.store.set_quotas(project_id, quotas_of(body))
     return project_view(service.store, project_id)
@@ -167,7 +167,7 @@ def set_quotas(project_id: ProjectName, body: QuotaBody, service: ServiceDep) ->
 @router.get("/audit", operation_id="list_changes", responses=problems())
 def list_changes(
     parameters: ListDep,
-    service: ServiceDep,
+    service: WholeServiceDep,
     project: ProjectFilter = None,
     key: Annotated[str | None, Query(max_length=100, description="A key's id.")] = None,
 ) -> PageOf[ChangeView]:

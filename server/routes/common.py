@@ -49,10 +49,16 @@ class Service:
     runner_state: Callable[[], str]
 
 
-def get_service(request: Request) -> Service:
-    """Returns the parts of the service that answers the request; its store acts for the caller."""
+def get_whole_service(request: Request) -> Service:
+    """Returns the parts of the service that answers the request; its store sees all projects."""
     service = request.app.state.service
     assert isinstance(service, Service)
+    return service
+
+
+def get_service(request: Request) -> Service:
+    """Returns the same, whose store acts for the caller and sees their project alone."""
+    service = get_whole_service(request)
     access = request.state.access
     assert isinstance(access, Access)
     return replace(
@@ -63,6 +69,9 @@ def get_service(request: Request) -> Service:
 
 
 ServiceDep = Annotated[Service, Depends(get_service)]
+WholeServiceDep = Annotated[Service, Depends(get_whole_service)]
+"""For what is about no project, and what needs the scope `admin`."""
+
 Id = Annotated[str, Path(max_length=100, pattern=r"^[0-9a-z_]+$", description="As it was given.")]
 
 

@@ -3,27 +3,37 @@
 from server.store.access import AccessStore, Change, Quotas
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
+from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage
 from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
+from server.store.figures import Figures, FigureStore
 from server.store.jobs import ClaimedJob, JobStore
-from server.store.quotas import Usage
+from server.store.occurrences import Candidate
+from server.store.quotas import ProjectUsage
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
+from server.store.retention import RetentionStore
 from server.store.searches import Asked, SearchStore, Told
 from server.store.uploads import UploadStore
+from server.store.webhooks import ClaimedDelivery, WebhookStore
 
 __all__ = [
     "Artifact",
     "Asked",
     "Assessed",
+    "Candidate",
     "Change",
     "Chosen",
+    "ClaimedDelivery",
     "ClaimedJob",
     "ExportFile",
+    "Figures",
     "Finalist",
     "Observed",
+    "OccurrenceSearch",
     "Page",
     "Point",
+    "ProjectUsage",
     "Quotas",
     "Store",
     "Told",
@@ -32,6 +42,7 @@ __all__ = [
 
 
 class Store(
+    CampaignStore,
     JobStore,
     ResourceStore,
     UploadStore,
@@ -41,6 +52,9 @@ class Store(
     RefinementStore,
     AssessmentStore,
     AccessStore,
+    FigureStore,
+    RetentionStore,
+    WebhookStore,
 ):
     """The database. Rows that it returns are detached values.
 

@@ -10,7 +10,7 @@ from server.callers import Caller, Scope
 from server.errors import ConflictError, InvalidRequestError
 from server.ids import new_id
 from server.store.base import Page, Transactions, clock, get, insert_new, newest_first
-from server.store.quotas import Usage, usage_of
+from server.store.quotas import ProjectUsage, usage_of
 from server.tables import ApiKeyRow, ChangeRow, ProjectRow
 
 LAST_USE_RESOLUTION = timedelta(minutes=1)
@@ -53,14 +53,13 @@ class AccessStore(Transactions):
                 raise ConflictError(f"there is a project {project_id!r} already")
             return get(session, ProjectRow, project_id)
 
-    def get_project(self, project_id: str) -> tuple[ProjectRow, Usage]:
+    def get_project(self, project_id: str) -> tuple[ProjectRow, ProjectUsage]:
         """Returns a project and what it has.
 
         Raises:
             NotFoundError: there is none.
         """
-        everywhere = self._with_info(caller=None, project_id=None)
-        with everywhere._read() as session:
+        with self._read() as session:
             return get(session, ProjectRow, project_id), usage_of(session, project_id)
 
     def list_projects(self, limit: int, before: str | None = None) -> Page[ProjectRow]:

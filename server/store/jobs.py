@@ -27,6 +27,7 @@ from server.schemas.job_options import RetryPolicy
 from server.store.base import Page, Transactions, clock, get, newest_first
 from server.store.isolation import bind_project
 from server.store.quotas import check_jobs
+from server.store.webhooks import announce
 from server.tables import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, Json
 from workers.settings import ResourceSettings
 
@@ -452,3 +453,6 @@ def _change_status(
         raise StaleAttemptError(f"job {job.id} is no longer {expected} in attempt {attempt}")
     session.refresh(job)
     add_event(session, job.id, job.attempt, to.value, data or {}, now)
+    if to in TERMINAL:
+        told = {"job": job.id, "kind": job.kind}
+        announce(session, job.project_id, f"job.{to.value}", told, now)

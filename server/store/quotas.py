@@ -12,7 +12,7 @@ from server.tables import ArtifactRow, JobRow, ProjectArtifactRow, ProjectRow, U
 
 
 @dataclass(frozen=True)
-class Usage:
+class ProjectUsage:
     """What a project has.
 
     Attributes:
@@ -57,10 +57,10 @@ def check_bytes(session: Session, num_bytes: int) -> None:
         _check_bytes(session, project, num_bytes)
 
 
-def usage_of(session: Session, project_id: str) -> Usage:
+def usage_of(session: Session, project_id: str) -> ProjectUsage:
     """Returns what a project has."""
     num_active, num_running = count_jobs(session, project_id)
-    return Usage(num_active, num_running, count_bytes(session, project_id))
+    return ProjectUsage(num_active, num_running, count_bytes(session, project_id))
 
 
 def count_jobs(session: Session, project_id: str) -> tuple[int, int]:

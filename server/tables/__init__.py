@@ -7,6 +7,12 @@ from search_space.space import Architecture
 from server.tables.access import ApiKeyRow, ChangeRow, ProjectArtifactRow, ProjectRow
 from server.tables.assessments import AssessedRow, AssessmentRow
 from server.tables.base import Json, ProjectOwned, Table, UtcDateTime
+from server.tables.campaigns import (
+    CampaignRow,
+    OccurrenceRow,
+    OccurrenceSearchRow,
+    PromotionRow,
+)
 from server.tables.exports import ExportRow, ReadingRow
 from server.tables.jobs import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, RunnerRow
 from server.tables.refinements import FineTuningRow, RefinedNetworkRow, RefinementRow
@@ -18,14 +24,17 @@ from server.tables.searches import (
     ProposalRow,
     SearchRow,
 )
+from server.tables.webhooks import DeliveryRow, WebhookRow
 
 __all__ = [
     "ApiKeyRow",
     "ArtifactRow",
     "AssessedRow",
     "AssessmentRow",
+    "CampaignRow",
     "ChangeRow",
     "DataSetRow",
+    "DeliveryRow",
     "EvaluationRow",
     "ExportRow",
     "FineTuningRow",
@@ -36,9 +45,12 @@ __all__ = [
     "Json",
     "MeasurementRow",
     "ObservationRow",
+    "OccurrenceRow",
+    "OccurrenceSearchRow",
     "ProjectArtifactRow",
     "ProjectOwned",
     "ProjectRow",
+    "PromotionRow",
     "ProposalRow",
     "ReadingRow",
     "RefinedNetworkRow",
@@ -50,6 +62,7 @@ __all__ = [
     "Table",
     "UploadRow",
     "UtcDateTime",
+    "WebhookRow",
     "architecture_of",
 ]
 
