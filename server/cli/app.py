@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from server.cli import (
     assessments,
+    campaigns,
     comparisons,
     jobs,
     operations,
@@ -38,6 +39,7 @@ app.add_typer(searches.app, name="search")
 app.command("refine")(refinements.refine)
 app.add_typer(refinements.app, name="refinement")
 app.command("export")(searches.export)
+app.add_typer(campaigns.app, name="campaign")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(operations.database_app, name="db")
 

@@ -12,6 +12,7 @@ from typing import Self
 
 import httpx
 
+from server.client.campaigns import CampaignRequests
 from server.client.connection import DEFAULT_URL
 from server.client.jobs import JobRequests
 from server.client.networks import NetworkRequests
@@ -27,6 +28,7 @@ class Client(
     SupernetRequests,
     SearchRequests,
     NetworkRequests,
+    CampaignRequests,
     JobRequests,
     WebhookRequests,
 ):
