@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from server import problems
+from server.metrics import Metrics, RequestMetrics
 from server.middleware import RawBodies, RequestGuard, RequestLog
 from server.routes import (
     assessments,
@@ -16,6 +17,7 @@ from server.routes import (
     exports,
     health,
     jobs,
+    metrics,
     occurrence_reports,
     refinements,
     searches,
@@ -57,8 +59,16 @@ def build_app(service: Service) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
+    app.state.metrics = Metrics(
+        service.store,
+        service.settings.home,
+        version("espalier"),
+        cache_seconds=service.settings.metrics_cache_seconds,
+        silent_seconds=service.settings.lease_seconds,
+    )
     for routes in (
         health,
+        metrics,
         uploads,
         data_sets,
         spaces,
@@ -82,6 +92,7 @@ def build_app(service: Service) -> FastAPI:
     )
     app.add_middleware(RequestGuard, max_body_bytes=service.settings.max_body_bytes, raw=chunks)
     app.add_middleware(RequestLog)
+    app.add_middleware(RequestMetrics, metrics=app.state.metrics)
     return app
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from server import schema
 from server.app import build_app
-from server.artifacts import ArtifactStore
+from server.artifacts import open_artifacts
 from server.database import open_engine
 from server.logs import configure_logs
 from server.routes.common import Service
@@ -79,7 +79,9 @@ def open_service(
     Raises:
         SchemaError: see `open_database`.
         DatabaseUnavailableError: the database cannot be reached.
+        ConfigurationError: the storage of artifacts cannot be opened.
     """
+    artifacts = open_artifacts(settings)
     engine = open_database(settings)
     store = Store(engine, max_lost_leases=settings.max_lost_leases)
     uploads = UploadFiles(settings.uploads_folder)
@@ -87,7 +89,7 @@ def open_service(
     service = Service(
         settings=settings,
         store=store,
-        artifacts=ArtifactStore(settings.artifacts_folder),
+        artifacts=artifacts,
         uploads=uploads,
         registrations=threading.BoundedSemaphore(MAX_REGISTRATIONS),
         schema_revision=schema.check(engine).needed,
@@ -162,7 +164,7 @@ def serve(settings: Settings, *, with_runner: bool = True) -> None:
         DatabaseUnavailableError: the database cannot be reached.
         OSError: the port is taken.
     """
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, settings.log_format)
     stopping = threading.Event()
     supervisor = RunnerSupervisor(settings) if with_runner else None
     with open_service(settings, stopping=stopping, supervisor=supervisor) as app:

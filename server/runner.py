@@ -18,7 +18,7 @@ from contextlib import ExitStack
 
 import structlog
 
-from server.artifacts import ArtifactStore
+from server.artifacts import ArtifactStore, open_artifacts
 from server.campaigns.duty import INTERVAL_S as CAMPAIGNS_INTERVAL_S
 from server.campaigns.duty import advance_campaigns
 from server.database import open_engine
@@ -44,6 +44,7 @@ from server.execution.train import run_train
 from server.job_states import JobStatus
 from server.locks import FileLock, RunnerLockedError
 from server.logs import configure_logs
+from server.maintenance.retention import retention_duties
 from server.processes import stop_with_parent
 from server.schema import require_current
 from server.settings import Settings
@@ -191,6 +192,8 @@ class Runner:
     def _execute(self, context: JobContext) -> None:
         """Runs the job's executor and settles how the job ended; the job thread's only function."""
         job = context.job
+        # For all that is logged in this thread, by whomever.
+        structlog.contextvars.bind_contextvars(job_id=job.id, kind=job.kind, attempt=job.attempt)
         log = logger.bind(job_id=job.id, kind=job.kind, attempt=job.attempt)
         try:
             try:
@@ -263,7 +266,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         arguments: `--supervised` where a parent holds the other end of standard input.
     """
     settings = Settings()
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, settings.log_format)
     try:
         with ExitStack() as stack:
             if settings.is_sqlite:
@@ -285,6 +288,7 @@ def duties_of(settings: Settings) -> Sequence[Duty]:
     return (
         Duty("campaigns", CAMPAIGNS_INTERVAL_S, advance_campaigns),
         Duty("webhooks", 1.0, delivering(settings.webhook_private_hosts)),
+        *retention_duties(settings),
     )
 
 
@@ -298,7 +302,7 @@ def open_runner(settings: Settings) -> Runner:
     engine = open_engine(settings)
     require_current(engine)
     store = Store(engine, max_lost_leases=settings.max_lost_leases)
-    artifacts = ArtifactStore(settings.artifacts_folder)
+    artifacts = open_artifacts(settings)
     runner = Runner(
         store,
         artifacts,

@@ -1,6 +1,5 @@
 """Data sets."""
 
-import errno
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -10,7 +9,8 @@ from pathlib import Path
 import structlog
 from fastapi import APIRouter, Response
 
-from server.errors import BusyError, DiskFullError, InvalidRequestError
+from server.disks import room_for
+from server.errors import BusyError, InvalidRequestError
 from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
 from server.routes.places import places_of
 from server.schemas.requests import DataSetBody
@@ -62,13 +62,9 @@ def create(body: DataSetBody, service: ServiceDep, response: Response) -> DataSe
     ):
         data_set, report = _examine(body, service, Path(folder))
         path = Path(folder) / "data_set.safetensors"
-        try:
+        with room_for("the data set"):
             write_data_set(data_set, path)
-            artifact = service.artifacts.add_file(path, "application/octet-stream")
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DiskFullError(f"the disk has no room for the data set: {error}") from error
-            raise
+        artifact = service.artifacts.add_file(path, "application/octet-stream")
     row, created = service.store.add_data_set(
         body.name,
         body.source.model_dump(mode="json"),

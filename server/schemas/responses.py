@@ -390,3 +390,7 @@ class ReadyView(BaseModel):
     runner: Literal["running", "restarting", "external"] = Field(
         description="The runner that `espalier serve` keeps; `external` where it keeps none."
     )
+    runners_alive: int = Field(
+        description="Runners that the database has heard of lately, each with a Ray that answers."
+    )
+    waiting_jobs: int

@@ -5,10 +5,12 @@ from server.store.base import Artifact, Page
 from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage
 from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
+from server.store.figures import Figures, FigureStore
 from server.store.jobs import ClaimedJob, JobStore
 from server.store.occurrences import Candidate
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
+from server.store.retention import RetentionStore
 from server.store.searches import Asked, SearchStore, Told
 from server.store.uploads import UploadStore
 from server.store.webhooks import ClaimedDelivery, WebhookStore
@@ -22,6 +24,7 @@ __all__ = [
     "ClaimedDelivery",
     "ClaimedJob",
     "ExportFile",
+    "Figures",
     "Finalist",
     "Observed",
     "OccurrenceSearch",
@@ -43,6 +46,8 @@ class Store(
     ExportStore,
     RefinementStore,
     AssessmentStore,
+    FigureStore,
+    RetentionStore,
     WebhookStore,
 ):
     """The database. Rows that it returns are detached values.

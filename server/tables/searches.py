@@ -96,6 +96,8 @@ class EvaluationRow(ProjectOwned, Table):
         Index(None, "project_id", "architecture_digest", "id"),
         Index(None, "project_id", "evaluator_digest", "id"),
         Index(None, "project_id", "space_id", "id"),
+        # For counting: a monitor asks every few seconds.
+        Index(None, "status"),
     )
 
     @property
