@@ -14,6 +14,7 @@ from pydantic_settings import SettingsError
 from server.cli import (
     access,
     assessments,
+    campaigns,
     comparisons,
     configuration,
     database,
@@ -46,6 +47,7 @@ app.add_typer(searches.app, name="search")
 app.command("refine")(refinements.refine)
 app.add_typer(refinements.app, name="refinement")
 app.command("export")(searches.export)
+app.add_typer(campaigns.app, name="campaign")
 app.add_typer(database.app, name="db")
 app.add_typer(stored_files.app, name="artifacts")
 app.add_typer(configuration.app, name="config")
