@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 PREFIX = "ESPALIER_"
 FILE_VARIABLE = "ESPALIER_CONFIG"
-OTHER_VARIABLES = frozenset({FILE_VARIABLE, "ESPALIER_URL"})
+OTHER_VARIABLES = frozenset({FILE_VARIABLE, "ESPALIER_URL", "ESPALIER_API_KEY"})
 """Variables that are no settings of the service: read by the commands that speak to one."""
 
 MASK = "***"
