@@ -10,6 +10,7 @@ from server.metrics import Metrics, RequestMetrics
 from server.middleware import RawBodies, RequestGuard, RequestLog
 from server.routes import (
     assessments,
+    campaigns,
     comparisons,
     data_sets,
     evaluations,
@@ -17,6 +18,7 @@ from server.routes import (
     health,
     jobs,
     metrics,
+    occurrence_reports,
     refinements,
     searches,
     spaces,
@@ -77,6 +79,8 @@ def build_app(service: Service) -> FastAPI:
         evaluations,
         refinements,
         exports,
+        campaigns,
+        occurrence_reports,
         jobs,
         webhooks,
     ):

@@ -5,6 +5,7 @@
     +-- NotFoundError             ask for something that exists
     +-- ConflictError             wait, or change the state that is in the way
         +-- WrongOffsetError      go on at the offset that it names
+    +-- PreconditionFailedError   read it again, then decide
     +-- TooLargeError             send less
     +-- WrongMediaTypeError       send the media type that it names
     +-- WrongHostError            use the address that the server listens on
@@ -25,6 +26,10 @@ import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 200
+"""Values in messages are cut in the middle; what tensors a file lacks is one such value."""
 
 
 class ServerError(Exception):
@@ -53,7 +58,7 @@ class InvalidRequestError(ServerError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__(
             "; ".join(
-                f"{fault.pointer or 'the body'} {fault.rule}, got {reprlib.repr(fault.value)}"
+                f"{fault.pointer or 'the body'} {fault.rule}, got {_REPR.repr(fault.value)}"
                 for fault in faults
             )
         )
@@ -84,6 +89,10 @@ class WrongOffsetError(ConflictError):
     def __init__(self, given: int, offset: int) -> None:
         super().__init__(f"Upload-Offset must be {offset}, how much is there, got {given}")
         self.offset = offset
+
+
+class PreconditionFailedError(ServerError):
+    """What shall be changed is no longer what the caller has seen."""
 
 
 class TooLargeError(ServerError):

@@ -19,6 +19,8 @@ from contextlib import ExitStack
 import structlog
 
 from server.artifacts import ArtifactStore, open_artifacts
+from server.campaigns.duty import INTERVAL_S as CAMPAIGNS_INTERVAL_S
+from server.campaigns.duty import advance_campaigns
 from server.database import open_engine
 from server.duties import Duty, on_duty
 from server.errors import (
@@ -283,8 +285,11 @@ def main(arguments: Sequence[str] = ()) -> int:
 
 def duties_of(settings: Settings) -> Sequence[Duty]:
     """Returns what every runner does besides its jobs."""
-    webhooks = Duty("webhooks", 1.0, delivering(settings.webhook_private_hosts))
-    return (webhooks, *retention_duties(settings))
+    return (
+        Duty("campaigns", CAMPAIGNS_INTERVAL_S, advance_campaigns),
+        Duty("webhooks", 1.0, delivering(settings.webhook_private_hosts)),
+        *retention_duties(settings),
+    )
 
 
 def open_runner(settings: Settings) -> Runner:

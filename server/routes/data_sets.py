@@ -45,7 +45,7 @@ def view(row: DataSetRow) -> DataSetView:
     "",
     status_code=201,
     operation_id="create_data_set",
-    responses={200: {"model": DataSetView}, **problems(409, *BODY)},
+    responses={200: {"model": DataSetView}, **problems(404, 409, *BODY)},
 )
 def create(body: DataSetBody, service: ServiceDep, response: Response) -> DataSetView:
     """Reads, checks and stores a data set; 200 if it was stored under this name before.
@@ -53,6 +53,8 @@ def create(body: DataSetBody, service: ServiceDep, response: Response) -> DataSe
     The answer comes when all of it has been read, which takes minutes for hundreds of thousands of
     images; other requests are answered meanwhile.
     """
+    if body.supersedes is not None:
+        service.store.get_data_set(body.supersedes)
     settings = service.settings
     with (
         take_turn(service.registrations, _PATIENCE_S),
@@ -71,6 +73,7 @@ def create(body: DataSetBody, service: ServiceDep, response: Response) -> DataSe
         data_set.image_shape,
         data_set.num_classes,
         report.model_dump(mode="json"),
+        body.supersedes,
     )
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/data-sets/{row.id}"

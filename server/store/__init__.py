@@ -2,10 +2,12 @@
 
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
+from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage
 from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
 from server.store.figures import Figures, FigureStore
 from server.store.jobs import ClaimedJob, JobStore
+from server.store.occurrences import Candidate
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
 from server.store.retention import RetentionStore
@@ -17,6 +19,7 @@ __all__ = [
     "Artifact",
     "Asked",
     "Assessed",
+    "Candidate",
     "Chosen",
     "ClaimedDelivery",
     "ClaimedJob",
@@ -24,14 +27,17 @@ __all__ = [
     "Figures",
     "Finalist",
     "Observed",
+    "OccurrenceSearch",
     "Page",
     "Point",
     "Store",
     "Told",
+    "Usage",
 ]
 
 
 class Store(
+    CampaignStore,
     JobStore,
     ResourceStore,
     UploadStore,

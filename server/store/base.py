@@ -38,6 +38,8 @@ _NAMES = {
     "refined_networks": "network of the refinement",
     "assessments": "assessment",
     "assessed_architectures": "sample of the assessment",
+    "campaigns": "campaign",
+    "occurrences": "occurrence",
 }
 
 
@@ -75,6 +77,16 @@ class Transactions:
         )
         self._max_lost_leases = max_lost_leases
         self._info: dict[str, Any] = {"caller": None, "project_id": None}
+        self._open: Session | None = None
+
+    def _joining(self, session: Session) -> Self:
+        """Returns a store whose methods take part in an open transaction, each in a savepoint.
+
+        What a method of several steps is made of: it commits once, or not at all.
+        """
+        other = copy(self)
+        other._open = session
+        return other
 
     def acting_for(self, caller: Caller) -> Self:
         """Returns a store over the same engine that acts for somebody, within their project.
@@ -99,6 +111,9 @@ class Transactions:
         Raises:
             DatabaseUnavailableError: the database cannot be reached or is too busy.
         """
+        if self._open is not None:
+            yield self._open
+            return
         with _unavailable(), self._new_session(info=self._info) as session:
             yield session
 
@@ -109,6 +124,10 @@ class Transactions:
         Raises:
             DatabaseUnavailableError: the database cannot be reached or is too busy.
         """
+        if self._open is not None:
+            with self._open.begin_nested():
+                yield self._open
+            return
         with (
             _unavailable(),
             self._new_write_session(info=self._info) as session,
@@ -124,6 +143,11 @@ class Transactions:
         """
         with self._read() as session:
             clock(session)
+
+    def now(self) -> datetime:
+        """Returns the time by the database's clock."""
+        with self._read() as session:
+            return clock(session)
 
     def close(self) -> None:
         """Closes all connections."""

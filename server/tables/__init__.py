@@ -6,6 +6,12 @@ Rows that methods of the store return are detached: plain values, filled complet
 from search_space.space import Architecture
 from server.tables.assessments import AssessedRow, AssessmentRow
 from server.tables.base import Json, ProjectOwned, Table, UtcDateTime
+from server.tables.campaigns import (
+    CampaignRow,
+    OccurrenceRow,
+    OccurrenceSearchRow,
+    PromotionRow,
+)
 from server.tables.exports import ExportRow, ReadingRow
 from server.tables.jobs import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, RunnerRow
 from server.tables.projects import ProjectRow
@@ -24,6 +30,7 @@ __all__ = [
     "ArtifactRow",
     "AssessedRow",
     "AssessmentRow",
+    "CampaignRow",
     "DataSetRow",
     "DeliveryRow",
     "EvaluationRow",
@@ -36,8 +43,11 @@ __all__ = [
     "Json",
     "MeasurementRow",
     "ObservationRow",
+    "OccurrenceRow",
+    "OccurrenceSearchRow",
     "ProjectOwned",
     "ProjectRow",
+    "PromotionRow",
     "ProposalRow",
     "ReadingRow",
     "RefinedNetworkRow",
