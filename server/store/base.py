@@ -14,16 +14,17 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
-from server.callers import Caller
+from server.callers import DEFAULT_PROJECT, Caller
 from server.database import DatabaseNow
 from server.errors import DatabaseUnavailableError, NotFoundError
-from server.store.isolation import ProjectSession
-from server.tables import ArtifactRow, Table
+from server.store.isolation import ProjectSession, project_of
+from server.tables import ArtifactRow, ProjectArtifactRow, Table
 
 Row = TypeVar("Row")
 TableRow = TypeVar("TableRow", bound=Table)
 
 _NAMES = {
+    "api_keys": "API key",
     "artifacts": "artifact",
     "data_sets": "data set",
     "uploads": "upload",
@@ -31,6 +32,7 @@ _NAMES = {
     "deliveries": "delivery",
     "spaces": "space",
     "jobs": "job",
+    "projects": "project",
     "supernets": "supernet",
     "searches": "search",
     "evaluations": "evaluation",
@@ -242,7 +244,7 @@ def insert_new(session: Session, table: type[Table], values: Sequence[dict[str, 
 
 
 def add_artifact(session: Session, artifact: Artifact, now: datetime) -> None:
-    """Records a file, once."""
+    """Records a file, once, and that a row of the session's project refers to it."""
     values = {
         "sha256": artifact.sha256,
         "size_bytes": artifact.size_bytes,
@@ -250,3 +252,5 @@ def add_artifact(session: Session, artifact: Artifact, now: datetime) -> None:
         "created_at": now,
     }
     insert_new(session, ArtifactRow, [values])
+    project_id = project_of(session) or DEFAULT_PROJECT
+    insert_new(session, ProjectArtifactRow, [{"project_id": project_id, "sha256": artifact.sha256}])

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import structlog
 from examples import add_supernet, artifact
 from runners import running, wait_for
 
@@ -38,6 +39,19 @@ def test_a_job_that_records_its_result_has_succeeded(store: Store, settings: Set
         wait_for(store, job.id, JobStatus.SUCCEEDED)
     assert store.get_supernet(supernet.id).version == artifact("f").sha256
     assert not (settings.work_folder / job.id).exists()
+
+
+def test_whatever_is_logged_in_a_job_names_it(store: Store, settings: Settings) -> None:
+    _, job = add_supernet(store)
+    bound: list[dict[str, object]] = []
+
+    def executor(_context: JobContext) -> None:
+        bound.append(structlog.contextvars.get_contextvars())
+        raise JobFailedError("enough")
+
+    with running(store, settings, executor):
+        wait_for(store, job.id, JobStatus.FAILED)
+    assert bound == [{"job_id": job.id, "kind": "train", "attempt": 1}]
 
 
 def test_a_job_that_cannot_succeed_fails_with_its_message_and_keeps_its_folder(
