@@ -22,7 +22,10 @@ def intervals_of(provenance: Mapping[str, Any]) -> dict[str, Interval]:
     """Returns the spread of each metric whose provenance tells one, by metric."""
     found = {}
     for metric, how in provenance.items():
-        if isinstance(how, dict) and "interval_percent" in how:
+        if isinstance(how, dict) and "interval" in how:
+            low, high = how["interval"]
+            found[metric] = (low, high)
+        elif isinstance(how, dict) and "interval_percent" in how:
             low, high = how["interval_percent"]
             found[metric] = (low, high)
         elif isinstance(how, dict) and "p10_ms" in how:

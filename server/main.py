@@ -17,6 +17,7 @@ from server.app import build_app
 from server.artifacts import ArtifactStore
 from server.database import open_engine
 from server.logs import configure_logs
+from server.outside.exchange import Exchange
 from server.routes.common import Service
 from server.settings import Settings
 from server.store import Store
@@ -87,6 +88,7 @@ def open_service(
     service = Service(
         settings=settings,
         store=store,
+        exchange=Exchange(store),
         artifacts=ArtifactStore(settings.artifacts_folder),
         uploads=uploads,
         registrations=threading.BoundedSemaphore(MAX_REGISTRATIONS),
@@ -97,6 +99,7 @@ def open_service(
     try:
         yield build_app(service)
     finally:
+        service.exchange.close()
         store.close()
 
 

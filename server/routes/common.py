@@ -12,6 +12,7 @@ from fastapi import Depends, Header, Path, Query, Request, Response
 
 from server.artifacts import ArtifactStore
 from server.errors import InvalidRequestError
+from server.outside.exchange import Exchange
 from server.problems import MEDIA_TYPE
 from server.schemas.responses import PageOf
 from server.settings import Settings
@@ -29,6 +30,7 @@ class Service:
     Attributes:
         settings: the operator's.
         store: the database.
+        exchange: carries out the orders of clients that evaluate.
         artifacts: content-addressed files.
         uploads: files that arrive in parts.
         registrations: as many data sets may be read at once.
@@ -39,6 +41,7 @@ class Service:
 
     settings: Settings
     store: Store
+    exchange: Exchange
     artifacts: ArtifactStore
     uploads: UploadFiles
     registrations: threading.Semaphore
@@ -47,8 +50,9 @@ class Service:
     runner_state: Callable[[], str]
 
 
-def get_service(request: Request) -> Service:
+async def get_service(request: Request) -> Service:
     """Returns the parts of the service that answers the request."""
+    # A coroutine: FastAPI would send a plain function through a thread, for every request.
     service = request.app.state.service
     assert isinstance(service, Service)
     return service

@@ -5,6 +5,7 @@ from server.store.base import Artifact, Page
 from server.store.evaluations import EvaluationStore, Finalist, Point
 from server.store.exports import ExportFile, ExportStore
 from server.store.jobs import ClaimedJob, JobStore
+from server.store.outside import OutsideStore
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
 from server.store.searches import Asked, SearchStore, Told
@@ -30,6 +31,7 @@ class Store(
     ResourceStore,
     UploadStore,
     SearchStore,
+    OutsideStore,
     EvaluationStore,
     ExportStore,
     RefinementStore,

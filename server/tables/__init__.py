@@ -12,6 +12,7 @@ from server.tables.refinements import FineTuningRow, RefinedNetworkRow, Refineme
 from server.tables.resources import ArtifactRow, DataSetRow, SpaceRow, SupernetRow, UploadRow
 from server.tables.searches import (
     EvaluationRow,
+    LeaseRow,
     MeasurementRow,
     ObservationRow,
     ProposalRow,
@@ -29,6 +30,7 @@ __all__ = [
     "JobEventRow",
     "JobRow",
     "Json",
+    "LeaseRow",
     "MeasurementRow",
     "ObservationRow",
     "ProposalRow",
