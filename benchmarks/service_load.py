@@ -6,10 +6,10 @@ is the POST of a search of a trained supernet: it writes a search, its job and a
 has one connection and asks again as soon as it is answered.
 
 The service is one process, `espalier serve --no-runner`; the clients are one other process on the
-same machine, and PostgreSQL, where it is installed, runs there too, with its own settings. Afterwards
-the database is compared with what the clients were told: a row that was acknowledged and is not
-there is lost, a proposal that was given to two clients or told twice is a duplicate. Peer, on two
-cores with the same shape of load: Vizier 27 round trips per second on a SQLite file.
+same machine, and PostgreSQL, where it is installed, runs there too, with its own settings.
+Afterwards the database is compared with what the clients were told: a row that was acknowledged and
+is not there is lost, a proposal that was given to two clients or told twice is a duplicate. Peer,
+on two cores with the same shape of load: Vizier 27 round trips per second on a SQLite file.
 """
 
 import asyncio

@@ -55,6 +55,7 @@ def build_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     for routes in (
+        outside,  # asked most often: routes are tried in their order
         health,
         uploads,
         data_sets,
@@ -62,7 +63,6 @@ def build_app(service: Service) -> FastAPI:
         supernets,
         assessments,
         searches,
-        outside,
         evaluations,
         refinements,
         exports,

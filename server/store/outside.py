@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -32,10 +32,35 @@ from server.tables import (
     ProposalRow,
     SearchRow,
     SpaceRow,
+    Table,
 )
 
 PROGRESS_PARTS = 100
 """A search reports its progress at most this often: each time is an event."""
+
+# Statements on tables instead of mapped classes, made once: these run some dozen times a second,
+# and the rows are never read as objects in their transaction.
+_TABLES = Table.metadata.tables
+_SEARCHES, _LEASES = _TABLES["searches"], _TABLES["proposal_leases"]
+_ADD_PROPOSAL = insert(_TABLES["proposals"])
+_ADD_EVALUATION = insert(_TABLES["evaluations"])
+_ADD_OBSERVATION = insert(_TABLES["observations"])
+_SET_LENGTH = (
+    update(_SEARCHES)
+    .where(_SEARCHES.c.id == bindparam("search_id"))
+    .values(log_length=bindparam("length"))
+)
+_CHANGED = ("token", "fence", "worker", "expires_at", "step")
+_PUT_LEASE = {
+    dialect: new.on_conflict_do_update(
+        index_elements=["search_id", "number"],
+        set_={name: new.excluded[name] for name in _CHANGED},
+    )
+    for dialect, new in (
+        ("postgresql", postgresql.insert(_LEASES)),
+        ("sqlite", sqlite.insert(_LEASES)),
+    )
+}
 
 
 class OutsideStore(Transactions):
@@ -232,11 +257,10 @@ def _record(
     """Writes what a desk has done; it had been told `num_told` outcomes before."""
     if desk.log_length == search.log_length:
         return
-    search.log_length = desk.log_length
-    session.flush()
+    session.execute(_SET_LENGTH, {"search_id": search.id, "length": desk.log_length})
     if changes.asked:
         session.execute(
-            insert(ProposalRow),
+            _ADD_PROPOSAL,
             [_proposal_values(search, proposal, changes, now) for proposal in changes.asked],
         )
     if changes.leases:
@@ -260,14 +284,8 @@ def _proposal_values(
 
 
 def _record_leases(session: Session, search: SearchRow, changes: Changes) -> None:
-    dialect = session.get_bind().dialect.name
-    new = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(LeaseRow)
-    names = ("token", "fence", "worker", "expires_at", "step")
-    statement = new.on_conflict_do_update(
-        index_elements=["search_id", "number"], set_={name: new.excluded[name] for name in names}
-    )
     session.execute(
-        statement,
+        _PUT_LEASE[session.get_bind().dialect.name],
         [
             {
                 "search_id": search.id,
@@ -302,8 +320,8 @@ def _record_told(
                 "created_at": now,
             }
         )
-    session.execute(insert(EvaluationRow), evaluations)
-    session.execute(insert(ObservationRow), observations)
+    session.execute(_ADD_EVALUATION, evaluations)
+    session.execute(_ADD_OBSERVATION, observations)
 
 
 def _report_progress(
@@ -318,9 +336,10 @@ def _report_progress(
 def _finish(session: Session, search: SearchRow, desk: Desk, now: datetime) -> None:
     """Ends a search of which nothing is left to be evaluated."""
     exhausted = desk.num_told < search.evaluations
-    search.result = {"evaluations": desk.num_told, "reused": 0, "space_exhausted": exhausted}
+    result: Json = {"evaluations": desk.num_told, "reused": 0, "space_exhausted": exhausted}
+    search.result = result
     if desk.num_measured:
-        to, data, values = JobStatus.SUCCEEDED, search.result, {}
+        to, data, values = JobStatus.SUCCEEDED, result, dict[str, Any]()
     else:
         message = f"none of {desk.num_told} architectures could be measured"
         error = {"type": "failed", "message": message}

@@ -38,6 +38,10 @@ OPERATIONS = {
     "list_searches",
     "get_search",
     "list_search_evaluations",
+    "lease_proposals",
+    "tell_observations",
+    "renew_leases",
+    "release_leases",
     "get_front",
     "get_front_png",
     "get_front_svg",
@@ -96,6 +100,7 @@ def test_examples_of_bodies_are_valid(sqlite_live: Live) -> None:
         name: schema["examples"] for name, schema in schemas.items() if "examples" in schema
     }
     bodies = {"DataSetBody", "UploadBody", "SupernetBody", "SearchBody", "ExportBody"}
+    bodies |= {"OutsideSearchBody", "ProposalsBody", "ObservationsBody", "LeasesBody"}
     assert bodies | {"RefinementBody", "AssessmentBody"} <= set(examples)
     for name, values in examples.items():
         whole = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
