@@ -1,5 +1,6 @@
 """The client of the REST API."""
 
+from search_space.outcomes import Failed, Infeasible, Measured
 from server.client.client import Client
 from server.client.connection import DEFAULT_URL, Document, parse_url
 from server.client.errors import (
@@ -18,7 +19,10 @@ __all__ = [
     "ClientError",
     "DamagedDownloadError",
     "Document",
+    "Failed",
     "FieldFault",
+    "Infeasible",
+    "Measured",
     "NotOurServiceError",
     "ServiceUnreachableError",
     "parse_url",

@@ -15,13 +15,21 @@ import httpx
 from server.client.connection import DEFAULT_URL
 from server.client.jobs import JobRequests
 from server.client.networks import NetworkRequests
+from server.client.outside import OutsideRequests
 from server.client.resources import ResourceRequests
 from server.client.searches import SearchRequests
 from server.client.supernets import SupernetRequests
 from server.schemas.responses import ReadyView, VersionView
 
 
-class Client(ResourceRequests, SupernetRequests, SearchRequests, NetworkRequests, JobRequests):
+class Client(
+    ResourceRequests,
+    SupernetRequests,
+    SearchRequests,
+    OutsideRequests,
+    NetworkRequests,
+    JobRequests,
+):
     """Speaks to one service.
 
     Args:

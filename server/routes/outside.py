@@ -79,6 +79,7 @@ async def lease(search_id: Id, body: ProposalsBody, service: ServiceDep) -> Resp
         status=answer.status,
         ended=answer.shortage == "ended",
         shortage=answer.shortage,
+        retry_after_seconds=answer.retry_after_s,
         lease_seconds=answer.lease_seconds,
     )
     return _json(view, answer.retry_after_s)

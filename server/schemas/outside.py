@@ -197,6 +197,23 @@ class FailedBody(_TellBody):
 OutcomeBody = Annotated[MeasuredBody | InfeasibleBody | FailedBody, Field(discriminator="status")]
 
 
+def outcome_body(number: int, lease: str, outcome: Outcome) -> OutcomeBody:
+    """Returns an outcome of a leased proposal as it is told."""
+    match outcome:
+        case Measured(metrics, provenance):
+            return MeasuredBody(
+                number=number,
+                lease=lease,
+                status="measured",
+                metrics=dict(metrics),
+                provenance=dict(provenance),
+            )
+        case Infeasible(reason):
+            return InfeasibleBody(number=number, lease=lease, status="infeasible", reason=reason)
+        case Failed(reason):
+            return FailedBody(number=number, lease=lease, status="failed", reason=reason)
+
+
 class ObservationsBody(Body):
     """Outcomes of leased proposals; all are noted, or none."""
 
@@ -262,6 +279,10 @@ class ProposalsView(BaseModel):
         description="Why there are fewer than asked for. `barrier`: the batch must be told first. "
         "`budget`: all proposals are made; some are out, and return if their leases expire. "
         "`paused`: until somebody resumes the job. `ended`: the search has ended."
+    )
+    retry_after_seconds: int | None = Field(
+        description="When to ask again, as in the header `Retry-After`; null where none is missing "
+        "or the search has ended."
     )
     lease_seconds: float = Field(description="How long a lease lasts.")
 
