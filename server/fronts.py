@@ -12,8 +12,9 @@ from search_space.outcomes import Measured
 from searchers.front import pareto_front
 from searchers.protocol import Limit, Problem
 from server.schemas.responses import ExcessView, InfeasiblePointView, PointView
-from server.store import Point
-from server.tables import MeasurementRow
+from server.search_problem import problem_of
+from server.store import Point, Store
+from server.tables import MeasurementRow, SearchRow
 
 Interval = tuple[float, float]
 
@@ -92,6 +93,13 @@ def report_front(
         num_measured=len(measured),
         remeasured=bool(measurements),
     )
+
+
+def front_of(store: Store, search: SearchRow) -> tuple[Problem, ReportedFront]:
+    """Returns the problem that a search solves, and its front so far."""
+    problem = problem_of(search, store.get_space(search.space_id))
+    points, measurements = store.search_points(search.id), store.last_measurements(search.id)
+    return problem, report_front(problem, points, measurements)
 
 
 def _candidate(point: Point, again: MeasurementRow | None) -> Candidate:

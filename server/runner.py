@@ -18,8 +18,11 @@ from contextlib import ExitStack
 
 import structlog
 
-from server.artifacts import ArtifactStore
+from server.artifacts import ArtifactStore, open_artifacts
+from server.campaigns.duty import INTERVAL_S as CAMPAIGNS_INTERVAL_S
+from server.campaigns.duty import advance_campaigns
 from server.database import open_engine
+from server.duties import Duty, on_duty
 from server.errors import (
     DatabaseUnavailableError,
     LeaseLostError,
@@ -41,10 +44,12 @@ from server.execution.train import run_train
 from server.job_states import JobStatus
 from server.locks import FileLock, RunnerLockedError
 from server.logs import configure_logs
+from server.maintenance.retention import retention_duties
 from server.processes import stop_with_parent
 from server.schema import require_current
 from server.settings import Settings
 from server.store import ClaimedJob, Store
+from server.webhooks import delivering
 from workers import cluster
 from workers.cluster import ClusterError
 from workers.settings import ClusterSettings
@@ -61,7 +66,6 @@ EXECUTORS: Mapping[str, Executor] = {
     "refine": run_refine,
     "assess": run_assess,
 }
-
 HEARTBEAT_S = 1.0
 """How often a lease is renewed, and thus how soon a cancellation is noticed."""
 
@@ -83,6 +87,7 @@ class Runner:
         connect: returns when the cluster that the executors need is there; raises `ClusterError`.
             Called from the thread of `run`, and again when the cluster may have been lost.
         sole: whether no other runner can be alive, so that jobs found running have no owner.
+        duties: periodic work of the service, done beside the jobs.
     """
 
     def __init__(
@@ -94,6 +99,7 @@ class Runner:
         connect: Callable[[], None],
         *,
         sole: bool,
+        duties: Sequence[Duty] = (),
     ) -> None:
         self._store = store
         self._artifacts = artifacts
@@ -101,6 +107,7 @@ class Runner:
         self._executors = executors
         self._connect = connect
         self._has_orphans = sole
+        self._duties = duties
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._shutdown = threading.Event()
 
@@ -111,6 +118,11 @@ class Runner:
     def run(self) -> None:
         """Works until `stop`; waits for a database or a cluster that is not there."""
         logger.info("runner started", owner=self._owner)
+        with on_duty(self._store, self._duties):
+            self._take_jobs()
+        logger.info("runner stopped", owner=self._owner)
+
+    def _take_jobs(self) -> None:
         while not self._shutdown.is_set():
             try:
                 self._connect()
@@ -123,7 +135,6 @@ class Runner:
                 self._run_job(job)
             else:
                 self._shutdown.wait(self._settings.poll_seconds)
-        logger.info("runner stopped", owner=self._owner)
 
     def _claim(self) -> ClaimedJob | None:
         if self._has_orphans:
@@ -139,7 +150,8 @@ class Runner:
         log = logger.bind(job_id=job.id, kind=job.kind, attempt=job.attempt)
         log.info("job started")
         stop = StopFlag()
-        context = JobContext(job, self._store, self._artifacts, self._settings, stop)
+        store = self._store.within(job.project_id)
+        context = JobContext(job, store, self._artifacts, self._settings, stop)
         thread = threading.Thread(target=self._execute, args=(context,), name=job.id, daemon=True)
         thread.start()
         asked_at: float | None = None
@@ -180,6 +192,8 @@ class Runner:
     def _execute(self, context: JobContext) -> None:
         """Runs the job's executor and settles how the job ended; the job thread's only function."""
         job = context.job
+        # For all that is logged in this thread, by whomever.
+        structlog.contextvars.bind_contextvars(job_id=job.id, kind=job.kind, attempt=job.attempt)
         log = logger.bind(job_id=job.id, kind=job.kind, attempt=job.attempt)
         try:
             try:
@@ -252,7 +266,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         arguments: `--supervised` where a parent holds the other end of standard input.
     """
     settings = Settings()
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, settings.log_format)
     try:
         with ExitStack() as stack:
             if settings.is_sqlite:
@@ -269,6 +283,15 @@ def main(arguments: Sequence[str] = ()) -> int:
     return 0
 
 
+def duties_of(settings: Settings) -> Sequence[Duty]:
+    """Returns what every runner does besides its jobs."""
+    return (
+        Duty("campaigns", CAMPAIGNS_INTERVAL_S, advance_campaigns),
+        Duty("webhooks", 1.0, delivering(settings.webhook_private_hosts)),
+        *retention_duties(settings),
+    )
+
+
 def open_runner(settings: Settings) -> Runner:
     """Returns a runner on the settings' database and artifacts, with all executors.
 
@@ -279,7 +302,7 @@ def open_runner(settings: Settings) -> Runner:
     engine = open_engine(settings)
     require_current(engine)
     store = Store(engine, max_lost_leases=settings.max_lost_leases)
-    artifacts = ArtifactStore(settings.artifacts_folder)
+    artifacts = open_artifacts(settings)
     runner = Runner(
         store,
         artifacts,
@@ -287,6 +310,7 @@ def open_runner(settings: Settings) -> Runner:
         EXECUTORS,
         connect=lambda: connect_cluster(runner.stop),
         sole=settings.is_sqlite,
+        duties=duties_of(settings),
     )
     return runner
 

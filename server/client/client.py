@@ -19,6 +19,7 @@ from server.client.outside import OutsideRequests
 from server.client.resources import ResourceRequests
 from server.client.searches import SearchRequests
 from server.client.supernets import SupernetRequests
+from server.client.webhooks import WebhookRequests
 from server.schemas.responses import ReadyView, VersionView
 
 
@@ -29,6 +30,7 @@ class Client(
     OutsideRequests,
     NetworkRequests,
     JobRequests,
+    WebhookRequests,
 ):
     """Speaks to one service.
 

@@ -31,6 +31,7 @@ from server.outside.orders import (
     Reported,
     ReportOrder,
     Shortage,
+    fields_of,
     fingerprint,
 )
 
@@ -101,7 +102,7 @@ class Desk:
         self._target = min(terms.evaluations, problem.space.size)
         self._proposals: list[Proposal] = []
         self._told: dict[int, str] = {}  # fingerprints, by number
-        self._num_measured = 0
+        self._counts = {"measured": 0, "infeasible": 0, "failed": 0}
         self._leases: dict[int, Lease] = {}  # of proposals that are not told; the last of each
         self._new: deque[int] = deque()  # never leased
         self._ends: list[tuple[datetime, int]] = []  # a heap; ends that were put off stay in it
@@ -119,9 +120,9 @@ class Desk:
         return len(self._told)
 
     @property
-    def num_measured(self) -> int:
-        """How many of those were measured."""
-        return self._num_measured
+    def counts(self) -> dict[str, int]:
+        """How many of those were measured, infeasible and failed."""
+        return dict(self._counts)
 
     @property
     def target(self) -> int:
@@ -178,7 +179,7 @@ class Desk:
             number = observation.proposal.number
             self._told[number] = fingerprint(observation.outcome)
             self._leases.pop(number, None)
-            self._num_measured += isinstance(observation.outcome, Measured)
+            self._counts[fields_of(observation.outcome)["status"]] += 1
         if self._terms.barrier:
             self._batch += observations
         else:
@@ -258,7 +259,7 @@ class Desk:
             self._told[number] = fingerprint(observation.outcome)
             self._leases.pop(number, None)
             changes.leases.pop(number, None)
-            self._num_measured += isinstance(observation.outcome, Measured)
+            self._counts[fields_of(observation.outcome)["status"]] += 1
         changes.told += new.values()
         return Reported(len(new), len(order.reports) - len(new), status)
 

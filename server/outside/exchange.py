@@ -15,7 +15,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from server.errors import BusyError, ServerError
 from server.outside.desk import Desk
@@ -29,8 +29,15 @@ MAX_DESKS = 64
 """Searches that are kept in memory; the one that was used last longest ago goes first."""
 
 
+Place = tuple[str | None, str]
+"""A project, None for all, and a search."""
+
+
 class DeskStore(Protocol):
     """What the exchange needs of the store."""
+
+    def within(self, project_id: str) -> Self:
+        """Returns a store that sees the rows of a project only."""
 
     def work_at_desk(
         self, search_id: str, desk: Desk | None, orders: Sequence[Order]
@@ -57,8 +64,8 @@ class Exchange:
     def __init__(self, store: DeskStore) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._queues: dict[str, deque[_Waiting]] = {}  # of searches that are worked for
-        self._desks: OrderedDict[str, Desk] = OrderedDict()
+        self._queues: dict[Place, deque[_Waiting]] = {}  # of searches that are worked for
+        self._desks: OrderedDict[Place, Desk] = OrderedDict()
         self._num_waiting = 0
         self._threads = ThreadPoolExecutor(NUM_THREADS, thread_name_prefix="exchange")
 
@@ -66,55 +73,63 @@ class Exchange:
         """Returns when all orders that were given have been carried out."""
         self._threads.shutdown(wait=True)
 
-    async def submit(self, search_id: str, order: Order) -> Answer:
+    async def submit(self, project_id: str | None, search_id: str, order: Order) -> Answer:
         """Returns the answer to an order, when it is on record.
+
+        Args:
+            project_id: of the caller, who sees no other project's searches; None sees all.
+            search_id: whose proposals.
+            order: what to do.
 
         Raises:
             BusyError: too many orders wait.
             ServerError: the order cannot be carried out.
         """
+        place = (project_id, search_id)
         loop = asyncio.get_running_loop()
         waiting = _Waiting(order, loop.create_future(), loop)
         with self._lock:
             if self._num_waiting >= MAX_WAITING:
                 raise BusyError(f"{MAX_WAITING} orders wait for their searches already")
             self._num_waiting += 1
-            queue = self._queues.get(search_id)
+            queue = self._queues.get(place)
             if queue is None:
-                self._queues[search_id] = deque([waiting])
-                self._threads.submit(self._serve, search_id)
+                self._queues[place] = deque([waiting])
+                self._threads.submit(self._serve, place)
             else:
                 queue.append(waiting)
         return await waiting.future
 
-    def _serve(self, search_id: str) -> None:
+    def _serve(self, place: Place) -> None:
         """Carries out the orders of one search until none waits; no other thread does."""
-        while group := self._next_group(search_id):
-            self._carry_out(search_id, group)
+        while group := self._next_group(place):
+            self._carry_out(place, group)
 
-    def _next_group(self, search_id: str) -> list[_Waiting]:
+    def _next_group(self, place: Place) -> list[_Waiting]:
         with self._lock:
-            queue = self._queues[search_id]
+            queue = self._queues[place]
             group = [queue.popleft() for _ in range(min(len(queue), MAX_GROUP))]
             if not group:
-                del self._queues[search_id]
+                del self._queues[place]
             self._num_waiting -= len(group)
             return group
 
-    def _carry_out(self, search_id: str, group: Sequence[_Waiting]) -> None:
+    def _carry_out(self, place: Place, group: Sequence[_Waiting]) -> None:
         # Taken out: a desk whose transaction fails is never used again.
         with self._lock:
-            desk = self._desks.pop(search_id, None)
+            desk = self._desks.pop(place, None)
         answers: Iterable[Answer | BaseException]
         try:
-            desk, answers = self._store.work_at_desk(
+            project_id, search_id = place
+            store = self._store if project_id is None else self._store.within(project_id)
+            desk, answers = store.work_at_desk(
                 search_id, desk, [waiting.order for waiting in group]
             )
         except Exception as error:  # those who wait must learn of it, whatever it is
             answers = [error] * len(group)
         else:
             with self._lock:
-                self._desks[search_id] = desk
+                self._desks[place] = desk
                 if len(self._desks) > MAX_DESKS:
                     self._desks.popitem(last=False)
         settled: dict[asyncio.AbstractEventLoop, list[tuple[_Waiting, Answer | BaseException]]] = {}

@@ -61,11 +61,11 @@ def view(row: ExportRow, job: JobRow) -> ExportView:
     )
 
 
-@router.post("", status_code=202, operation_id="create_export", responses=problems(404, *BODY))
+@router.post("", status_code=202, operation_id="create_export", responses=problems(404, 409, *BODY))
 def create(body: ExportBody, service: ServiceDep, response: Response) -> ExportView:
     """Submits the export of a network that a search has measured; follow its job."""
     row, job = service.store.add_export(
-        body.search, body.architecture_digest, report_test=body.report_test
+        body.search, body.architecture_digest, report_test=body.report_test, options=body.job
     )
     response.headers["Location"] = f"/v1/exports/{row.id}"
     return view(row, job)

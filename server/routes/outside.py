@@ -37,7 +37,7 @@ Kind = TypeVar("Kind", bound=Answer)
 
 
 async def _carry_out(service: Service, search_id: str, order: Order, kind: type[Kind]) -> Kind:
-    answer = await service.exchange.submit(search_id, order)
+    answer = await service.exchange.submit(service.store.project_id, search_id, order)
     assert isinstance(answer, kind)
     return answer
 

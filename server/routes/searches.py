@@ -5,10 +5,11 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Response
 
-from search_space.space import digest_of
-from searchers.protocol import Problem
+from search_space.families import space_settings
+from search_space.space import InvalidArchitectureError, digest_of
+from searchers.protocol import Problem, WarmStart
 from server.errors import Fault, InvalidRequestError
-from server.fronts import ReportedFront, infeasible_views, point_views, report_front
+from server.fronts import ReportedFront, front_of, infeasible_views, point_views
 from server.routes import evaluations, spaces
 from server.routes.assessments import newest_summaries
 from server.routes.common import (
@@ -31,8 +32,7 @@ from server.schemas.responses import (
     PageOf,
     SearchView,
 )
-from server.search_problem import problem_of
-from server.tables import JobRow, SearchRow
+from server.tables import JobRow, SearchRow, SpaceRow
 
 router = APIRouter(prefix="/v1/searches", tags=["searches"])
 
@@ -66,7 +66,7 @@ def view(
 
 def _shown(service: Service, row: SearchRow, job: JobRow) -> SearchView:
     assessments = _assessments(service, [row])
-    return view(row, job, service.store.search_counts(row.id), assessments[row.supernet_id])
+    return view(row, job, service.store.search_counts([row])[row.id], assessments[row.supernet_id])
 
 
 def _assessments(
@@ -95,7 +95,10 @@ def create(body: AnySearchBody, service: ServiceDep, response: Response) -> Sear
 
 
 def _add_inside(body: SearchBody, service: Service) -> tuple[SearchRow, JobRow]:
-    _check_metrics(body)
+    if faults := search_faults(body):
+        raise InvalidRequestError(faults)
+    if body.searcher.warm_start:
+        check_warm_start(service, body, body.searcher.warm_start, "/searcher")
     return service.store.add_search(
         name=body.name,
         supernet_id=body.supernet,
@@ -106,13 +109,17 @@ def _add_inside(body: SearchBody, service: Service) -> tuple[SearchRow, JobRow]:
         evaluator=body.evaluator.model_dump(mode="json", exclude={"kind"}),
         resources=body.resources.model_dump(mode="json"),
         seed=body.seed,
+        options=body.job,
     )
 
 
 def _add_outside(body: OutsideSearchBody, service: Service) -> tuple[SearchRow, JobRow]:
+    space = spaces.resolve(service.store, body.space, "/space")
+    if body.searcher.warm_start:
+        check_first(space, body.searcher.warm_start, "/searcher")
     return service.store.add_outside_search(
         name=body.name,
-        space_id=spaces.resolve(service.store, body.space, "/space").id,
+        space_id=space.id,
         searcher=body.searcher.model_dump(mode="json"),
         objectives=[objective.model_dump(mode="json") for objective in body.objectives],
         limits=[limit.model_dump(mode="json") for limit in body.limits],
@@ -122,26 +129,65 @@ def _add_outside(body: OutsideSearchBody, service: Service) -> tuple[SearchRow, 
     )
 
 
-def _check_metrics(body: SearchBody) -> None:
-    """Returns if the evaluator reports everything that the problem is about.
+def search_faults(body: SearchBody, prefix: str = "") -> list[Fault]:
+    """Returns what is wrong with a search before anything it names is looked up.
 
-    Raises:
-        InvalidRequestError: it does not, or it reads the test split.
+    The evaluator must report everything that the problem is about, and not read the test split.
+
+    Args:
+        body: of the search.
+        prefix: where it is in the request's body.
     """
     faults = []
     if body.evaluator.accuracy.split == "test":
         rule = "must not be the test split: that is read once, for the network that is reported"
-        faults.append(Fault("/evaluator/accuracy/split", rule, "test"))
+        faults.append(Fault(f"{prefix}/evaluator/accuracy/split", rule, "test"))
     if body.evaluator.latency is None:
         rule = "must not be latency_ms without /evaluator/latency, which says how it is measured"
         for field, parts in (("objectives", body.objectives), ("limits", body.limits)):
             faults += [
-                Fault(f"/{field}/{position}/metric", rule, part.metric)
+                Fault(f"{prefix}/{field}/{position}/metric", rule, part.metric)
                 for position, part in enumerate(parts)
                 if part.metric == "latency_ms"
             ]
-    if faults:
-        raise InvalidRequestError(faults)
+    return faults
+
+
+def check_warm_start(service: Service, body: SearchBody, first: WarmStart, pointer: str) -> None:
+    """Returns if all architectures are of the space that is searched.
+
+    Args:
+        service: has the spaces.
+        body: of the search.
+        first: the architectures.
+        pointer: of the searcher's settings in the request's body.
+
+    Raises:
+        NotFoundError: there is no such supernet.
+        InvalidRequestError: one is not.
+    """
+    supernet = service.store.get_supernet(body.supernet)
+    check_first(service.store.get_space(supernet.space_id), first, pointer)
+
+
+def check_first(row: SpaceRow, first: WarmStart, pointer: str) -> None:
+    """Returns if the architectures that are proposed first are all of the space.
+
+    Args:
+        row: the space.
+        first: the architectures.
+        pointer: of the searcher's settings in the request's body.
+
+    Raises:
+        InvalidRequestError: one is not.
+    """
+    space = space_settings(row.settings).build()
+    for position, values in enumerate(first):
+        try:
+            space.encode(values)
+        except InvalidArchitectureError as error:
+            place = f"{pointer}/warm_start/{position}/{error.choice}"
+            raise InvalidRequestError.single(place, error.rule, error.value) from None
 
 
 @router.get("", operation_id="list_searches", responses=problems())
@@ -151,11 +197,9 @@ def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SearchView]:
     page = store.list_searches(parameters.limit, parameters.before)
     jobs = store.get_jobs([row.job_id for row in page.rows])
     known = _assessments(service, page.rows)
+    counts = store.search_counts(page.rows)
     return parameters.page(
-        page,
-        lambda row: view(
-            row, jobs[row.job_id], store.search_counts(row.id), known[row.supernet_id]
-        ),
+        page, lambda row: view(row, jobs[row.job_id], counts[row.id], known[row.supernet_id])
     )
 
 
@@ -196,10 +240,7 @@ def report(service: Service, search_id: str) -> tuple[SearchRow, Problem, Report
         NotFoundError: there is no such search.
     """
     row = service.store.get_search(search_id)
-    problem = problem_of(row, service.store.get_space(row.space_id))
-    points = service.store.search_points(search_id)
-    measurements = service.store.last_measurements(search_id)
-    return row, problem, report_front(problem, points, measurements)
+    return row, *front_of(service.store, row)
 
 
 @router.get(

@@ -48,9 +48,10 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
     settings = spaces.network_settings(space, "/space")
     data_set = store.get_data_set(body.data_set)
     _check_images(data_set, settings)
+    num_images = data_set.counts["train"]
     try:
         schedule = body.training.build_schedule(
-            settings, settings.build(), data_set.counts["train"]
+            settings, settings.build(), num_images, body.resources.num_workers
         )
     except InvalidTrainingError as error:
         pointer = f"/training/{error.field.replace('.', '/')}"
@@ -71,6 +72,7 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
         start=start,
         start_file=start_file,
         teacher=teacher,
+        options=body.job,
     )
     response.headers["Location"] = f"/v1/supernets/{row.id}"
     return view(row, job, None)

@@ -2,31 +2,43 @@
 
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
-from server.store.evaluations import EvaluationStore, Finalist, Point
+from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage
+from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
+from server.store.figures import Figures, FigureStore
 from server.store.jobs import ClaimedJob, JobStore
+from server.store.occurrences import Candidate
 from server.store.outside import OutsideStore
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
+from server.store.retention import RetentionStore
 from server.store.searches import Asked, SearchStore, Told
 from server.store.uploads import UploadStore
+from server.store.webhooks import ClaimedDelivery, WebhookStore
 
 __all__ = [
     "Artifact",
     "Asked",
     "Assessed",
+    "Candidate",
     "Chosen",
+    "ClaimedDelivery",
     "ClaimedJob",
     "ExportFile",
+    "Figures",
     "Finalist",
+    "Observed",
+    "OccurrenceSearch",
     "Page",
     "Point",
     "Store",
     "Told",
+    "Usage",
 ]
 
 
 class Store(
+    CampaignStore,
     JobStore,
     ResourceStore,
     UploadStore,
@@ -36,6 +48,9 @@ class Store(
     ExportStore,
     RefinementStore,
     AssessmentStore,
+    FigureStore,
+    RetentionStore,
+    WebhookStore,
 ):
     """The database. Rows that it returns are detached values.
 

@@ -22,6 +22,7 @@ from server.outside.orders import Answer, Lease, Order
 from server.search_problem import problem_of
 from server.store.base import Transactions, clock, get
 from server.store.evaluations import evaluation_values
+from server.store.isolation import bind_project
 from server.store.jobs import OUTSIDE, move_outside_job, report_outside_progress, submit_job
 from server.tables import (
     EvaluationRow,
@@ -110,7 +111,9 @@ class OutsideStore(Transactions):
                 "resources": {},
                 "seed": seed,
             }
-            spec = {"search_id": search_id, "space_id": space.id, **settings}
+            # No resources: its job takes none of the runners'.
+            kept = {name: value for name, value in settings.items() if name != "resources"}
+            spec = {"search_id": search_id, "space_id": space.id, **kept}
             job = submit_job(session, OUTSIDE, spec, now)
             search = SearchRow(
                 id=search_id,
@@ -148,6 +151,7 @@ class OutsideStore(Transactions):
         """
         with self._write() as session:
             search, status, now = _lock(session, search_id)
+            bind_project(session, search.project_id)
             if search.log_length is None:
                 raise ConflictError(
                     f"search {search_id} is evaluated with its supernet: it has no proposals for "
@@ -275,6 +279,7 @@ def _proposal_values(
 ) -> dict[str, Any]:
     return {
         "search_id": search.id,
+        "project_id": search.project_id,
         "number": proposal.number,
         "step": changes.lend_step,
         "architecture_digest": proposal.architecture.digest,
@@ -289,6 +294,7 @@ def _record_leases(session: Session, search: SearchRow, changes: Changes) -> Non
         [
             {
                 "search_id": search.id,
+                "project_id": search.project_id,
                 "number": lease.number,
                 "token": lease.token,
                 "fence": lease.fence,
@@ -309,7 +315,8 @@ def _record_told(
         evaluation_id = new_id("eva", now)
         architecture = observation.proposal.architecture
         values = evaluation_values(search, architecture, observation.outcome)
-        evaluations.append({"id": evaluation_id, "created_at": now, **values})
+        owned = {"project_id": search.project_id, "created_at": now}
+        evaluations.append({"id": evaluation_id, **owned, **values})
         observations.append(
             {
                 "search_id": search.id,
@@ -317,7 +324,7 @@ def _record_told(
                 "evaluation_id": evaluation_id,
                 "step": changes.tell_step,
                 "told_order": told_order,
-                "created_at": now,
+                **owned,
             }
         )
     session.execute(_ADD_EVALUATION, evaluations)
@@ -336,9 +343,15 @@ def _report_progress(
 def _finish(session: Session, search: SearchRow, desk: Desk, now: datetime) -> None:
     """Ends a search of which nothing is left to be evaluated."""
     exhausted = desk.num_told < search.evaluations
-    result: Json = {"evaluations": desk.num_told, "reused": 0, "space_exhausted": exhausted}
+    counts = desk.counts
+    result: Json = {
+        "evaluations": desk.num_told,
+        "reused": 0,
+        "space_exhausted": exhausted,
+        "counts": counts,
+    }
     search.result = result
-    if desk.num_measured:
+    if counts["measured"]:
         to, data, values = JobStatus.SUCCEEDED, result, dict[str, Any]()
     else:
         message = f"none of {desk.num_told} architectures could be measured"

@@ -5,11 +5,13 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from search_space.families import SpaceSettings
 from search_space.space import SearchSpace
 from server.errors import ConflictError
 from server.ids import new_id
+from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
 from server.store.base import (
     Artifact,
     Page,
@@ -46,6 +48,7 @@ class ResourceStore(Transactions):
         shape: Sequence[int],
         num_classes: int,
         report: Json | None = None,
+        supersedes: str | None = None,
     ) -> tuple[DataSetRow, bool]:
         """Registers a data set, once for equal name and content.
 
@@ -57,15 +60,19 @@ class ResourceStore(Transactions):
             shape: (channels, height, width) of an image.
             num_classes: number of labels.
             report: what was found in it.
+            supersedes: id of the data set that it is a newer version of.
 
         Returns:
             The row, and whether it is new.
 
         Raises:
+            NotFoundError: there is no data set that it would be a newer version of.
             ConflictError: the name stands for other content.
         """
         with self._write() as session:
             now = clock(session)
+            if supersedes is not None:
+                get(session, DataSetRow, supersedes)
             add_artifact(session, artifact, now)
             values = {
                 "id": new_id("dat", now),
@@ -76,6 +83,7 @@ class ResourceStore(Transactions):
                 "shape": list(shape),
                 "num_classes": num_classes,
                 "report": report,
+                "supersedes_id": supersedes,
                 "created_at": now,
             }
             created = insert_new(session, DataSetRow, [values]) == 1
@@ -84,6 +92,11 @@ class ResourceStore(Transactions):
                 raise ConflictError(
                     f"data set {name!r} exists with other content: version {row.version[:16]}, "
                     f"this one is {artifact.sha256[:16]}; give it another name"
+                )
+            if supersedes not in (None, row.supersedes_id):
+                raise ConflictError(
+                    f"data set {name!r} exists and supersedes {row.supersedes_id or 'none'}, "
+                    f"not {supersedes}"
                 )
             return row, created
 
@@ -150,6 +163,7 @@ class ResourceStore(Transactions):
         start: Mapping[str, Any] = SCRATCH,
         start_file: Artifact | None = None,
         teacher: Json | None = None,
+        options: JobOptions = DEFAULT_OPTIONS,
     ) -> tuple[SupernetRow, JobRow]:
         """Adds a supernet and the job that trains it.
 
@@ -163,9 +177,12 @@ class ResourceStore(Transactions):
             start: settings, with the digest of the file that is read as "version".
             start_file: that file, unless another row refers to it.
             teacher: id and version of the supernet that it is distilled from.
+            options: of the job.
 
         Raises:
-            NotFoundError: there is no such space or data set.
+            NotFoundError: there is no such space or data set, or no job that is waited for.
+            InvalidRequestError: see `submit_job`.
+            ConflictError: a job that is waited for has failed.
         """
         with self._write() as session:
             now = clock(session)
@@ -184,7 +201,7 @@ class ResourceStore(Transactions):
             }
             if start_file is not None:
                 add_artifact(session, start_file, now)
-            job = submit_job(session, "train", spec, now)
+            job = submit_job(session, "train", spec, now, **options.terms(now))
             supernet = SupernetRow(
                 id=supernet_id,
                 name=name,
@@ -238,3 +255,20 @@ class ResourceStore(Transactions):
             supernet.version = artifact.sha256
             supernet.summary = summary
             succeed_job(session, job, now, {"version": artifact.sha256})
+
+
+def newest_version(session: Session, data_set: DataSetRow) -> DataSetRow:
+    """Returns the newest data set that takes the place of one, directly or over others; or itself.
+
+    Where several take the place of one, the newest of them counts.
+    """
+    while True:
+        newer = session.scalar(
+            select(DataSetRow)
+            .where(DataSetRow.supersedes_id == data_set.id)
+            .order_by(DataSetRow.id.desc())
+            .limit(1)
+        )
+        if newer is None:
+            return data_set
+        data_set = newer

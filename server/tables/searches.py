@@ -7,12 +7,13 @@ from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from search_space.outcomes import Failed, Infeasible, Measured, Outcome
-from server.tables.base import Json, Table, one_of
+from server.tables.base import Json, ProjectOwned, Table, one_of
 
 
-class SearchRow(Table):
+class SearchRow(ProjectOwned, Table):
     """A search: its policy, its problem and its evaluator, each by value.
 
+    While its supernet is in training, the evaluator's `supernet_version` and the digest are null.
     One that is evaluated outside has no supernet. Its log has `log_length` entries, counted under
     the lock on this row; where the search's runner writes the log, that is null.
     """
@@ -28,7 +29,7 @@ class SearchRow(Table):
     limits: Mapped[list[Any]]
     evaluations: Mapped[int]
     evaluator: Mapped[Json]
-    evaluator_digest: Mapped[str]
+    evaluator_digest: Mapped[str | None]
     resources: Mapped[Json]
     seed: Mapped[int]
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)
@@ -37,7 +38,7 @@ class SearchRow(Table):
     created_at: Mapped[datetime]
 
 
-class ProposalRow(Table):
+class ProposalRow(ProjectOwned, Table):
     """What a searcher asked for; `step` is the position of that ask in the search's log."""
 
     __tablename__ = "proposals"
@@ -52,7 +53,7 @@ class ProposalRow(Table):
     __table_args__ = (UniqueConstraint("search_id", "architecture_digest"),)
 
 
-class LeaseRow(Table):
+class LeaseRow(ProjectOwned, Table):
     """Who evaluates a proposal outside, and until when; of its leases the last one.
 
     `fence` counts the leases of the proposal from 1. `step` is the position in the search's log of
@@ -75,8 +76,8 @@ class LeaseRow(Table):
     )
 
 
-class EvaluationRow(Table):
-    """What came of evaluating one architecture, reusable by every search with equal settings.
+class EvaluationRow(ProjectOwned, Table):
+    """What came of evaluating one architecture, for every search of the project with its settings.
 
     A failure is no property of the architecture: it is kept, but only the search that met it goes
     by it, so the constraint that makes results unique leaves failures out.
@@ -100,6 +101,7 @@ class EvaluationRow(Table):
         one_of("status", ["measured", "infeasible", "failed"]),
         Index(
             "uq_evaluations_result",
+            "project_id",
             "space_id",
             "architecture_digest",
             "evaluator_digest",
@@ -115,9 +117,13 @@ class EvaluationRow(Table):
             sqlite_where=text("status = 'failed'"),
             postgresql_where=text("status = 'failed'"),
         ),
-        Index(None, "architecture_digest", "id"),
-        Index(None, "evaluator_digest", "id"),
-        Index(None, "space_id", "id"),
+        # Each list is of one project.
+        Index(None, "project_id", "id"),
+        Index(None, "project_id", "architecture_digest", "id"),
+        Index(None, "project_id", "evaluator_digest", "id"),
+        Index(None, "project_id", "space_id", "id"),
+        # For counting: a monitor asks every few seconds.
+        Index(None, "status"),
     )
 
     @property
@@ -129,7 +135,7 @@ class EvaluationRow(Table):
         return Infeasible(reason) if self.status == "infeasible" else Failed(reason)
 
 
-class ObservationRow(Table):
+class ObservationRow(ProjectOwned, Table):
     """What a searcher was told; `step` is the position of that tell in the search's log."""
 
     __tablename__ = "observations"
@@ -144,7 +150,7 @@ class ObservationRow(Table):
     __table_args__ = (UniqueConstraint("search_id", "told_order"),)
 
 
-class MeasurementRow(Table):
+class MeasurementRow(ProjectOwned, Table):
     """Metrics of a finalist that was measured again, together with the others of its occasion."""
 
     __tablename__ = "measurements"

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import pytest
 from outside_examples import add_outside_search, measure
@@ -82,7 +82,7 @@ def test_servers_and_crashes_make_no_difference(store: Store) -> None:
         turn += 1
     assert turn == 10
     assert proposals_of(store, shared) == proposals_of(store, alone)
-    assert store.search_counts(shared.id)["measured"] == 30
+    assert store.search_counts([shared])[shared.id]["measured"] == 30
 
 
 def test_the_log_replays_in_the_protocol_of_searchers(store: Store) -> None:
@@ -102,7 +102,7 @@ def test_the_log_replays_in_the_protocol_of_searchers(store: Store) -> None:
             searcher.tell(entry.observations)
         else:
             assert list(searcher.ask(len(entry.proposals))) == list(entry.proposals)
-    assert store.search_counts(search.id)["measured"] == 24
+    assert store.search_counts([search])[search.id]["measured"] == 24
 
 
 def test_with_barriers_it_does_not_matter_who_is_faster(store: Store) -> None:
@@ -165,6 +165,9 @@ class Unreliable:
         self._store = store
         self._calls = 0
 
+    def within(self, project_id: str) -> Self:
+        raise AssertionError(project_id)
+
     def work_at_desk(
         self, search_id: str, desk: Desk | None, orders: Sequence[Order]
     ) -> tuple[Desk, list[Answer | ServerError]]:
@@ -194,7 +197,7 @@ async def evaluate(exchange: Exchange, search_id: str, numbers: list[int]) -> No
 async def again(exchange: Exchange, search_id: str, order: Order) -> Answer:
     while True:
         try:
-            return await exchange.submit(search_id, order)
+            return await exchange.submit(None, search_id, order)
         except DatabaseUnavailableError:
             await asyncio.sleep(0)
 
@@ -223,7 +226,7 @@ def test_a_transaction_of_unknown_end_loses_nothing(store: Store) -> None:
     asyncio.run(evaluate(exchange, search.id, numbers))
     exchange.close()
     assert sorted(numbers) == list(range(15))  # after leases nobody knows of have expired
-    assert store.search_counts(search.id)["measured"] == 15
+    assert store.search_counts([search])[search.id]["measured"] == 15
 
 
 def test_too_many_orders_are_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +235,7 @@ def test_too_many_orders_are_refused(store: Store, monkeypatch: pytest.MonkeyPat
     exchange = Exchange(store)
 
     async def crowd() -> list[Any]:
-        submit = partial(exchange.submit, search.id)
+        submit = partial(exchange.submit, None, search.id)
         orders = [submit(LeaseOrder(1, None)) for _ in range(20)]
         return await asyncio.gather(*orders, return_exceptions=True)
 

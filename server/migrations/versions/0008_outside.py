@@ -9,7 +9,7 @@ from alembic import op
 from server.migrations.sqlite_tables import remake
 
 revision: str = "0008"
-down_revision: str | None = "0004"
+down_revision: str | None = "0007"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -29,6 +29,7 @@ def upgrade() -> None:
         "proposal_leases",
         sa.Column("search_id", sa.String(), nullable=False),
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("project_id", sa.String(), server_default="default", nullable=False),
         sa.Column("token", sa.String(), nullable=False),
         sa.Column("fence", sa.BigInteger(), nullable=False),
         sa.Column("worker", sa.String(), nullable=True),
