@@ -154,7 +154,7 @@ class OutsideStore(Transactions):
             bind_project(session, search.project_id)
             if search.log_length is None:
                 raise ConflictError(
-                    f"search {search_id} is evaluated with its supernet: it has no proposals for "
+                    f"search {search_id} is evaluated by its runner: it has no proposals for "
                     "evaluators outside"
                 )
             if desk is None:
