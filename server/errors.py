@@ -5,6 +5,7 @@
     +-- NotFoundError             ask for something that exists
     +-- ConflictError             wait, or change the state that is in the way
         +-- WrongOffsetError      go on at the offset that it names
+        +-- KeyInFlightError      try again later: the same request is being answered
     +-- TooLargeError             send less
     +-- WrongMediaTypeError       send the media type that it names
     +-- WrongHostError            use the address that the server listens on
@@ -82,6 +83,10 @@ class WrongOffsetError(ConflictError):
     def __init__(self, given: int, offset: int) -> None:
         super().__init__(f"Upload-Offset must be {offset}, how much is there, got {given}")
         self.offset = offset
+
+
+class KeyInFlightError(ConflictError):
+    """A request with the same idempotency key is being answered."""
 
 
 class TooLargeError(ServerError):

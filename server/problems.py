@@ -22,6 +22,7 @@ from server.errors import (
     DiskFullError,
     Fault,
     InvalidRequestError,
+    KeyInFlightError,
     NotFoundError,
     SchemaError,
     ServerError,
@@ -109,7 +110,7 @@ def response_to(error: ServerError) -> JSONResponse:
     headers = {}
     if isinstance(error, WrongOffsetError):
         headers["Upload-Offset"] = str(error.offset)
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+    if status is HTTPStatus.SERVICE_UNAVAILABLE or isinstance(error, KeyInFlightError):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request failed", exc_info=error)

@@ -27,7 +27,8 @@ class Client(ResourceRequests, SupernetRequests, SearchRequests, NetworkRequests
     Args:
         base_url: its address.
         timeout_s: how long a request may take.
-        patience_s: how long `events` and `wait` go on trying while the service does not answer.
+        patience_s: how long `events`, `wait` and what creates go on trying while the service does
+            not answer. What creates is sent again with the same idempotency key: it creates once.
         transport: for tests; the network by default.
 
     Raises:

@@ -15,7 +15,7 @@ class Requests:
         patience_s: float,
         transport: httpx.BaseTransport | None,
     ) -> None:
-        self._connection = Connection(base_url, timeout_s, transport)
+        self._connection = Connection(base_url, timeout_s, patience_s, transport)
         self._get = self._connection.get
         self._post = self._connection.post
         self._pages = self._connection.pages

@@ -19,6 +19,7 @@ from server.routes.common import (
     picture_responses,
     problems,
 )
+from server.routes.creating import creates
 from server.schemas.assessments import (
     AssessedView,
     AssessmentBody,
@@ -103,6 +104,7 @@ def newest_summaries(
     operation_id="create_assessment",
     responses=problems(404, 409, *BODY),
 )
+@creates
 def create(
     supernet_id: Id, body: AssessmentBody, service: ServiceDep, response: Response
 ) -> AssessmentView:

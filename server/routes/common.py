@@ -3,15 +3,16 @@
 import base64
 import binascii
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Path, Query, Request, Response
 
 from server.artifacts import ArtifactStore
-from server.errors import InvalidRequestError
+from server.errors import InvalidRequestError, KeyInFlightError
 from server.problems import MEDIA_TYPE
 from server.schemas.responses import PageOf
 from server.settings import Settings
@@ -20,6 +21,31 @@ from server.uploads import UploadFiles
 
 Row = TypeVar("Row")
 View = TypeVar("View")
+
+
+class InFlight:
+    """The creations that this process is making, by their names."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._names: set[str] = set()
+
+    @contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """Keeps others of the same name out until the end of the block.
+
+        Raises:
+            KeyInFlightError: it is being made already.
+        """
+        with self._lock:
+            if name in self._names:
+                raise KeyInFlightError("a request with the same Idempotency-Key is being answered")
+            self._names.add(name)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._names.discard(name)
 
 
 @dataclass(frozen=True)
@@ -35,6 +61,7 @@ class Service:
         schema_revision: of the database and of this program.
         is_stopping: whether the server is shutting down, so that streams end.
         runner_state: `running` or `restarting` for a runner of our own, `external` without one.
+        in_flight: what is being created under idempotency keys.
     """
 
     settings: Settings
@@ -45,6 +72,7 @@ class Service:
     schema_revision: str
     is_stopping: Callable[[], bool]
     runner_state: Callable[[], str]
+    in_flight: InFlight = field(default_factory=InFlight)
 
 
 def get_service(request: Request) -> Service:

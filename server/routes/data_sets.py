@@ -12,6 +12,7 @@ from fastapi import APIRouter, Response
 
 from server.errors import BusyError, DiskFullError, InvalidRequestError
 from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
+from server.routes.creating import creates
 from server.routes.places import places_of
 from server.schemas.requests import DataSetBody
 from server.schemas.responses import DataSetView, PageOf
@@ -47,6 +48,7 @@ def view(row: DataSetRow) -> DataSetView:
     operation_id="create_data_set",
     responses={200: {"model": DataSetView}, **problems(409, *BODY)},
 )
+@creates
 def create(body: DataSetBody, service: ServiceDep, response: Response) -> DataSetView:
     """Reads, checks and stores a data set; 200 if it was stored under this name before.
 

@@ -8,6 +8,7 @@ from fastapi.responses import FileResponse
 
 from server.errors import NotFoundError
 from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
+from server.routes.creating import creates
 from server.schemas.requests import ExportBody
 from server.schemas.responses import ExportView, FileView, PageOf
 from server.tables import ExportRow, JobRow
@@ -61,7 +62,8 @@ def view(row: ExportRow, job: JobRow) -> ExportView:
     )
 
 
-@router.post("", status_code=202, operation_id="create_export", responses=problems(404, *BODY))
+@router.post("", status_code=202, operation_id="create_export", responses=problems(404, 409, *BODY))
+@creates
 def create(body: ExportBody, service: ServiceDep, response: Response) -> ExportView:
     """Submits the export of a network that a search has measured; follow its job."""
     row, job = service.store.add_export(

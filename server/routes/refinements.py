@@ -7,6 +7,7 @@ from fastapi.responses import FileResponse
 
 from server.errors import Fault, InvalidRequestError, NotFoundError
 from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
+from server.routes.creating import creates
 from server.routes.exports import FILE_RESPONSES, file_response
 from server.routes.searches import report
 from server.schemas.refinements import (
@@ -90,6 +91,7 @@ def _run_view(row: FineTuningRow) -> RunView:
 @router.post(
     "", status_code=202, operation_id="create_refinement", responses=problems(404, 409, *BODY)
 )
+@creates
 def create(body: RefinementBody, service: ServiceDep, response: Response) -> RefinementView:
     """Submits the refinement of a search's front; follow its job. 409 before there is a front."""
     _check(body)

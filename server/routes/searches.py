@@ -22,6 +22,7 @@ from server.routes.common import (
     picture_responses,
     problems,
 )
+from server.routes.creating import creates
 from server.schemas.requests import SearchBody
 from server.schemas.responses import (
     AssessmentSummary,
@@ -76,6 +77,7 @@ def problem_of(service: Service, row: SearchRow) -> Problem:
 
 
 @router.post("", status_code=202, operation_id="create_search", responses=problems(404, 409, *BODY))
+@creates
 def create(body: SearchBody, service: ServiceDep, response: Response) -> SearchView:
     """Submits a search of a trained supernet; follow its job. 409 while it is in training."""
     _check_metrics(body)

@@ -11,6 +11,7 @@ from search_space.family import NetworkSettings
 from search_space.space import Architecture, InvalidArchitectureError, SearchSpace
 from server.errors import InvalidRequestError
 from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
+from server.routes.creating import creates
 from server.schemas.requests import CostBody, SampleBody
 from server.schemas.responses import (
     ArchitectureView,
@@ -43,24 +44,32 @@ def register(store: Store, settings: AnySpace, pointer: str) -> tuple[SpaceRow, 
     Raises:
         InvalidRequestError: the settings are no space.
     """
+    return store.add_space(settings, built(settings, pointer))
+
+
+def built(settings: AnySpace, pointer: str) -> SearchSpace:
+    """Returns the space of settings.
+
+    Raises:
+        InvalidRequestError: the settings are no space.
+    """
     try:
-        space = settings.build()
+        return settings.build()
     except ValueError as error:
         given = settings.model_dump(mode="json")
         raise InvalidRequestError.single(pointer, f"must be a space: {error}", given) from None
-    return store.add_space(settings, space)
 
 
-def network_settings(row: SpaceRow, pointer: str) -> NetworkSettings:
+def network_settings(settings: AnySpace, pointer: str) -> NetworkSettings:
     """Returns the settings of a space whose architectures are networks.
 
     Raises:
         InvalidRequestError: they are not.
     """
-    settings = space_settings(row.settings)
+    space = built(settings, pointer)
     if not isinstance(settings, NetworkSettings):
         raise InvalidRequestError.single(
-            pointer, "must be a space of networks: a custom space has no layers", row.id
+            pointer, "must be a space of networks: a custom space has no layers", space.digest
         )
     return settings
 
@@ -123,8 +132,9 @@ def _presets(family: type[AnySpace]) -> dict[str, Any]:
     "/spaces",
     status_code=201,
     operation_id="create_space",
-    responses={200: {"model": SpaceView}, **problems(*BODY)},
+    responses={200: {"model": SpaceView}, **problems(409, *BODY)},
 )
+@creates
 def create(body: SpaceSettings, service: ServiceDep, response: Response) -> SpaceView:
     """Registers a space; 200 if it is known."""
     row, created = register(service.store, body, "")
@@ -165,6 +175,6 @@ def sample(space_id: Id, body: SampleBody, service: ServiceDep) -> SampleView:
 def cost(space_id: Id, body: CostBody, service: ServiceDep) -> CostView:
     """What an architecture's network costs on paper."""
     row = service.store.get_space(space_id)
-    settings = network_settings(row, "space_id")
+    settings = network_settings(space_settings(row.settings), "space_id")
     architecture = valid_architecture(settings.build(), body.architecture, "/architecture")
     return cost_view(settings, architecture)

@@ -2,12 +2,14 @@
 
 from fastapi import APIRouter, Response
 
+from search_space.families import space_settings
 from search_space.family import NetworkSettings
 from search_space.space import InvalidArchitectureError
 from server.errors import Fault, InvalidRequestError
 from server.routes import spaces, starts
 from server.routes.assessments import newest_summaries
 from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
+from server.routes.creating import creates
 from server.schemas.requests import SupernetBody
 from server.schemas.responses import AssessmentSummary, PageOf, SupernetView
 from server.store import Page
@@ -41,14 +43,14 @@ def view(row: SupernetRow, job: JobRow, assessment: AssessmentSummary | None) ->
 @router.post(
     "", status_code=202, operation_id="create_supernet", responses=problems(404, 409, *BODY)
 )
+@creates
 def create(body: SupernetBody, service: ServiceDep, response: Response) -> SupernetView:
     """Submits the training of a supernet; follow its job. 409 if its start is in training."""
     store = service.store
-    if isinstance(body.space, str):
-        space = store.get_space(body.space)
-    else:
-        space, _ = spaces.register(store, body.space, "/space")
-    settings = spaces.network_settings(space, "/space")
+    given = body.space
+    if isinstance(given, str):
+        given = space_settings(store.get_space(given).settings)
+    settings = spaces.network_settings(given, "/space")
     data_set = store.get_data_set(body.data_set)
     _check_images(data_set, settings)
     try:
@@ -64,6 +66,8 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
         ) from None
     start, start_file = starts.resolve(body.start, settings, service)
     teacher = starts.teacher(body.teacher, schedule, settings, service)
+    # All that takes time is done: what follows may be one transaction, and others wait for it.
+    space, _ = spaces.register(store, given, "/space")
     row, job = store.add_supernet(
         name=body.name,
         space_id=space.id,

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from server.errors import InvalidRequestError
 from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
+from server.routes.creating import creates
 from server.schemas.requests import UploadBody
 from server.schemas.responses import PageOf, UploadView
 from server.tables import UploadRow
@@ -57,8 +58,9 @@ def _describe(response: Response, shown: UploadView) -> UploadView:
     "",
     status_code=201,
     operation_id="create_upload",
-    responses={200: {"model": UploadView}, **problems(*BODY)},
+    responses={200: {"model": UploadView}, **problems(409, *BODY)},
 )
+@creates
 def create(body: UploadBody, service: ServiceDep, response: Response) -> UploadView:
     """Announces a file; 200 if it was announced before, to be gone on with at its offset."""
     limit = service.settings.max_upload_bytes

@@ -4,6 +4,7 @@ from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
 from server.store.evaluations import EvaluationStore, Finalist, Point
 from server.store.exports import ExportFile, ExportStore
+from server.store.idempotency import Answer, Creation, IdempotencyStore, KeyTakenError
 from server.store.jobs import ClaimedJob, JobStore
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
@@ -11,13 +12,16 @@ from server.store.searches import Asked, SearchStore, Told
 from server.store.uploads import UploadStore
 
 __all__ = [
+    "Answer",
     "Artifact",
     "Asked",
     "Assessed",
     "Chosen",
     "ClaimedJob",
+    "Creation",
     "ExportFile",
     "Finalist",
+    "KeyTakenError",
     "Page",
     "Point",
     "Store",
@@ -34,6 +38,7 @@ class Store(
     ExportStore,
     RefinementStore,
     AssessmentStore,
+    IdempotencyStore,
 ):
     """The database. Rows that it returns are detached values.
 

@@ -1,6 +1,6 @@
 """Transactions and keyset pages: what all parts of the store share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +33,7 @@ _NAMES = {
     "refinements": "refinement",
     "refined_networks": "network of the refinement",
     "assessments": "assessment",
+    "idempotency_answers": "answer",
     "assessed_architectures": "sample of the assessment",
 }
 
@@ -54,6 +55,28 @@ class Artifact:
     media_type: str
 
 
+class Unit:
+    """A transaction that several methods of one store share; it begins with the first write.
+
+    Args:
+        on_begin: the first thing that is done in it.
+
+    Attributes:
+        session: of the transaction; None until it has begun.
+    """
+
+    def __init__(self, on_begin: Callable[[Session], None]) -> None:
+        self._on_begin = on_begin
+        self.session: Session | None = None
+
+    def begun(self, new_session: Callable[[], Session]) -> Session:
+        """Returns the session of the transaction, which begins unless it has."""
+        if self.session is None:
+            self.session = new_session()
+            self._on_begin(self.session)
+        return self.session
+
+
 class Transactions:
     """Runs reading and writing transactions; only this class commits.
 
@@ -62,12 +85,20 @@ class Transactions:
         max_lost_leases: a job that was lost with its runner more often than this has failed.
         caller: whom it acts for, `session.info["caller"]` in every transaction; None for the
             service itself.
+        unit: the transaction that all methods take part in; by default each has its own.
     """
 
     def __init__(
-        self, engine: Engine, *, max_lost_leases: int = 20, caller: Caller | None = None
+        self,
+        engine: Engine,
+        *,
+        max_lost_leases: int = 20,
+        caller: Caller | None = None,
+        unit: Unit | None = None,
     ) -> None:
         self._engine = engine
+        self._caller = caller
+        self._unit = unit
         info = {"caller": caller}
         self._new_session = sessionmaker(engine, expire_on_commit=False, info=info)
         writer = engine.execution_options(writes=True)
@@ -78,6 +109,28 @@ class Transactions:
         """Returns a store over the same engine that acts for somebody."""
         return type(self)(self._engine, max_lost_leases=self._max_lost_leases, caller=caller)
 
+    def _within(self, unit: Unit) -> Self:
+        """Returns a store that acts for the same caller, in one transaction."""
+        return type(self)(
+            self._engine, max_lost_leases=self._max_lost_leases, caller=self._caller, unit=unit
+        )
+
+    @contextmanager
+    def _committing(self, unit: Unit) -> Iterator[None]:
+        """Commits a shared transaction at the end; rolls it back if anything is raised.
+
+        Raises:
+            DatabaseUnavailableError: the database cannot be reached or is too busy.
+        """
+        try:
+            yield
+            if unit.session is not None:
+                with _unavailable():
+                    unit.session.commit()
+        finally:
+            if unit.session is not None:
+                unit.session.close()
+
     @contextmanager
     def _read(self) -> Iterator[Session]:
         """A transaction that only reads.
@@ -85,18 +138,30 @@ class Transactions:
         Raises:
             DatabaseUnavailableError: the database cannot be reached or is too busy.
         """
-        with _unavailable(), self._new_session() as session:
-            yield session
+        with _unavailable():
+            if self._unit is not None and self._unit.session is not None:
+                yield self._unit.session
+                return
+            with self._new_session() as session:
+                yield session
 
     @contextmanager
     def _write(self) -> Iterator[Session]:
         """A transaction that writes; commits at the end, rolls back if anything is raised.
 
+        Within a unit it is a part of that transaction, all or nothing as well.
+
         Raises:
             DatabaseUnavailableError: the database cannot be reached or is too busy.
         """
-        with _unavailable(), self._new_write_session.begin() as session:
-            yield session
+        with _unavailable():
+            if self._unit is not None:
+                session = self._unit.begun(self._new_write_session)
+                with session.begin_nested():
+                    yield session
+                return
+            with self._new_write_session.begin() as session:
+                yield session
 
     def ping(self) -> None:
         """Returns if the database answers.

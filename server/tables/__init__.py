@@ -7,6 +7,7 @@ from search_space.space import Architecture
 from server.tables.assessments import AssessedRow, AssessmentRow
 from server.tables.base import Json, Table, UtcDateTime
 from server.tables.exports import ExportRow, ReadingRow
+from server.tables.idempotency import AnswerRow
 from server.tables.jobs import JobEventRow, JobRow
 from server.tables.refinements import FineTuningRow, RefinedNetworkRow, RefinementRow
 from server.tables.resources import ArtifactRow, DataSetRow, SpaceRow, SupernetRow, UploadRow
@@ -19,6 +20,7 @@ from server.tables.searches import (
 )
 
 __all__ = [
+    "AnswerRow",
     "ArtifactRow",
     "AssessedRow",
     "AssessmentRow",

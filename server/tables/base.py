@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, Dialect, MetaData
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 Json = dict[str, Any]
@@ -50,6 +50,20 @@ class Table(DeclarativeBase):
     )
     # JSON, not JSONB: the order of an architecture's choices is part of how it is shown.
     type_annotation_map = {datetime: UtcDateTime, Json: JSON, list[Any]: JSON, int: BigInteger}  # noqa: RUF012 -- SQLAlchemy reads it as it stands
+
+
+class Described:
+    """What people may write on a row, and change.
+
+    Attributes:
+        description: free text.
+        labels: free words by name.
+        revision: raised by each change, so that nobody overwrites what they have not seen.
+    """
+
+    description: Mapped[str | None]
+    labels: Mapped[Json] = mapped_column(server_default="{}", default=dict)
+    revision: Mapped[int] = mapped_column(server_default="0", default=0)
 
 
 def one_of(column: str, values: list[str]) -> CheckConstraint:

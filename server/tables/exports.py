@@ -25,7 +25,7 @@ class ExportRow(Table):
     test_report: Mapped[Json | None]
     created_at: Mapped[datetime]
 
-    __table_args__ = (Index(None, "architecture_digest", "id"),)
+    __table_args__ = (Index(None, "architecture_digest", "id"), Index(None, "search_id", "id"))
 
 
 class ReadingRow(Table):

@@ -35,6 +35,8 @@ class JobRow(Table):
         # The order in which waiting jobs are claimed.
         Index(None, "status", "priority", "id"),
         Index(None, "kind", "id"),
+        Index(None, "status", "id"),
+        Index(None, "kind", "status", "id"),
     )
 
     @property

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from server.tables.base import Json, Table
+from server.tables.base import Described, Json, Table
 
 
 class ArtifactRow(Table):
@@ -20,7 +20,7 @@ class ArtifactRow(Table):
     created_at: Mapped[datetime]
 
 
-class DataSetRow(Table):
+class DataSetRow(Described, Table):
     """A registered data set; its version is the digest of its content and split.
 
     `report` is what was found when it was registered; null where an older version did that.
@@ -54,7 +54,7 @@ class UploadRow(Table):
     created_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
 
-    __table_args__ = (UniqueConstraint("sha256", "size_bytes", "name"),)
+    __table_args__ = (UniqueConstraint("sha256", "size_bytes", "name"), Index(None, "name", "id"))
 
 
 class SpaceRow(Table):
@@ -69,8 +69,10 @@ class SpaceRow(Table):
     num_choices: Mapped[int]
     created_at: Mapped[datetime]
 
+    __table_args__ = (Index(None, "created_at", "id"), Index(None, "kind", "created_at", "id"))
 
-class SupernetRow(Table):
+
+class SupernetRow(Described, Table):
     """A trained network, or one in training (`version`, its file's digest, is then null)."""
 
     __tablename__ = "supernets"
@@ -88,3 +90,9 @@ class SupernetRow(Table):
     version: Mapped[str | None] = mapped_column(ForeignKey("artifacts.sha256"))
     summary: Mapped[Json | None]
     created_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index(None, "name", "id"),
+        Index(None, "space_id", "id"),
+        Index(None, "data_set_id", "id"),
+    )

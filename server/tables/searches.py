@@ -7,10 +7,10 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from search_space.outcomes import Failed, Infeasible, Measured, Outcome
-from server.tables.base import Json, Table, one_of
+from server.tables.base import Described, Json, Table, one_of
 
 
-class SearchRow(Table):
+class SearchRow(Described, Table):
     """A search: its policy, its problem and its evaluator, each by value."""
 
     __tablename__ = "searches"
@@ -30,6 +30,12 @@ class SearchRow(Table):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)
     result: Mapped[Json | None]
     created_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index(None, "name", "id"),
+        Index(None, "supernet_id", "id"),
+        Index(None, "space_id", "id"),
+    )
 
 
 class ProposalRow(Table):
@@ -90,6 +96,8 @@ class EvaluationRow(Table):
         Index(None, "architecture_digest", "id"),
         Index(None, "evaluator_digest", "id"),
         Index(None, "space_id", "id"),
+        Index(None, "search_id", "id"),
+        Index(None, "status", "id"),
     )
 
     @property
