@@ -9,6 +9,7 @@ from server import problems
 from server.middleware import RawBodies, RequestGuard, RequestLog
 from server.routes import (
     assessments,
+    comparisons,
     data_sets,
     evaluations,
     exports,
@@ -61,6 +62,7 @@ def build_app(service: Service) -> FastAPI:
         supernets,
         assessments,
         searches,
+        comparisons,
         evaluations,
         refinements,
         exports,

@@ -20,6 +20,7 @@ import structlog
 
 from server.artifacts import ArtifactStore
 from server.database import open_engine
+from server.duties import Duty, on_duty
 from server.errors import (
     DatabaseUnavailableError,
     LeaseLostError,
@@ -62,6 +63,9 @@ EXECUTORS: Mapping[str, Executor] = {
     "assess": run_assess,
 }
 
+DUTIES: Sequence[Duty] = ()
+"""What every runner does besides its jobs."""
+
 HEARTBEAT_S = 1.0
 """How often a lease is renewed, and thus how soon a cancellation is noticed."""
 
@@ -83,6 +87,7 @@ class Runner:
         connect: returns when the cluster that the executors need is there; raises `ClusterError`.
             Called from the thread of `run`, and again when the cluster may have been lost.
         sole: whether no other runner can be alive, so that jobs found running have no owner.
+        duties: periodic work of the service, done beside the jobs.
     """
 
     def __init__(
@@ -94,6 +99,7 @@ class Runner:
         connect: Callable[[], None],
         *,
         sole: bool,
+        duties: Sequence[Duty] = (),
     ) -> None:
         self._store = store
         self._artifacts = artifacts
@@ -101,6 +107,7 @@ class Runner:
         self._executors = executors
         self._connect = connect
         self._has_orphans = sole
+        self._duties = duties
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._shutdown = threading.Event()
 
@@ -111,6 +118,11 @@ class Runner:
     def run(self) -> None:
         """Works until `stop`; waits for a database or a cluster that is not there."""
         logger.info("runner started", owner=self._owner)
+        with on_duty(self._store, self._duties):
+            self._take_jobs()
+        logger.info("runner stopped", owner=self._owner)
+
+    def _take_jobs(self) -> None:
         while not self._shutdown.is_set():
             try:
                 self._connect()
@@ -123,7 +135,6 @@ class Runner:
                 self._run_job(job)
             else:
                 self._shutdown.wait(self._settings.poll_seconds)
-        logger.info("runner stopped", owner=self._owner)
 
     def _claim(self) -> ClaimedJob | None:
         if self._has_orphans:
@@ -287,6 +298,7 @@ def open_runner(settings: Settings) -> Runner:
         EXECUTORS,
         connect=lambda: connect_cluster(runner.stop),
         sole=settings.is_sqlite,
+        duties=DUTIES,
     )
     return runner
 

@@ -1,8 +1,12 @@
 """What a user may choose about workers; pydantic only, so that the API process can validate it."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+ResourceName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.:-]{0,99}$")]
+ResourceAmount = Annotated[float, Field(gt=0, le=1024, allow_inf_nan=False)]
+_RESERVED = ("CPU", "GPU", "MEMORY", "OBJECT_STORE_MEMORY")
 
 
 class LatencySettings(BaseModel):
@@ -58,6 +62,8 @@ class ResourceSettings(BaseModel):
         num_workers: processes that work side by side.
         cpus_per_worker: cores, and so torch threads, of each.
         gpus_per_worker: GPUs of each; 0 works on the CPU.
+        custom_per_worker: of other resources that nodes of the Ray cluster offer by name, how much
+            each worker holds.
         max_worker_deaths: how many dead worker processes a job survives.
     """
 
@@ -66,7 +72,33 @@ class ResourceSettings(BaseModel):
     num_workers: int = Field(default=1, ge=1, le=1024)
     cpus_per_worker: int = Field(default=1, ge=1, le=1024)
     gpus_per_worker: int = Field(default=0, ge=0, le=1)
+    custom_per_worker: dict[ResourceName, ResourceAmount] = Field(default={}, max_length=16)
     max_worker_deaths: int = Field(default=3, ge=0, le=100)
+
+    @field_validator("custom_per_worker")
+    @classmethod
+    def _check_names(cls, custom: dict[str, float]) -> dict[str, float]:
+        for name, amount in custom.items():
+            if amount > 1 and not amount.is_integer():
+                raise ValueError(f"must be whole above 1, as Ray wants, got {name}: {amount}")
+            if name.upper() in _RESERVED:
+                raise ValueError(
+                    f"must not name {', '.join(_RESERVED)}, which have fields of their own or are "
+                    f"Ray's, got {name!r}"
+                )
+        return custom
+
+    def per_worker(self) -> dict[str, float]:
+        """Returns how much of each of Ray's resources one worker holds."""
+        return {
+            "CPU": float(self.cpus_per_worker),
+            "GPU": float(self.gpus_per_worker),
+            **self.custom_per_worker,
+        }
+
+    def total(self) -> dict[str, float]:
+        """Returns how much of each of Ray's resources all workers hold together."""
+        return {name: self.num_workers * amount for name, amount in self.per_worker().items()}
 
 
 class ClusterSettings(BaseModel):

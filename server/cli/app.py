@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from server.cli import assessments, jobs, operations, refinements, resources, searches
+from server.cli import assessments, comparisons, jobs, operations, refinements, resources, searches
 from server.client import ClientError
 from server.errors import ServerError
 
@@ -24,6 +24,7 @@ operations.add_to(app)
 app.add_typer(jobs.app, name="job")
 resources.add_to(app)
 assessments.add_to(resources.supernet_app)
+comparisons.add_to(searches.app)
 app.add_typer(searches.app, name="search")
 app.command("refine")(refinements.refine)
 app.add_typer(refinements.app, name="refinement")

@@ -119,6 +119,7 @@ def create(
         standalone=_standalone_settings(body.standalone, supernet.training),
         resources=body.resources.model_dump(mode="json"),
         seed=body.seed,
+        options=body.job,
     )
     response.headers["Location"] = f"/v1/assessments/{row.id}"
     return view(row, job)

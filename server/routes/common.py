@@ -168,11 +168,12 @@ def conditional(
     return Response(content, media_type=media_type, headers=headers)
 
 
-def picture_responses(media_type: str) -> dict[int | str, dict[str, Any]]:
+def picture_responses(*media_types: str) -> dict[int | str, dict[str, Any]]:
     """Returns the declaration of the answers of a route that gives a picture."""
     schema = {"type": "string", "format": "binary"}
+    content = {media_type: {"schema": schema} for media_type in media_types}
     return {
-        200: {"description": "The picture.", "content": {media_type: {"schema": schema}}},
+        200: {"description": "The picture.", "content": content},
         304: {"description": "What it shows has not changed."},
         **problems(404),
     }

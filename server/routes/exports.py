@@ -67,7 +67,7 @@ def view(row: ExportRow, job: JobRow) -> ExportView:
 def create(body: ExportBody, service: ServiceDep, response: Response) -> ExportView:
     """Submits the export of a network that a search has measured; follow its job."""
     row, job = service.store.add_export(
-        body.search, body.architecture_digest, report_test=body.report_test
+        body.search, body.architecture_digest, report_test=body.report_test, options=body.job
     )
     response.headers["Location"] = f"/v1/exports/{row.id}"
     return view(row, job)

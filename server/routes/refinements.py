@@ -110,6 +110,7 @@ def create(body: RefinementBody, service: ServiceDep, response: Response) -> Ref
         export=body.export,
         report_test=body.report_test,
         seed=body.seed,
+        options=body.job,
     )
     response.headers["Location"] = f"/v1/refinements/{row.id}"
     return view(service, row, job)

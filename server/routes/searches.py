@@ -91,6 +91,7 @@ def create(body: SearchBody, service: ServiceDep, response: Response) -> SearchV
         evaluator=body.evaluator.model_dump(mode="json"),
         resources=body.resources.model_dump(mode="json"),
         seed=body.seed,
+        options=body.job,
     )
     response.headers["Location"] = f"/v1/searches/{row.id}"
     return _shown(service, row, job)

@@ -78,6 +78,7 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
         start=start,
         start_file=start_file,
         teacher=teacher,
+        options=body.job,
     )
     response.headers["Location"] = f"/v1/supernets/{row.id}"
     return view(row, job, None)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.job_states import JobStatus
+from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
 from server.schemas.requests import Body, Seed, Whole
 from server.schemas.responses import AssessmentSummary, Moment, Values
 from supernet.settings import AccuracySettings, TrainingSettings
@@ -71,6 +72,7 @@ class AssessmentBody(Body):
         default=ResourceSettings(), description="Of the evaluators of the supernet's networks."
     )
     seed: Seed = 0
+    job: JobOptions = DEFAULT_OPTIONS
 
 
 class StandaloneView(BaseModel):

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.job_states import JobStatus
+from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
 from server.schemas.requests import EXAMPLE_ID, Body, Name, Seed, Whole
 from server.schemas.responses import FileView, Moment, Values
 from supernet.settings import TrainingSettings
@@ -62,6 +63,7 @@ class RefinementBody(Body):
         default=False, strict=True, description="Read the test split, once, for the best of them."
     )
     seed: Seed = Field(default=0, description="Of the first run; the next ones count up.")
+    job: JobOptions = DEFAULT_OPTIONS
 
 
 class FiguresView(BaseModel):

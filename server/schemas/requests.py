@@ -22,6 +22,8 @@ from search_space.outcomes import METRIC_GOALS
 from searchers.nsga2 import NSGA2Settings
 from searchers.protocol import Limits, Objectives
 from searchers.settings import SearcherSettings
+from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
+from server.schemas.numbers import Whole as Whole  # the other bodies find it here
 from supernet.datasets import DataSetSource
 from supernet.settings import AccuracySettings, TrainingSettings
 from supernet.starting_settings import ScratchStart, StartSettings
@@ -39,12 +41,6 @@ def _printable(name: str) -> str:
     return name
 
 
-def _whole(value: Any) -> Any:
-    """JSON has one type of number: 45.0 is a whole one."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Whole = Annotated[int, Field(strict=True), BeforeValidator(_whole)]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
@@ -136,6 +132,7 @@ class SupernetBody(Body):
     )
     resources: ResourceSettings = ResourceSettings()
     seed: Seed = 0
+    job: JobOptions = DEFAULT_OPTIONS
 
 
 def _with_known_metrics(parts: Any) -> Any:
@@ -192,6 +189,7 @@ class SearchBody(Body):
     evaluator: EvaluatorBody = EvaluatorBody()
     resources: ResourceSettings = ResourceSettings()
     seed: Seed = 0
+    job: JobOptions = DEFAULT_OPTIONS
 
 
 class ExportBody(Body):
@@ -212,6 +210,7 @@ class ExportBody(Body):
     search: str = Field(description="The id of the search that found it.", max_length=100)
     architecture_digest: Digest
     report_test: bool = Field(default=False, strict=True, description="Read the test split, once.")
+    job: JobOptions = DEFAULT_OPTIONS
 
 
 JobKind = Literal["train", "search", "export", "refine", "assess"]

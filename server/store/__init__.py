@@ -2,7 +2,7 @@
 
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
-from server.store.evaluations import EvaluationStore, Finalist, Point
+from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
 from server.store.idempotency import Answer, Creation, IdempotencyStore, KeyTakenError
 from server.store.jobs import ClaimedJob, JobStore
@@ -22,6 +22,7 @@ __all__ = [
     "ExportFile",
     "Finalist",
     "KeyTakenError",
+    "Observed",
     "Page",
     "Point",
     "Store",

@@ -9,6 +9,7 @@ from search_space.outcomes import Measured, Outcome
 from search_space.space import Architecture
 from server.errors import ConflictError
 from server.ids import new_id
+from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
 from server.store.base import Page, Transactions, clock, get, insert_new, newest_first
 from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
 from server.tables import (
@@ -44,6 +45,7 @@ class AssessmentStore(Transactions):
         standalone: Json | None,
         resources: Json,
         seed: int,
+        options: JobOptions = DEFAULT_OPTIONS,
     ) -> tuple[AssessmentRow, JobRow]:
         """Adds an assessment of a supernet as it is now, and the job that makes it.
 
@@ -55,6 +57,7 @@ class AssessmentStore(Transactions):
             standalone: which of them are trained alone, and how; None for none.
             resources: of the evaluators.
             seed: of the sample, and of what is trained alone.
+            options: of the job.
 
         Raises:
             NotFoundError: there is no such supernet.
@@ -86,7 +89,7 @@ class AssessmentStore(Transactions):
                 "data_set": {"id": data_set.id, "version": data_set.version},
                 **settings,
             }
-            job = submit_job(session, "assess", spec, now)
+            job = submit_job(session, "assess", spec, now, **options.terms(now))
             assessment = AssessmentRow(
                 id=assessment_id,
                 supernet_id=supernet_id,

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from server.errors import InvalidRequestError
 from server.ids import new_id
+from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
 from server.store.base import (
     Artifact,
     Page,
@@ -46,13 +47,25 @@ class ExportStore(Transactions):
     """Queries about exports and readings of test splits."""
 
     def add_export(
-        self, search_id: str, architecture_digest: str, *, report_test: bool
+        self,
+        search_id: str,
+        architecture_digest: str,
+        *,
+        report_test: bool,
+        options: JobOptions = DEFAULT_OPTIONS,
     ) -> tuple[ExportRow, JobRow]:
         """Adds an export and the job that makes it.
 
+        Args:
+            search_id: what found the network.
+            architecture_digest: which network.
+            report_test: whether the test split is read.
+            options: of the job.
+
         Raises:
-            NotFoundError: there is no such search.
-            InvalidRequestError: the search has measured no such architecture.
+            NotFoundError: there is no such search, or no job that is waited for.
+            InvalidRequestError: the search has measured no such architecture; or see `submit_job`.
+            ConflictError: a job that is waited for has failed.
         """
         with self._write() as session:
             now = clock(session)
@@ -73,7 +86,7 @@ class ExportStore(Transactions):
                 "evaluator": search.evaluator,
                 "report_test": report_test,
             }
-            job = submit_job(session, "export", spec, now)
+            job = submit_job(session, "export", spec, now, **options.terms(now))
             export = ExportRow(
                 id=export_id,
                 search_id=search_id,

@@ -5,7 +5,7 @@ it, and every write of a runner names the attempt it was made for, so that a run
 dead can do no harm when it comes back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,11 +13,19 @@ from typing import Any
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from server.errors import ConflictError, LeaseLostError, StaleAttemptError
+from server.errors import (
+    ConflictError,
+    InvalidRequestError,
+    LeaseLostError,
+    NotFoundError,
+    StaleAttemptError,
+)
 from server.ids import new_id
 from server.job_states import CLAIMABLE, OWNED, TERMINAL, TRANSITIONS, JobStatus
+from server.schemas.job_options import RetryPolicy
 from server.store.base import Page, Transactions, clock, get, newest_first
-from server.tables import JobEventRow, JobRow, Json
+from server.tables import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, Json
+from workers.settings import ResourceSettings
 
 
 @dataclass(frozen=True)
@@ -247,22 +255,93 @@ class JobStore(Transactions):
             _change_status(session, fence(session, job), to, clock(session), data, **values)
 
 
-def submit_job(session: Session, kind: str, spec: Json, now: datetime) -> JobRow:
-    """Adds a queued job."""
+def submit_job(
+    session: Session,
+    kind: str,
+    spec: Json,
+    now: datetime,
+    *,
+    priority: int = 0,
+    depends_on: Sequence[str] = (),
+    deadline_at: datetime | None = None,
+    retry: RetryPolicy | None = None,
+) -> JobRow:
+    """Adds a queued job of the caller's.
+
+    Args:
+        session: of the transaction.
+        kind: what to do.
+        spec: everything that the runner must know.
+        now: by the database's clock.
+        priority: the highest is claimed first.
+        depends_on: ids of jobs that must have succeeded before.
+        deadline_at: when it fails if it has not ended.
+        retry: which failures are tried again; None for none.
+
+    Raises:
+        InvalidRequestError: the deadline has passed.
+        NotFoundError: a job that it depends on does not exist.
+        ConflictError: a job that it depends on has failed or was cancelled.
+    """
+    if deadline_at is not None and deadline_at <= now:
+        rule = f"must be after now, {now.isoformat(timespec='seconds')}"
+        raise InvalidRequestError.single("/job/deadline_at", rule, deadline_at.isoformat())
+    awaited = _lock_awaited(session, depends_on)
+    caller = session.info["caller"]
     job = JobRow(
         id=new_id("job", now),
         kind=kind,
         spec=spec,
         status=JobStatus.QUEUED.value,
         attempt=0,
-        priority=0,
+        priority=priority,
         lost_leases=0,
+        submitted_by=caller.key_id if caller else None,
+        deadline_at=deadline_at,
+        retry=retry.model_dump(mode="json") if retry else None,
         created_at=now,
     )
     session.add(job)
     session.flush()
+    session.add_all(JobDependencyRow(job_id=job.id, depends_on=other) for other in awaited)
+    session.add_all(
+        JobNeedRow(job_id=job.id, resource=resource, amount=amount)
+        for resource, amount in needs_of(spec).items()
+    )
+    session.flush()
     add_event(session, job.id, 0, JobStatus.QUEUED.value, {}, now)
     return job
+
+
+def _lock_awaited(session: Session, job_ids: Sequence[str]) -> list[str]:
+    """Returns the ids, each once, with locks: none of these jobs ends in this transaction.
+
+    One that failed after it was looked at would not fail a dependant that is not there yet.
+
+    Raises:
+        NotFoundError: one does not exist.
+        ConflictError: one has failed or was cancelled.
+    """
+    unique = sorted(set(job_ids))
+    for job_id in unique:
+        statement = select(JobRow).where(JobRow.id == job_id).with_for_update(read=True)
+        row = session.scalar(statement.execution_options(populate_existing=True))
+        if row is None:
+            raise NotFoundError("job", job_id)
+        if row.state in TERMINAL and row.state is not JobStatus.SUCCEEDED:
+            raise ConflictError(f"a job cannot wait for job {job_id}: that has {row.status}")
+    return unique
+
+
+def needs_of(spec: Mapping[str, Any]) -> dict[str, float]:
+    """Returns how much of each resource of Ray the job of a spec holds at once, at most."""
+    parts = [spec.get("resources"), (spec.get("standalone") or {}).get("resources")]
+    needs: dict[str, float] = {}
+    for part in parts:
+        if part is not None:
+            for name, amount in ResourceSettings.model_validate(part).total().items():
+                needs[name] = max(needs.get(name, 0.0), amount)
+    return needs
 
 
 def succeed_job(session: Session, job: ClaimedJob, now: datetime, result: Json) -> None:

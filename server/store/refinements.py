@@ -9,6 +9,7 @@ from sqlalchemy import select
 from server.errors import ConflictError
 from server.ids import new_id
 from server.job_states import TERMINAL
+from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
 from server.store.base import (
     Artifact,
     Page,
@@ -67,6 +68,7 @@ class RefinementStore(Transactions):
         export: bool,
         report_test: bool,
         seed: int,
+        options: JobOptions = DEFAULT_OPTIONS,
     ) -> tuple[RefinementRow, JobRow]:
         """Adds a refinement, the architectures that it takes, and the job that does it.
 
@@ -82,6 +84,7 @@ class RefinementStore(Transactions):
             export: whether files are written.
             report_test: whether the test split is read for the best of them.
             seed: of the first run.
+            options: of the job.
 
         Raises:
             NotFoundError: there is no such search.
@@ -120,7 +123,7 @@ class RefinementStore(Transactions):
                 "architectures": [dict(one.architecture) for one in chosen],
                 **settings,
             }
-            job = submit_job(session, "refine", spec, now)
+            job = submit_job(session, "refine", spec, now, **options.terms(now))
             refinement = RefinementRow(
                 id=refinement_id,
                 name=name,

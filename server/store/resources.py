@@ -10,6 +10,7 @@ from search_space.families import SpaceSettings
 from search_space.space import SearchSpace
 from server.errors import ConflictError
 from server.ids import new_id
+from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
 from server.store.base import (
     Artifact,
     Page,
@@ -150,6 +151,7 @@ class ResourceStore(Transactions):
         start: Mapping[str, Any] = SCRATCH,
         start_file: Artifact | None = None,
         teacher: Json | None = None,
+        options: JobOptions = DEFAULT_OPTIONS,
     ) -> tuple[SupernetRow, JobRow]:
         """Adds a supernet and the job that trains it.
 
@@ -163,9 +165,12 @@ class ResourceStore(Transactions):
             start: settings, with the digest of the file that is read as "version".
             start_file: that file, unless another row refers to it.
             teacher: id and version of the supernet that it is distilled from.
+            options: of the job.
 
         Raises:
-            NotFoundError: there is no such space or data set.
+            NotFoundError: there is no such space or data set, or no job that is waited for.
+            InvalidRequestError: see `submit_job`.
+            ConflictError: a job that is waited for has failed.
         """
         with self._write() as session:
             now = clock(session)
@@ -184,7 +189,7 @@ class ResourceStore(Transactions):
             }
             if start_file is not None:
                 add_artifact(session, start_file, now)
-            job = submit_job(session, "train", spec, now)
+            job = submit_job(session, "train", spec, now, **options.terms(now))
             supernet = SupernetRow(
                 id=supernet_id,
                 name=name,

@@ -10,6 +10,7 @@ from search_space.space import Architecture, digest_of
 from searchers.protocol import Observation, Proposal
 from server.errors import ConflictError
 from server.ids import new_id
+from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
 from server.store.base import Page, Transactions, clock, get, newest_first
 from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
 from server.tables import (
@@ -54,6 +55,7 @@ class SearchStore(Transactions):
         evaluator: Json,
         resources: Json,
         seed: int,
+        options: JobOptions = DEFAULT_OPTIONS,
     ) -> tuple[SearchRow, JobRow]:
         """Adds a search and the job that runs it.
 
@@ -68,6 +70,7 @@ class SearchStore(Transactions):
                 data set, which are added here.
             resources: of the workers.
             seed: of the policy.
+            options: of the job.
 
         Raises:
             NotFoundError: there is no such supernet.
@@ -108,7 +111,7 @@ class SearchStore(Transactions):
                 "data_set": {"id": data_set.id, "version": data_set.version},
                 **settings,
             }
-            job = submit_job(session, "search", spec, now)
+            job = submit_job(session, "search", spec, now, **options.terms(now))
             search = SearchRow(
                 id=search_id,
                 name=name,

@@ -8,7 +8,7 @@ from server.tables.assessments import AssessedRow, AssessmentRow
 from server.tables.base import Json, Table, UtcDateTime
 from server.tables.exports import ExportRow, ReadingRow
 from server.tables.idempotency import AnswerRow
-from server.tables.jobs import JobEventRow, JobRow
+from server.tables.jobs import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, RunnerRow
 from server.tables.refinements import FineTuningRow, RefinedNetworkRow, RefinementRow
 from server.tables.resources import ArtifactRow, DataSetRow, SpaceRow, SupernetRow, UploadRow
 from server.tables.searches import (
@@ -28,7 +28,9 @@ __all__ = [
     "EvaluationRow",
     "ExportRow",
     "FineTuningRow",
+    "JobDependencyRow",
     "JobEventRow",
+    "JobNeedRow",
     "JobRow",
     "Json",
     "MeasurementRow",
@@ -37,6 +39,7 @@ __all__ = [
     "ReadingRow",
     "RefinedNetworkRow",
     "RefinementRow",
+    "RunnerRow",
     "SearchRow",
     "SpaceRow",
     "SupernetRow",

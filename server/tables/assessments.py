@@ -11,14 +11,15 @@ from server.tables.base import Json, Table, one_of
 class AssessmentRow(Table):
     """An assessment of one supernet version; `summary` is null until the job has succeeded.
 
-    `standalone` says how some of the architectures are trained alone; null where none is.
+    `standalone` says how some of the architectures are trained alone; null where none is. While the
+    supernet is in training, `supernet_version` is null.
     """
 
     __tablename__ = "assessments"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     supernet_id: Mapped[str] = mapped_column(ForeignKey("supernets.id"))
-    supernet_version: Mapped[str] = mapped_column(ForeignKey("artifacts.sha256"))
+    supernet_version: Mapped[str | None] = mapped_column(ForeignKey("artifacts.sha256"))
     samples: Mapped[int]
     strata: Mapped[int]
     accuracy: Mapped[Json]

@@ -11,7 +11,10 @@ from server.tables.base import Described, Json, Table, one_of
 
 
 class SearchRow(Described, Table):
-    """A search: its policy, its problem and its evaluator, each by value."""
+    """A search: its policy, its problem and its evaluator, each by value.
+
+    While its supernet is in training, the evaluator's `supernet_version` and the digest are null.
+    """
 
     __tablename__ = "searches"
 
@@ -24,7 +27,7 @@ class SearchRow(Described, Table):
     limits: Mapped[list[Any]]
     evaluations: Mapped[int]
     evaluator: Mapped[Json]
-    evaluator_digest: Mapped[str]
+    evaluator_digest: Mapped[str | None]
     resources: Mapped[Json]
     seed: Mapped[int]
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)

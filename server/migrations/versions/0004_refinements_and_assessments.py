@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
+from server.migrations.sqlite_tables import remake
+
 revision: str = "0004"
 down_revision: str | None = "0003"
 branch_labels: str | Sequence[str] | None = None
@@ -184,35 +186,16 @@ def downgrade() -> None:
 
 
 def _set_kinds(*kinds: str) -> None:
-    """Lets jobs be of these kinds.
-
-    SQLite cannot change a constraint, so the table is made anew; as other tables refer to it, they
-    are checked at the end of the transaction only, when all its rows are there again.
-    """
+    """Lets jobs be of these kinds."""
     condition = f"kind IN ({_listed(kinds)})"
     connection = op.get_bind()
     if connection.dialect.name != "sqlite":
         op.drop_constraint(op.f("ck_jobs_kind"), "jobs", type_="check")
         op.create_check_constraint(op.f("ck_jobs_kind"), "jobs", condition)
         return
-    statements = connection.exec_driver_sql(
-        "SELECT sql FROM sqlite_master WHERE tbl_name = 'jobs' AND sql IS NOT NULL "
-        "ORDER BY type = 'index'"
-    )
-    table, *indexes = statements.scalars().all()
     pattern = r"CONSTRAINT ck_jobs_kind CHECK \(kind IN \([^)]*\)\)"
-    changed, num_changed = re.subn(pattern, f"CONSTRAINT ck_jobs_kind CHECK ({condition})", table)
-    assert num_changed == 1, table
-    for statement in (
-        "PRAGMA defer_foreign_keys = ON",
-        "CREATE TEMPORARY TABLE kept_jobs AS SELECT * FROM jobs",
-        "DROP TABLE jobs",
-        changed,
-        *indexes,
-        "INSERT INTO jobs SELECT * FROM kept_jobs",
-        "DROP TABLE kept_jobs",
-    ):
-        connection.exec_driver_sql(statement)
+    changed = f"CONSTRAINT ck_jobs_kind CHECK ({condition})"
+    remake(connection, "jobs", lambda definition: re.sub(pattern, changed, definition))
 
 
 def _listed(words: Sequence[str]) -> str:
