@@ -25,8 +25,8 @@ View = TypeVar("View", bound=BaseModel)
 Document = Mapping[str, Any] | BaseModel
 """A request's body: JSON as Python values, or the pydantic model of it."""
 
-Parameters = Mapping[str, str | int | None]
-"""Of an address's query; those that are None are left out."""
+Parameters = Mapping[str, Any]
+"""Of an address's query: text and numbers; those that are None are left out."""
 
 
 class Connection:

@@ -5,9 +5,11 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Unpack
 
 from server.client.connection import Document, quoted
 from server.client.errors import DamagedDownloadError
+from server.client.filters import ExportFilters, RefinementFilters
 from server.client.requests import Requests
 from server.schemas.refinements import RefinementView
 from server.schemas.responses import (
@@ -28,9 +30,9 @@ class NetworkRequests(Requests):
         """Returns an export."""
         return self._get(f"/v1/exports/{quoted(export_id)}", ExportView)
 
-    def exports(self) -> Iterator[ExportView]:
-        """Yields exports, newest first."""
-        return self._pages("/v1/exports", PageOf[ExportView])
+    def exports(self, **filters: Unpack[ExportFilters]) -> Iterator[ExportView]:
+        """Yields exports, newest first unless they are sorted otherwise."""
+        return self._pages("/v1/exports", PageOf[ExportView], {**filters})
 
     def download(self, file: FileView, path: Path) -> None:
         """Writes a file of a network to a path, which only ever holds the whole, verified file.
@@ -67,6 +69,6 @@ class NetworkRequests(Requests):
         """Returns a refinement: each architecture before and after."""
         return self._get(f"/v1/refinements/{quoted(refinement_id)}", RefinementView)
 
-    def refinements(self) -> Iterator[RefinementView]:
-        """Yields refinements, newest first."""
-        return self._pages("/v1/refinements", PageOf[RefinementView])
+    def refinements(self, **filters: Unpack[RefinementFilters]) -> Iterator[RefinementView]:
+        """Yields refinements, newest first unless they are sorted otherwise."""
+        return self._pages("/v1/refinements", PageOf[RefinementView], {**filters})

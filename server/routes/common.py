@@ -1,26 +1,20 @@
-"""What the routes share: the parts of the service, list parameters, declared errors."""
+"""What the routes share: the parts of the service, declared errors, conditional answers."""
 
-import base64
-import binascii
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from fastapi import Depends, Header, Path, Query, Request, Response
+from fastapi import Depends, Header, Path, Request, Response
 
 from server.artifacts import ArtifactStore
-from server.errors import InvalidRequestError, KeyInFlightError
+from server.errors import KeyInFlightError
 from server.problems import MEDIA_TYPE
-from server.schemas.responses import PageOf
 from server.settings import Settings
-from server.store import Page, Store
+from server.store import Store
 from server.uploads import UploadFiles
-
-Row = TypeVar("Row")
-View = TypeVar("View")
 
 
 class InFlight:
@@ -98,59 +92,6 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 BODY = (413, 415)
 """The errors of every route that takes a body."""
-
-
-@dataclass(frozen=True)
-class ListParameters:
-    """Which part of a list is asked for."""
-
-    request: Request
-    limit: int
-    before: str | None
-
-    def page(self, page: Page[Row], view: Callable[[Row], View]) -> PageOf[View]:
-        """Returns the answer for rows of the store."""
-        return self.answer([view(row) for row in page.rows], page.next)
-
-    def answer(self, items: Sequence[View], key: str | None) -> PageOf[View]:
-        """Returns the answer for items and the key after which the next page begins."""
-        following = None
-        if key is not None:
-            url = self.request.url.include_query_params(limit=self.limit, cursor=_encode(key))
-            following = f"{url.path}?{url.query}"
-        return PageOf(items=list(items), next=following)
-
-
-def list_parameters(
-    request: Request,
-    limit: Annotated[int, Query(ge=1, le=500, description="Items per page.")] = 50,
-    cursor: Annotated[
-        str | None, Query(max_length=200, description="From the `next` of a page before.")
-    ] = None,
-) -> ListParameters:
-    """Reads the parameters of a list.
-
-    Raises:
-        InvalidRequestError: the cursor is not one of ours.
-    """
-    return ListParameters(request, limit, _decode(cursor) if cursor is not None else None)
-
-
-ListDep = Annotated[ListParameters, Depends(list_parameters)]
-
-
-def _encode(key: str) -> str:
-    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> str:
-    try:
-        key = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        key = ""
-    if not key.isascii() or not key.replace("_", "").isalnum():
-        raise InvalidRequestError.single("cursor", "must come from the next of a page", cursor)
-    return key
 
 
 IfNoneMatch = Annotated[str | None, Header(description="ETags of what the client has.")]

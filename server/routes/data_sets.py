@@ -11,8 +11,9 @@ import structlog
 from fastapi import APIRouter, Response
 
 from server.errors import BusyError, DiskFullError, InvalidRequestError
-from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
+from server.routes.common import BODY, Id, Service, ServiceDep, problems
 from server.routes.creating import creates
+from server.routes.lists import NamedListDep, NameQuery
 from server.routes.places import places_of
 from server.schemas.requests import DataSetBody
 from server.schemas.responses import DataSetView, PageOf
@@ -128,9 +129,11 @@ def take_turn(turns: threading.Semaphore, patience_s: float) -> Iterator[None]:
 
 
 @router.get("", operation_id="list_data_sets", responses=problems())
-def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[DataSetView]:
-    """Data sets, newest first."""
-    page = service.store.list_data_sets(parameters.limit, parameters.before)
+def list_all(
+    parameters: NamedListDep, service: ServiceDep, name: NameQuery = None
+) -> PageOf[DataSetView]:
+    """Data sets."""
+    page = service.store.list_data_sets(parameters.limit, parameters.part, name=name)
     return parameters.page(page, view)
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import FileResponse
 
 from server.errors import NotFoundError
-from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
+from server.job_states import JobStatus
+from server.routes.common import BODY, Id, Service, ServiceDep, problems
 from server.routes.creating import creates
-from server.schemas.requests import ExportBody
+from server.routes.lists import DatedListDep, IdQuery
+from server.schemas.requests import Digest, ExportBody
 from server.schemas.responses import ExportView, FileView, PageOf
 from server.tables import ExportRow, JobRow
 
@@ -74,9 +76,23 @@ def create(body: ExportBody, service: ServiceDep, response: Response) -> ExportV
 
 
 @router.get("", operation_id="list_exports", responses=problems())
-def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[ExportView]:
-    """Exports, newest first."""
-    page = service.store.list_exports(parameters.limit, parameters.before)
+def list_all(
+    parameters: DatedListDep,
+    service: ServiceDep,
+    search: IdQuery = None,
+    architecture_digest: Annotated[Digest | None, Query()] = None,
+    status: Annotated[
+        JobStatus | None, Query(description="Only those whose job is in this state.")
+    ] = None,
+) -> PageOf[ExportView]:
+    """Exports."""
+    page = service.store.list_exports(
+        parameters.limit,
+        parameters.part,
+        search_id=search,
+        architecture_digest=architecture_digest,
+        status=status,
+    )
     jobs = service.store.get_jobs([row.job_id for row in page.rows])
     return parameters.page(page, lambda row: view(row, jobs[row.job_id]))
 

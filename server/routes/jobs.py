@@ -10,7 +10,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from server.errors import DatabaseUnavailableError, InvalidRequestError
 from server.job_states import TERMINAL, JobStatus
-from server.routes.common import Id, ListDep, ServiceDep, problems
+from server.routes.common import Id, ServiceDep, problems
+from server.routes.lists import DatedListDep
 from server.schemas.requests import JobKind
 from server.schemas.responses import EventsView, EventView, JobView, PageOf
 from server.store import Store
@@ -71,13 +72,13 @@ def event_view(row: JobEventRow) -> EventView:
 
 @router.get("", operation_id="list_jobs", responses=problems())
 def list_all(
-    parameters: ListDep,
+    parameters: DatedListDep,
     service: ServiceDep,
     status: JobStatus | None = None,
     kind: JobKind | None = None,
 ) -> PageOf[JobView]:
-    """Jobs, newest first."""
-    page = service.store.list_jobs(parameters.limit, parameters.before, status=status, kind=kind)
+    """Jobs."""
+    page = service.store.list_jobs(parameters.limit, parameters.part, status=status, kind=kind)
     return parameters.page(page, view)
 
 

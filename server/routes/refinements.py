@@ -2,13 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import FileResponse
 
 from server.errors import Fault, InvalidRequestError, NotFoundError
-from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
+from server.job_states import JobStatus
+from server.routes.common import BODY, Id, Service, ServiceDep, problems
 from server.routes.creating import creates
 from server.routes.exports import FILE_RESPONSES, file_response
+from server.routes.lists import IdQuery, NamedListDep, NameQuery
 from server.routes.searches import report
 from server.schemas.refinements import (
     FiguresView,
@@ -131,9 +133,19 @@ def _check(body: RefinementBody) -> None:
 
 
 @router.get("", operation_id="list_refinements", responses=problems())
-def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[RefinementView]:
-    """Refinements, newest first."""
-    page = service.store.list_refinements(parameters.limit, parameters.before)
+def list_all(
+    parameters: NamedListDep,
+    service: ServiceDep,
+    name: NameQuery = None,
+    search: IdQuery = None,
+    status: Annotated[
+        JobStatus | None, Query(description="Only those whose job is in this state.")
+    ] = None,
+) -> PageOf[RefinementView]:
+    """Refinements."""
+    page = service.store.list_refinements(
+        parameters.limit, parameters.part, name=name, search_id=search, status=status
+    )
     jobs = service.store.get_jobs([row.job_id for row in page.rows])
     return parameters.page(page, lambda row: view(service, row, jobs[row.job_id]))
 

@@ -1,21 +1,21 @@
 """Searches, their evaluations and their fronts."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from search_space.families import space_settings
 from search_space.space import digest_of
 from searchers.protocol import Limit, Objective, Problem
 from server.errors import Fault, InvalidRequestError
 from server.fronts import ReportedFront, infeasible_views, point_views, report_front
+from server.job_states import JobStatus
 from server.routes import evaluations
 from server.routes.assessments import newest_summaries
 from server.routes.common import (
     BODY,
     Id,
     IfNoneMatch,
-    ListDep,
     Service,
     ServiceDep,
     conditional,
@@ -23,6 +23,7 @@ from server.routes.common import (
     problems,
 )
 from server.routes.creating import creates
+from server.routes.lists import IdQuery, ListDep, NamedListDep, NameQuery
 from server.schemas.requests import SearchBody
 from server.schemas.responses import (
     AssessmentSummary,
@@ -120,10 +121,26 @@ def _check_metrics(body: SearchBody) -> None:
 
 
 @router.get("", operation_id="list_searches", responses=problems())
-def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SearchView]:
-    """Searches, newest first."""
+def list_all(
+    parameters: NamedListDep,
+    service: ServiceDep,
+    name: NameQuery = None,
+    supernet: IdQuery = None,
+    space: IdQuery = None,
+    status: Annotated[
+        JobStatus | None, Query(description="Only those whose job is in this state.")
+    ] = None,
+) -> PageOf[SearchView]:
+    """Searches."""
     store = service.store
-    page = store.list_searches(parameters.limit, parameters.before)
+    page = store.list_searches(
+        parameters.limit,
+        parameters.part,
+        name=name,
+        supernet_id=supernet,
+        space_id=space,
+        status=status,
+    )
     jobs = store.get_jobs([row.job_id for row in page.rows])
     known = newest_summaries(service, [row.supernet_id for row in page.rows])
     return parameters.page(

@@ -1,17 +1,18 @@
 """Search spaces."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from search_space.costs import costs
 from search_space.families import FAMILIES, AnySpace, SpaceSettings, space_settings
 from search_space.family import NetworkSettings
 from search_space.space import Architecture, InvalidArchitectureError, SearchSpace
 from server.errors import InvalidRequestError
-from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
+from server.routes.common import BODY, Id, ServiceDep, problems
 from server.routes.creating import creates
+from server.routes.lists import DatedListDep
 from server.schemas.requests import CostBody, SampleBody
 from server.schemas.responses import (
     ArchitectureView,
@@ -144,9 +145,13 @@ def create(body: SpaceSettings, service: ServiceDep, response: Response) -> Spac
 
 
 @router.get("/spaces", operation_id="list_spaces", responses=problems())
-def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SpaceView]:
-    """Spaces, in descending order of their ids."""
-    page = service.store.list_spaces(parameters.limit, parameters.before)
+def list_all(
+    parameters: DatedListDep,
+    service: ServiceDep,
+    kind: Annotated[str | None, Query(max_length=100, description="Only of this family.")] = None,
+) -> PageOf[SpaceView]:
+    """Spaces."""
+    page = service.store.list_spaces(parameters.limit, parameters.part, kind=kind)
     return parameters.page(page, view)
 
 

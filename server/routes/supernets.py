@@ -1,15 +1,19 @@
 """Supernets."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 
 from search_space.families import space_settings
 from search_space.family import NetworkSettings
 from search_space.space import InvalidArchitectureError
 from server.errors import Fault, InvalidRequestError
+from server.job_states import JobStatus
 from server.routes import spaces, starts
 from server.routes.assessments import newest_summaries
-from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
+from server.routes.common import BODY, Id, ServiceDep, problems
 from server.routes.creating import creates
+from server.routes.lists import IdQuery, NamedListDep, NameQuery
 from server.schemas.requests import SupernetBody
 from server.schemas.responses import AssessmentSummary, PageOf, SupernetView
 from server.store import Page
@@ -102,9 +106,25 @@ def _check_images(data_set: DataSetRow, settings: NetworkSettings) -> None:
 
 
 @router.get("", operation_id="list_supernets", responses=problems())
-def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SupernetView]:
-    """Supernets, newest first."""
-    page: Page[SupernetRow] = service.store.list_supernets(parameters.limit, parameters.before)
+def list_all(
+    parameters: NamedListDep,
+    service: ServiceDep,
+    name: NameQuery = None,
+    space: IdQuery = None,
+    data_set: IdQuery = None,
+    status: Annotated[
+        JobStatus | None, Query(description="Only those whose job is in this state.")
+    ] = None,
+) -> PageOf[SupernetView]:
+    """Supernets."""
+    page: Page[SupernetRow] = service.store.list_supernets(
+        parameters.limit,
+        parameters.part,
+        name=name,
+        space_id=space,
+        data_set_id=data_set,
+        status=status,
+    )
     jobs = service.store.get_jobs([row.job_id for row in page.rows])
     known = newest_summaries(service, [row.id for row in page.rows])
     return parameters.page(page, lambda row: view(row, jobs[row.job_id], known[row.id]))

@@ -14,8 +14,9 @@ from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from server.errors import InvalidRequestError
-from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
+from server.routes.common import BODY, Id, Service, ServiceDep, problems
 from server.routes.creating import creates
+from server.routes.lists import NamedListDep, NameQuery
 from server.schemas.requests import UploadBody
 from server.schemas.responses import PageOf, UploadView
 from server.tables import UploadRow
@@ -73,9 +74,11 @@ def create(body: UploadBody, service: ServiceDep, response: Response) -> UploadV
 
 
 @router.get("", operation_id="list_uploads", responses=problems())
-def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[UploadView]:
-    """Uploads, newest first."""
-    page = service.store.list_uploads(parameters.limit, parameters.before)
+def list_all(
+    parameters: NamedListDep, service: ServiceDep, name: NameQuery = None
+) -> PageOf[UploadView]:
+    """Uploads."""
+    page = service.store.list_uploads(parameters.limit, parameters.part, name=name)
     return parameters.page(page, lambda row: view(service, row))
 
 

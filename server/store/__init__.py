@@ -6,12 +6,14 @@ from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
 from server.store.idempotency import Answer, Creation, IdempotencyStore, KeyTakenError
 from server.store.jobs import ClaimedJob, JobStore
+from server.store.listing import NEWEST, Part
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
 from server.store.searches import Asked, SearchStore, Told
 from server.store.uploads import UploadStore
 
 __all__ = [
+    "NEWEST",
     "Answer",
     "Artifact",
     "Asked",
@@ -24,6 +26,7 @@ __all__ = [
     "KeyTakenError",
     "Observed",
     "Page",
+    "Part",
     "Point",
     "Store",
     "Told",
