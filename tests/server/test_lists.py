@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,12 +19,17 @@ from examples import (
     search_with_a_front,
     trained_supernet,
 )
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from live import Live
 from sqlalchemy import Engine, event, text
 
-from server.store import Part, Store
+from server.errors import InvalidRequestError
+from server.main import open_store
+from server.routes.lists import _decode
+from server.settings import Settings
+from server.store import Part
 
 
 def items(live: Live, address: str, limit: int = 2) -> list[dict[str, Any]]:
@@ -161,10 +167,8 @@ def test_impossible_times_are_refused(sqlite_live: Live, moment: str) -> None:
 def test_no_time_between_two_is_refused(sqlite_live: Live) -> None:
     query = "created_after=2026-01-02T00:00:00Z&created_before=2026-01-02T01:00:00%2B01:00"
     found = fault(sqlite_live.client.get(f"/v1/jobs?{query}"))
-    assert found == (
-        "created_after",
-        "must be earlier than created_before, 2026-01-02T00:00:00+00:00",
-    )
+    rule = "must be earlier than created_before, 2026-01-02T00:00:00+00:00"
+    assert found == ("created_after", rule)
 
 
 @pytest.mark.parametrize("query", ["stauts=queued", "sort=name", "sort=size", "sort=--created_at"])
@@ -177,7 +181,7 @@ def test_what_a_list_does_not_take_is_refused(sqlite_live: Live, query: str) -> 
 def test_cursors_belong_to_one_query(sqlite_live: Live) -> None:
     client, store = sqlite_live.client, sqlite_live.store
     supernet = trained_supernet(store)
-    search = [add_search(store, supernet, seed) for seed in range(3)][0]
+    search, *_ = (add_search(store, supernet, seed) for seed in range(3))
     observe(store, search, claim(store), [(90.0 + i, 1.0) for i in range(3)])
     queries = [
         "/v1/searches?",
@@ -193,9 +197,7 @@ def test_cursors_belong_to_one_query(sqlite_live: Live) -> None:
     cursors = {}
     for query in queries:
         following = client.get(f"{query}&limit=1").json()["next"]
-        cursors[query] = httpx.URL(following).params["cursor"] if following else None
-    cursors = {query: cursor for query, cursor in cursors.items() if cursor}
-    assert len(cursors) == len(queries) - 0 or len(cursors) >= 8
+        cursors[query] = httpx.URL(following).params["cursor"]
     for query, (origin, cursor) in itertools.product(queries, cursors.items()):
         response = client.get(f"{query}&cursor={cursor}")
         if origin == query:
@@ -241,12 +243,9 @@ def test_forged_cursors_are_refused(sqlite_live: Live) -> None:
             assert fault(response)[0] == "cursor", forged
 
 
-@settings(max_examples=100, deadline=None)
+@hypothesis_settings(max_examples=100, deadline=None)
 @given(cursor=st.text(alphabet="ABCDEFabcdef0123456789-_=%&", max_size=60))
 def test_no_text_is_a_cursor(cursor: str) -> None:
-    from server.errors import InvalidRequestError
-    from server.routes.lists import _decode
-
     with pytest.raises(InvalidRequestError, match="cursor must"):
         _decode("a query", cursor)
 
@@ -274,12 +273,9 @@ LISTS = (
 )
 
 
-def test_every_list_is_read_along_an_index(tmp_path_factory: Any) -> None:
+def test_every_list_is_read_along_an_index(tmp_path: Path) -> None:
     """SQLite's plan of each query sorts nothing."""
-    from server.main import open_store
-    from server.settings import Settings
-
-    store: Store = open_store(Settings(home=tmp_path_factory.mktemp("plans")))
+    store = open_store(Settings(home=tmp_path))
     engine = store._engine
     statements: list[tuple[str, Any]] = []
 
