@@ -87,7 +87,7 @@ def costs_by_epoch(settings: TrainingSettings, num_images: int, seed: int = 0) -
     What a step does is a function of its number, so its cost can be counted beforehand. Every
     sub-network counts three times its forward pass for each image, a teacher once.
     """
-    schedule: Schedule = settings.build_schedule(FAMILY, SPACE, num_images)
+    schedule: Schedule = settings.build_schedule(FAMILY, SPACE, num_images, 1)
     teacher = macs(SPACE.largest())
     found, total = [], 0.0
     for number in range(schedule.horizon.num_steps):

@@ -20,6 +20,7 @@ from server.routes import (
     spaces,
     supernets,
     uploads,
+    webhooks,
 )
 from server.routes.common import Service
 
@@ -67,6 +68,7 @@ def build_app(service: Service) -> FastAPI:
         refinements,
         exports,
         jobs,
+        webhooks,
     ):
         app.include_router(routes.router)
     problems.install(app)

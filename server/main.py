@@ -123,9 +123,27 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _listen(host: str, port: int) -> socket.socket:
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Returns a socket that listens on an address.
+
+    Raises:
+        OSError: the port is taken, or the address is not this machine's.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family)
+    # Named as TCP, which sockets are not by default: only then does asyncio switch off Nagle's
+    # algorithm for connections, which holds back every small answer for 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
     logger.info("listening", host=host, port=listener.getsockname()[1])
     return listener
 
@@ -156,7 +174,7 @@ def serve(settings: Settings, *, with_runner: bool = True) -> None:
             timeout_graceful_shutdown=round(settings.shutdown_seconds) or 1,
         )
         server = _Server(config, stopping)
-        with _listen(settings.host, settings.port) as listener:
+        with listen(settings.host, settings.port) as listener:
             if supervisor:
                 supervisor.start()
             try:

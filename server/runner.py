@@ -46,6 +46,7 @@ from server.processes import stop_with_parent
 from server.schema import require_current
 from server.settings import Settings
 from server.store import ClaimedJob, Store
+from server.webhooks import delivering
 from workers import cluster
 from workers.cluster import ClusterError
 from workers.settings import ClusterSettings
@@ -62,10 +63,6 @@ EXECUTORS: Mapping[str, Executor] = {
     "refine": run_refine,
     "assess": run_assess,
 }
-
-DUTIES: Sequence[Duty] = ()
-"""What every runner does besides its jobs."""
-
 HEARTBEAT_S = 1.0
 """How often a lease is renewed, and thus how soon a cancellation is noticed."""
 
@@ -150,7 +147,8 @@ class Runner:
         log = logger.bind(job_id=job.id, kind=job.kind, attempt=job.attempt)
         log.info("job started")
         stop = StopFlag()
-        context = JobContext(job, self._store, self._artifacts, self._settings, stop)
+        store = self._store.within(job.project_id)
+        context = JobContext(job, store, self._artifacts, self._settings, stop)
         thread = threading.Thread(target=self._execute, args=(context,), name=job.id, daemon=True)
         thread.start()
         asked_at: float | None = None
@@ -280,6 +278,11 @@ def main(arguments: Sequence[str] = ()) -> int:
     return 0
 
 
+def duties_of(settings: Settings) -> Sequence[Duty]:
+    """Returns what every runner does besides its jobs."""
+    return (Duty("webhooks", 1.0, delivering(settings.webhook_private_hosts)),)
+
+
 def open_runner(settings: Settings) -> Runner:
     """Returns a runner on the settings' database and artifacts, with all executors.
 
@@ -298,7 +301,7 @@ def open_runner(settings: Settings) -> Runner:
         EXECUTORS,
         connect=lambda: connect_cluster(runner.stop),
         sole=settings.is_sqlite,
-        duties=DUTIES,
+        duties=duties_of(settings),
     )
     return runner
 

@@ -45,6 +45,8 @@ class Settings(BaseSettings):
         max_chunk_bytes: the largest part that an upload takes at once.
         max_upload_bytes: the largest file that may be uploaded.
         idempotency_hours: how long an idempotency key is remembered.
+        webhook_private_hosts: names and addresses of webhooks that may lie on this machine or in a
+            private network, as a JSON list; all others must be public.
         shutdown_seconds: how long requests in flight and the runner get to end on their own.
         log_level: the least severe messages that are logged.
     """
@@ -69,6 +71,7 @@ class Settings(BaseSettings):
     max_chunk_bytes: int = Field(default=64 * 2**20, ge=1024)
     max_upload_bytes: int = Field(default=64 * GIB, ge=1024)
     idempotency_hours: float = Field(default=24.0, gt=0, le=8760, allow_inf_nan=False)
+    webhook_private_hosts: frozenset[str] = frozenset()
     shutdown_seconds: float = Field(default=10.0, gt=0, le=3600, allow_inf_nan=False)
     log_level: LogLevel = "info"
 

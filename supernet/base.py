@@ -108,19 +108,24 @@ class Supernet(nn.Module):
                         target[kind].copy_(tensor)
         return network.train(self.training)
 
-    def sort_channels(self, *companions: Mapping[str, Tensor]) -> None:
+    def sort_channels(
+        self, *companions: Mapping[str, Tensor], trained: Sequence[Architecture] = ()
+    ) -> None:
         """Sorts hidden channels by importance so that smaller networks keep the best ones.
 
-        The largest network's function stays as it is; all others change.
+        The functions of the largest network and of those that are named stay as they are; all
+        others change.
 
         Args:
             companions: further tensors that move along, by the names of their parameters (an
                 optimizer's momentum).
+            trained: networks that keep their channels, because they were trained already.
         """
         sort_by_importance(
             channel_groups(self.layers),
             by_layer(self.state_dict()),
             [by_layer(tensors) for tensors in companions],
+            [self.settings.lower(self.space.validate(each)) for each in trained],
         )
 
     def _known_plan(self, architecture: Architecture) -> tuple[Plan, tuple[int, ...]]:

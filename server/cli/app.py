@@ -8,7 +8,16 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from server.cli import assessments, comparisons, jobs, operations, refinements, resources, searches
+from server.cli import (
+    assessments,
+    comparisons,
+    jobs,
+    operations,
+    refinements,
+    resources,
+    searches,
+    webhooks,
+)
 from server.client import ClientError
 from server.errors import ServerError
 
@@ -29,6 +38,7 @@ app.add_typer(searches.app, name="search")
 app.command("refine")(refinements.refine)
 app.add_typer(refinements.app, name="refinement")
 app.command("export")(searches.export)
+app.add_typer(webhooks.app, name="webhook")
 app.add_typer(operations.database_app, name="db")
 
 

@@ -3,13 +3,14 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Request, Response
 
 from server.artifacts import ArtifactStore
+from server.callers import LOCAL
 from server.errors import KeyInFlightError
 from server.problems import MEDIA_TYPE
 from server.settings import Settings
@@ -70,10 +71,10 @@ class Service:
 
 
 def get_service(request: Request) -> Service:
-    """Returns the parts of the service that answers the request."""
+    """Returns the parts of the service that answers the request; its store acts for the caller."""
     service = request.app.state.service
     assert isinstance(service, Service)
-    return service
+    return replace(service, store=service.store.acting_for(LOCAL))
 
 
 ServiceDep = Annotated[Service, Depends(get_service)]

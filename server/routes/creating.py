@@ -49,11 +49,10 @@ def creates(endpoint: Callable[..., BaseModel]) -> Callable[..., BaseModel | Res
     All that it stores becomes one transaction, which ends with its answer.
 
     Args:
-        endpoint: a plain function with parameters `service` and `response`; what it returns is
-            answered as JSON.
+        endpoint: a plain function with a parameter `service`; what it returns is answered as JSON.
     """
     signature = inspect.signature(endpoint)
-    assert {"service", "response"} <= set(signature.parameters)
+    assert "service" in signature.parameters
     assert not inspect.iscoroutinefunction(endpoint), "the transaction belongs to one thread"
     added = {
         "idempotency_key": (IdempotencyKey, None),
@@ -105,10 +104,10 @@ def _created_once(
         try:
             with service.store.creating(creation) as store:
                 view = endpoint(**{**arguments, "service": replace(service, store=store)})
-                response: Response = arguments["response"]
+                response: Response | None = arguments.get("response")
                 answer = Answer(
-                    response.status_code or default_status,
-                    dict(response.headers),
+                    (response and response.status_code) or default_status,
+                    dict(response.headers) if response is not None else {},
                     to_json(view, by_alias=True).decode(),
                 )
                 store.record_answer(creation, answer)

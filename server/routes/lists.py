@@ -62,6 +62,19 @@ class ListParameters:
     before: str | None
     part: Part
 
+    def number(self) -> int | None:
+        """Returns where the page before ended, in lists in the order of a number.
+
+        Raises:
+            InvalidRequestError: the cursor has none.
+        """
+        if self.before is None:
+            return None
+        if not (self.before.isascii() and self.before.isdigit() and len(self.before) < 19):
+            rule = "must come from the next of a page"
+            raise InvalidRequestError.single("cursor", rule, self.before)
+        return int(self.before)
+
     def page(self, page: Page[Row], view: Callable[[Row], View]) -> PageOf[View]:
         """Returns the answer for rows of the store."""
         return self.answer([view(row) for row in page.rows], page.next)

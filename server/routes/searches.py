@@ -65,7 +65,7 @@ def view(
 
 def _shown(service: Service, row: SearchRow, job: JobRow) -> SearchView:
     assessment = newest_summaries(service, [row.supernet_id])[row.supernet_id]
-    return view(row, job, service.store.search_counts(row.id), assessment)
+    return view(row, job, service.store.search_counts([row])[row.id], assessment)
 
 
 def problem_of(service: Service, row: SearchRow) -> Problem:
@@ -142,12 +142,10 @@ def list_all(
         status=status,
     )
     jobs = store.get_jobs([row.job_id for row in page.rows])
+    counts = store.search_counts(page.rows)
     known = newest_summaries(service, [row.supernet_id for row in page.rows])
     return parameters.page(
-        page,
-        lambda row: view(
-            row, jobs[row.job_id], store.search_counts(row.id), known[row.supernet_id]
-        ),
+        page, lambda row: view(row, jobs[row.job_id], counts[row.id], known[row.supernet_id])
     )
 
 
@@ -167,11 +165,8 @@ def list_observations(
 ) -> PageOf[ObservationView]:
     """What the search observed, in the order of its proposals."""
     service.store.get_search(search_id)
-    if parameters.before is not None and not parameters.before.isdigit():
-        raise InvalidRequestError.single(
-            "cursor", "must come from the next of a page of this list", parameters.before
-        )
-    after = -1 if parameters.before is None else int(parameters.before)
+    last = parameters.number()
+    after = -1 if last is None else last
     points = service.store.search_points(search_id, parameters.limit + 1, after)
     shown = points[: parameters.limit]
     views = [

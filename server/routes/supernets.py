@@ -59,7 +59,10 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
     _check_images(data_set, settings)
     try:
         schedule = body.training.build_schedule(
-            settings, settings.build(), data_set.counts["train"]
+            settings,
+            settings.build(),
+            data_set.counts["train"],
+            body.resources.num_workers,
         )
     except InvalidTrainingError as error:
         pointer = f"/training/{error.field.replace('.', '/')}"

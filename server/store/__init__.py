@@ -11,6 +11,7 @@ from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
 from server.store.searches import Asked, SearchStore, Told
 from server.store.uploads import UploadStore
+from server.store.webhooks import ClaimedDelivery, WebhookStore
 
 __all__ = [
     "NEWEST",
@@ -19,6 +20,7 @@ __all__ = [
     "Asked",
     "Assessed",
     "Chosen",
+    "ClaimedDelivery",
     "ClaimedJob",
     "Creation",
     "ExportFile",
@@ -43,6 +45,7 @@ class Store(
     RefinementStore,
     AssessmentStore,
     IdempotencyStore,
+    WebhookStore,
 ):
     """The database. Rows that it returns are detached values.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Self, TypeVar
@@ -15,6 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 from server.callers import Caller
 from server.database import DatabaseNow
 from server.errors import DatabaseUnavailableError, NotFoundError
+from server.store.isolation import ProjectSession
 from server.tables import ArtifactRow, Table
 
 Row = TypeVar("Row")
@@ -24,6 +26,8 @@ _NAMES = {
     "artifacts": "artifact",
     "data_sets": "data set",
     "uploads": "upload",
+    "webhooks": "webhook",
+    "deliveries": "delivery",
     "spaces": "space",
     "jobs": "job",
     "supernets": "supernet",
@@ -83,37 +87,40 @@ class Transactions:
     Args:
         engine: from `server.database.open_engine`.
         max_lost_leases: a job that was lost with its runner more often than this has failed.
-        caller: whom it acts for, `session.info["caller"]` in every transaction; None for the
-            service itself.
-        unit: the transaction that all methods take part in; by default each has its own.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        *,
-        max_lost_leases: int = 20,
-        caller: Caller | None = None,
-        unit: Unit | None = None,
-    ) -> None:
+    def __init__(self, engine: Engine, *, max_lost_leases: int = 20) -> None:
         self._engine = engine
-        self._caller = caller
-        self._unit = unit
-        info = {"caller": caller}
-        self._new_session = sessionmaker(engine, expire_on_commit=False, info=info)
+        self._new_session = sessionmaker(engine, class_=ProjectSession, expire_on_commit=False)
         writer = engine.execution_options(writes=True)
-        self._new_write_session = sessionmaker(writer, expire_on_commit=False, info=info)
+        self._new_write_session = sessionmaker(
+            writer, class_=ProjectSession, expire_on_commit=False
+        )
         self._max_lost_leases = max_lost_leases
+        self._info: dict[str, Any] = {"caller": None, "project_id": None}
+        self._unit: Unit | None = None
 
     def acting_for(self, caller: Caller) -> Self:
-        """Returns a store over the same engine that acts for somebody."""
-        return type(self)(self._engine, max_lost_leases=self._max_lost_leases, caller=caller)
+        """Returns a store over the same engine that acts for somebody, within their project.
+
+        In its transactions `session.info["caller"]` is the caller; for the service itself, None.
+        """
+        return self._with_info(caller=caller, project_id=caller.project_id)
+
+    def within(self, project_id: str) -> Self:
+        """Returns a store over the same engine by which the service itself works in a project."""
+        return self._with_info(caller=None, project_id=project_id)
+
+    def _with_info(self, **info: Any) -> Self:
+        other = copy(self)
+        other._info = info
+        return other
 
     def _within(self, unit: Unit) -> Self:
         """Returns a store that acts for the same caller, in one transaction."""
-        return type(self)(
-            self._engine, max_lost_leases=self._max_lost_leases, caller=self._caller, unit=unit
-        )
+        other = copy(self)
+        other._unit = unit
+        return other
 
     @contextmanager
     def _committing(self, unit: Unit) -> Iterator[None]:
@@ -142,7 +149,7 @@ class Transactions:
             if self._unit is not None and self._unit.session is not None:
                 yield self._unit.session
                 return
-            with self._new_session() as session:
+            with self._new_session(info=self._info) as session:
                 yield session
 
     @contextmanager
@@ -156,11 +163,11 @@ class Transactions:
         """
         with _unavailable():
             if self._unit is not None:
-                session = self._unit.begun(self._new_write_session)
+                session = self._unit.begun(lambda: self._new_write_session(info=self._info))
                 with session.begin_nested():
                     yield session
                 return
-            with self._new_write_session.begin() as session:
+            with self._new_write_session(info=self._info) as session, session.begin():
                 yield session
 
     def ping(self) -> None:

@@ -15,6 +15,7 @@ from typing import Self
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from server.callers import Caller
 from server.errors import InvalidRequestError, ServerError
 from server.store.base import Transactions, Unit, clock, get, insert_new
 from server.tables import AnswerRow
@@ -102,7 +103,8 @@ class IdempotencyStore(Transactions):
 
     @property
     def _caller_key(self) -> str:
-        return (self._caller and self._caller.key_id) or ""
+        caller: Caller | None = self._info["caller"]
+        return (caller and caller.key_id) or ""
 
     def _claim(self, session: Session, creation: Creation) -> None:
         """Makes the answer's row, which the same request in another process then waits for."""

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
+from server.callers import DEFAULT_PROJECT
 from server.errors import (
     ConflictError,
     InvalidRequestError,
@@ -24,7 +25,9 @@ from server.ids import new_id
 from server.job_states import CLAIMABLE, OWNED, TERMINAL, TRANSITIONS, JobStatus
 from server.schemas.job_options import RetryPolicy
 from server.store.base import Page, Transactions, clock, get
+from server.store.isolation import bind_project
 from server.store.listing import NEWEST, Part, page_of, with_values
+from server.store.webhooks import announce
 from server.tables import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, Json
 from workers.settings import ResourceSettings
 
@@ -38,6 +41,7 @@ class ClaimedJob:
     spec: Json
     attempt: int
     owner: str
+    project_id: str = DEFAULT_PROJECT
 
 
 class JobStore(Transactions):
@@ -139,7 +143,7 @@ class JobStore(Transactions):
                     "started_at": job.started_at or now,
                 }
                 _change_status(session, job, JobStatus.RUNNING, now, {"owner": owner}, **lease)
-                return ClaimedJob(job.id, job.kind, job.spec, job.attempt, owner)
+                return ClaimedJob(job.id, job.kind, job.spec, job.attempt, owner, job.project_id)
 
     def release_orphans(self, owner: str) -> list[str]:
         """Ends all leases but `owner`'s, which must be known to be those of dead runners.
@@ -353,6 +357,8 @@ def succeed_job(session: Session, job: ClaimedJob, now: datetime, result: Json) 
 def fence(session: Session, job: ClaimedJob) -> JobRow:
     """Locks the job's row and returns it if this attempt still owns it.
 
+    The rest of the transaction is within the job's project.
+
     Raises:
         StaleAttemptError: it does not.
     """
@@ -362,6 +368,7 @@ def fence(session: Session, job: ClaimedJob) -> JobRow:
             f"job {job.id} is {row.status} in attempt {row.attempt} of {row.lease_owner}; "
             f"attempt {job.attempt} of {job.owner} is over"
         )
+    bind_project(session, row.project_id)
     return row
 
 
@@ -439,3 +446,6 @@ def _change_status(
         raise StaleAttemptError(f"job {job.id} is no longer {expected} in attempt {attempt}")
     session.refresh(job)
     add_event(session, job.id, job.attempt, to.value, data or {}, now)
+    if to in TERMINAL:
+        told = {"job": job.id, "kind": job.kind}
+        announce(session, job.project_id, f"job.{to.value}", told, now)

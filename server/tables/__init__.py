@@ -5,10 +5,11 @@ Rows that methods of the store return are detached: plain values, filled complet
 
 from search_space.space import Architecture
 from server.tables.assessments import AssessedRow, AssessmentRow
-from server.tables.base import Json, Table, UtcDateTime
+from server.tables.base import Json, ProjectOwned, Table, UtcDateTime
 from server.tables.exports import ExportRow, ReadingRow
 from server.tables.idempotency import AnswerRow
 from server.tables.jobs import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, RunnerRow
+from server.tables.projects import ProjectRow
 from server.tables.refinements import FineTuningRow, RefinedNetworkRow, RefinementRow
 from server.tables.resources import ArtifactRow, DataSetRow, SpaceRow, SupernetRow, UploadRow
 from server.tables.searches import (
@@ -18,6 +19,7 @@ from server.tables.searches import (
     ProposalRow,
     SearchRow,
 )
+from server.tables.webhooks import DeliveryRow, WebhookRow
 
 __all__ = [
     "AnswerRow",
@@ -25,6 +27,7 @@ __all__ = [
     "AssessedRow",
     "AssessmentRow",
     "DataSetRow",
+    "DeliveryRow",
     "EvaluationRow",
     "ExportRow",
     "FineTuningRow",
@@ -35,6 +38,8 @@ __all__ = [
     "Json",
     "MeasurementRow",
     "ObservationRow",
+    "ProjectOwned",
+    "ProjectRow",
     "ProposalRow",
     "ReadingRow",
     "RefinedNetworkRow",
@@ -46,6 +51,7 @@ __all__ = [
     "Table",
     "UploadRow",
     "UtcDateTime",
+    "WebhookRow",
     "architecture_of",
 ]
 

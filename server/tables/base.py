@@ -7,6 +7,8 @@ from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, Dialect, Met
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from server.callers import DEFAULT_PROJECT
+
 Json = dict[str, Any]
 
 
@@ -64,6 +66,16 @@ class Described:
     description: Mapped[str | None]
     labels: Mapped[Json] = mapped_column(server_default="{}", default=dict)
     revision: Mapped[int] = mapped_column(server_default="0", default=0)
+
+
+class ProjectOwned:
+    """What every row has that belongs to a project: all but those that hold plain values.
+
+    `server.store.isolation` fills the column and lets nobody see another project's rows. It refers
+    to no table: SQLite could not add such a column to a table with rows; and projects stay.
+    """
+
+    project_id: Mapped[str] = mapped_column(server_default=DEFAULT_PROJECT, sort_order=1)
 
 
 def one_of(column: str, values: list[str]) -> CheckConstraint:

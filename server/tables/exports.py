@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from server.tables.base import Json, Table
+from server.tables.base import Json, ProjectOwned, Table
 
 
-class ExportRow(Table):
+class ExportRow(ProjectOwned, Table):
     """A network in files; `files` is a list of {name, size_bytes, sha256, media_type}."""
 
     __tablename__ = "exports"
@@ -25,10 +25,14 @@ class ExportRow(Table):
     test_report: Mapped[Json | None]
     created_at: Mapped[datetime]
 
-    __table_args__ = (Index(None, "architecture_digest", "id"), Index(None, "search_id", "id"))
+    __table_args__ = (
+        Index(None, "project_id", "id"),
+        Index(None, "project_id", "architecture_digest", "id"),
+        Index(None, "project_id", "search_id", "id"),
+    )
 
 
-class ReadingRow(Table):
+class ReadingRow(ProjectOwned, Table):
     """One reading of a data set's test split: the split is spent a little by each.
 
     It was made for an export or for a refinement.

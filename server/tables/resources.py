@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from server.tables.base import Described, Json, Table
+from server.tables.base import Described, Json, ProjectOwned, Table
 
 
 class ArtifactRow(Table):
@@ -20,7 +20,7 @@ class ArtifactRow(Table):
     created_at: Mapped[datetime]
 
 
-class DataSetRow(Described, Table):
+class DataSetRow(ProjectOwned, Described, Table):
     """A registered data set; its version is the digest of its content and split.
 
     `report` is what was found when it was registered; null where an older version did that.
@@ -29,7 +29,7 @@ class DataSetRow(Described, Table):
     __tablename__ = "data_sets"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
     source: Mapped[Json]
     version: Mapped[str] = mapped_column(ForeignKey("artifacts.sha256"))
     counts: Mapped[Json]
@@ -38,8 +38,10 @@ class DataSetRow(Described, Table):
     report: Mapped[Json | None]
     created_at: Mapped[datetime]
 
+    __table_args__ = (UniqueConstraint("project_id", "name"), Index(None, "project_id", "id"))
 
-class UploadRow(Table):
+
+class UploadRow(ProjectOwned, Table):
     """A file that is sent in parts; how much is there, the file itself says.
 
     `completed_at` is null until its size and digest have been found to be those announced.
@@ -54,7 +56,11 @@ class UploadRow(Table):
     created_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
 
-    __table_args__ = (UniqueConstraint("sha256", "size_bytes", "name"), Index(None, "name", "id"))
+    __table_args__ = (
+        UniqueConstraint("project_id", "sha256", "size_bytes", "name"),
+        Index(None, "project_id", "id"),
+        Index(None, "project_id", "name", "id"),
+    )
 
 
 class SpaceRow(Table):
@@ -72,7 +78,7 @@ class SpaceRow(Table):
     __table_args__ = (Index(None, "created_at", "id"), Index(None, "kind", "created_at", "id"))
 
 
-class SupernetRow(Described, Table):
+class SupernetRow(ProjectOwned, Described, Table):
     """A trained network, or one in training (`version`, its file's digest, is then null)."""
 
     __tablename__ = "supernets"
@@ -92,7 +98,8 @@ class SupernetRow(Described, Table):
     created_at: Mapped[datetime]
 
     __table_args__ = (
-        Index(None, "name", "id"),
-        Index(None, "space_id", "id"),
-        Index(None, "data_set_id", "id"),
+        Index(None, "project_id", "id"),
+        Index(None, "project_id", "name", "id"),
+        Index(None, "project_id", "space_id", "id"),
+        Index(None, "project_id", "data_set_id", "id"),
     )

@@ -56,6 +56,13 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "must be 'digits', 'cifar', 'imagenet', 'tiny', 'mobilenetv2' or 'proxyless'",
         "mnist",
     ),
+    "a resolution that the strides leave nothing of": (
+        "/v1/spaces",
+        {"kind": "resnet", "preset": "imagenet", "resolutions": [16, 64]},
+        "",
+        "resolutions must be at least 32, the product of all strides, got 16",
+        ...,
+    ),
     "condition on nothing": (
         "/v1/spaces",
         custom(choices=[{"name": "a", "options": [1], "when": {"parent": "b", "options": [1]}}]),
@@ -294,6 +301,22 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "must be at most 1000, the number of training images",
         2000,
     ),
+    "a batch too small for its workers": (
+        "/v1/supernets",
+        supernet_body(
+            training={"batch_size": 8, "accumulation_steps": 2}, resources={"num_workers": 3}
+        ),
+        "/training/batch_size",
+        "must give each of 3 workers at least 2 images in each of 2 accumulation_steps",
+        8,
+    ),
+    "recomputation of compiled networks": (
+        "/v1/supernets",
+        supernet_body(training={"compile": True, "activation_checkpointing": True}),
+        "/training/activation_checkpointing",
+        "must be off with compile: compiled networks keep what they choose to",
+        True,
+    ),
     "fewer epochs than phases": (
         "/v1/supernets",
         supernet_body(training={"epochs": 3, "schedule": {"kind": "progressive_shrinking"}}),
@@ -331,6 +354,21 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/training/schedule/phases/1/admitted/heads",
         f"must be a dimension of the space, one of {DIMENSIONS}",
         "heads",
+    ),
+    "a warm-up of the teacher without steps": (
+        "/v1/supernets",
+        supernet_body(
+            training={
+                "epochs": 10,
+                "schedule": {"kind": "delayed_shrinking", "start": 0.01, "ramp_epochs": 1},
+            }
+        ),
+        "/training/schedule/start",
+        (
+            "must be 0, or leave the largest network alone and what follows at least one of 10 "
+            "epochs each"
+        ),
+        0.01,
     ),
     "a ramp longer than the training": (
         "/v1/supernets",

@@ -5,30 +5,37 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0007"
-down_revision: str | None = "0005"
+revision: str = "0008"
+down_revision: str | None = "0007"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 DESCRIBED = ("data_sets", "supernets", "searches")
+LISTS = {
+    "assessments": ("id", "supernet_id"),
+    "data_sets": ("id",),
+    "evaluations": ("search_id", "status"),
+    "exports": ("id", "architecture_digest", "search_id"),
+    "jobs": ("kind", "status"),
+    "refinements": ("id", "name", "search_id"),
+    "searches": ("id", "name", "supernet_id", "space_id"),
+    "supernets": ("id", "name", "space_id", "data_set_id"),
+    "uploads": ("id", "name"),
+}
+"""What lists of a project are filtered and sorted by."""
+
 INDEXES = (
-    ("uploads", "name", "id"),
+    *(
+        (table, *dict.fromkeys(("project_id", column, "id")))
+        for table, columns in LISTS.items()
+        for column in columns
+    ),
+    ("jobs", "project_id", "kind", "status", "id"),
     ("spaces", "created_at", "id"),
     ("spaces", "kind", "created_at", "id"),
-    ("supernets", "name", "id"),
-    ("supernets", "space_id", "id"),
-    ("supernets", "data_set_id", "id"),
-    ("searches", "name", "id"),
-    ("searches", "supernet_id", "id"),
-    ("searches", "space_id", "id"),
-    ("evaluations", "search_id", "id"),
-    ("evaluations", "status", "id"),
-    ("exports", "search_id", "id"),
-    ("refinements", "name", "id"),
-    ("refinements", "search_id", "id"),
-    ("jobs", "status", "id"),
-    ("jobs", "kind", "status", "id"),
 )
+REPLACED = (("refinements", "search_id"), ("exports", "architecture_digest", "id"))
+"""What longer ones serve as well."""
 
 
 def upgrade() -> None:
@@ -56,12 +63,14 @@ def upgrade() -> None:
         )
     for table, *columns in INDEXES:
         op.create_index(_name(table, columns), table, columns)
-    op.drop_index("ix_refinements_search_id", "refinements")  # the longer one serves
+    for table, *columns in REPLACED:
+        op.drop_index(_name(table, columns), table)
 
 
 def downgrade() -> None:
     """Takes the change back; labels and remembered answers are lost."""
-    op.create_index("ix_refinements_search_id", "refinements", ["search_id"])
+    for table, *columns in REPLACED:
+        op.create_index(_name(table, columns), table, columns)
     for table, *columns in reversed(INDEXES):
         op.drop_index(_name(table, columns), table)
     for table in reversed(DESCRIBED):
