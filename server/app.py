@@ -1,12 +1,15 @@
 """The FastAPI application over the parts of the service; imports neither torch nor ray."""
 
+import threading
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 
 from server import problems
+from server.http_methods import HttpMethods
 from server.middleware import RawBodies, RequestGuard, RequestLog
+from server.openapi import complete
 from server.routes import (
     assessments,
     comparisons,
@@ -33,14 +36,18 @@ that fits. Lists are read by following `next`. Errors are `application/problem+j
 class _Application(FastAPI):
     """FastAPI with what its OpenAPI document lacks."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._document_lock = threading.Lock()
+
     def openapi(self) -> dict[str, Any]:
-        """Returns the OpenAPI document, made once."""
-        is_new = self.openapi_schema is None
-        document = super().openapi()
-        if is_new:
-            _describe_problems(document)
-            _require_discriminators(document)
-        return document
+        """Returns the OpenAPI document, made once; threads that come meanwhile wait for it."""
+        with self._document_lock:
+            is_new = self.openapi_schema is None
+            document = super().openapi()
+            if is_new:
+                complete(document)
+            return document
 
 
 def build_app(service: Service) -> FastAPI:
@@ -73,36 +80,10 @@ def build_app(service: Service) -> FastAPI:
         app.include_router(routes.router)
     problems.install(app)
     # The last one added is the first to see a request.
+    app.add_middleware(HttpMethods)
     chunks = RawBodies(
         "PATCH", uploads.CHUNK_PATH, uploads.MEDIA_TYPE, service.settings.max_chunk_bytes
     )
     app.add_middleware(RequestGuard, max_body_bytes=service.settings.max_body_bytes, raw=chunks)
     app.add_middleware(RequestLog)
     return app
-
-
-def _describe_problems(document: dict[str, Any]) -> None:
-    """Adds the schema that the routes' declared errors refer to."""
-    schema = problems.ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
-    document["components"]["schemas"] |= schema.pop("$defs") | {"ProblemBody": schema}
-
-
-def _require_discriminators(document: dict[str, Any]) -> None:
-    """Marks the `kind` of every member of a union as required, which pydantic does not.
-
-    As a field it has a default; but without it nobody knows which member is meant.
-    """
-    schemas = document["components"]["schemas"]
-    pending: list[Any] = [document]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, dict):
-            discriminator = node.get("discriminator")
-            if isinstance(discriminator, dict) and "mapping" in discriminator:
-                for reference in discriminator["mapping"].values():
-                    schema = schemas[reference.rsplit("/", 1)[1]]
-                    names = {*schema.get("required", []), discriminator["propertyName"]}
-                    schema["required"] = sorted(names)
-            pending += node.values()
-        elif isinstance(node, list):
-            pending += node

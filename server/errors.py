@@ -6,6 +6,8 @@
     +-- ConflictError             wait, or change the state that is in the way
         +-- WrongOffsetError      go on at the offset that it names
         +-- KeyInFlightError      try again later: the same request is being answered
+    +-- OutdatedError             read it again: somebody else has changed it
+    +-- PreconditionRequiredError say which state is to be changed
     +-- TooLargeError             send less
     +-- WrongMediaTypeError       send the media type that it names
     +-- WrongHostError            use the address that the server listens on
@@ -87,6 +89,14 @@ class WrongOffsetError(ConflictError):
 
 class KeyInFlightError(ConflictError):
     """A request with the same idempotency key is being answered."""
+
+
+class OutdatedError(ServerError):
+    """What was to be changed is no longer what the request says that it is."""
+
+
+class PreconditionRequiredError(ServerError):
+    """The request changes something without saying in which state it has seen it."""
 
 
 class TooLargeError(ServerError):

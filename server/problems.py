@@ -12,7 +12,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import compile_path
 
 from server.errors import (
     BusyError,
@@ -24,6 +23,8 @@ from server.errors import (
     InvalidRequestError,
     KeyInFlightError,
     NotFoundError,
+    OutdatedError,
+    PreconditionRequiredError,
     SchemaError,
     ServerError,
     StaleAttemptError,
@@ -32,6 +33,7 @@ from server.errors import (
     WrongMediaTypeError,
     WrongOffsetError,
 )
+from server.http_methods import allowed_methods
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
@@ -44,6 +46,8 @@ STATUSES: Mapping[type[ServerError], HTTPStatus] = {
     InvalidRequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
+    OutdatedError: HTTPStatus.PRECONDITION_FAILED,
+    PreconditionRequiredError: HTTPStatus.PRECONDITION_REQUIRED,
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     WrongHostError: HTTPStatus.MISDIRECTED_REQUEST,
     WrongMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -144,21 +148,14 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
     assert isinstance(error, HTTPException)
     status, detail, headers = HTTPStatus(error.status_code), error.detail, error.headers
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = ", ".join(_allowed_methods(request))
+        # Starlette names those of the first of the path's routes.
+        known = allowed_methods(request.app, request.url.path)
+        allowed = ", ".join(known) or (headers or {}).get("Allow", "")
         detail = f"{request.url.path} takes {allowed}, not {request.method}"
         headers = {"Allow": allowed}
     if status is HTTPStatus.NOT_FOUND:
         detail = f"there is nothing at {request.url.path}"
     return respond(status, detail, headers=headers)
-
-
-def _allowed_methods(request: Request) -> list[str]:
-    """Returns the methods of all routes of the path (Starlette names those of the first one)."""
-    methods: set[str] = set()
-    for path, operations in request.app.openapi()["paths"].items():
-        if compile_path(path)[0].match(request.url.path):
-            methods |= {method.upper() for method in operations}
-    return sorted(methods)
 
 
 def respond_to_bug() -> JSONResponse:

@@ -97,6 +97,15 @@ class Connection:
                 is_first = isinstance(error, ServiceUnreachableError) and not self._was_reached
                 patience.wait(error, is_temporary=error.is_temporary and not is_first)
 
+    def change(self, path: str, changes: Document, kind: type[View]) -> View:
+        """Returns the document at a path after changing it as it was when it was read just now.
+
+        Raises:
+            ApiError: with status 412, somebody else has changed it in between.
+        """
+        headers = {"If-Match": self.send("GET", path).headers["ETag"]}
+        return self.parse(self.send("PATCH", path, body=changes, headers=headers).content, kind)
+
     def pages(
         self, path: str, kind: type[PageOf[View]], parameters: Parameters | None = None
     ) -> Iterator[View]:

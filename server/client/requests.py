@@ -18,5 +18,6 @@ class Requests:
         self._connection = Connection(base_url, timeout_s, patience_s, transport)
         self._get = self._connection.get
         self._post = self._connection.post
+        self._change = self._connection.change
         self._pages = self._connection.pages
         self._patience_s = patience_s

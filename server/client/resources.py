@@ -36,6 +36,10 @@ class ResourceRequests(Requests):
         """Returns a data set."""
         return self._get(f"/v1/data-sets/{quoted(data_set_id)}", DataSetView)
 
+    def change_data_set(self, data_set_id: str, changes: Document) -> DataSetView:
+        """Changes name, description or labels of a data set."""
+        return self._change(f"/v1/data-sets/{quoted(data_set_id)}", changes, DataSetView)
+
     def data_sets(self, **filters: Unpack[NamedFilters]) -> Iterator[DataSetView]:
         """Yields data sets, newest first unless they are sorted otherwise."""
         return self._pages("/v1/data-sets", PageOf[DataSetView], {**filters})

@@ -31,6 +31,10 @@ class SearchRequests(Requests):
         """Returns a search."""
         return self._get(f"/v1/searches/{quoted(search_id)}", SearchView)
 
+    def change_search(self, search_id: str, changes: Document) -> SearchView:
+        """Changes name, description or labels of a search."""
+        return self._change(f"/v1/searches/{quoted(search_id)}", changes, SearchView)
+
     def searches(self, **filters: Unpack[SearchFilters]) -> Iterator[SearchView]:
         """Yields searches, newest first unless they are sorted otherwise."""
         return self._pages("/v1/searches", PageOf[SearchView], {**filters})

@@ -24,6 +24,10 @@ class SupernetRequests(Requests):
         """Returns a supernet."""
         return self._get(f"/v1/supernets/{quoted(supernet_id)}", SupernetView)
 
+    def change_supernet(self, supernet_id: str, changes: Document) -> SupernetView:
+        """Changes name, description or labels of a supernet."""
+        return self._change(f"/v1/supernets/{quoted(supernet_id)}", changes, SupernetView)
+
     def supernets(self, **filters: Unpack[SupernetFilters]) -> Iterator[SupernetView]:
         """Yields supernets, newest first unless they are sorted otherwise."""
         return self._pages("/v1/supernets", PageOf[SupernetView], {**filters})

@@ -12,6 +12,7 @@ from fastapi import Depends, Header, Path, Request, Response
 from server.artifacts import ArtifactStore
 from server.callers import LOCAL
 from server.errors import KeyInFlightError
+from server.http_methods import matches
 from server.problems import MEDIA_TYPE
 from server.settings import Settings
 from server.store import Store
@@ -103,8 +104,7 @@ def conditional(
 ) -> Response:
     """Returns 304 without a body if the client has what the tag names, else what `make` makes."""
     headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
-    known = [name.strip().removeprefix("W/") for name in (if_none_match or "").split(",")]
-    if headers["ETag"] in known or "*" in known:
+    if matches(headers["ETag"], if_none_match):
         return Response(status_code=304, headers=headers)
     content, media_type = make()
     return Response(content, media_type=media_type, headers=headers)

@@ -11,10 +11,12 @@ import structlog
 from fastapi import APIRouter, Response
 
 from server.errors import BusyError, DiskFullError, InvalidRequestError
+from server.routes import describing
 from server.routes.common import BODY, Id, Service, ServiceDep, problems
 from server.routes.creating import creates
 from server.routes.lists import NamedListDep, NameQuery
 from server.routes.places import places_of
+from server.schemas.descriptions import DescriptionPatch
 from server.schemas.requests import DataSetBody
 from server.schemas.responses import DataSetView, PageOf
 from server.tables import DataSetRow
@@ -138,6 +140,25 @@ def list_all(
 
 
 @router.get("/{data_set_id}", operation_id="get_data_set", responses=problems(404))
-def get(data_set_id: Id, service: ServiceDep) -> DataSetView:
+def get(data_set_id: Id, service: ServiceDep, response: Response) -> DataSetView:
     """One data set."""
-    return view(service.store.get_data_set(data_set_id))
+    row = service.store.get_data_set(data_set_id)
+    shown = view(row)
+    describing.tag(response, row, shown)
+    return shown
+
+
+@router.patch("/{data_set_id}", operation_id="change_data_set", responses=describing.RESPONSES)
+def change(
+    data_set_id: Id,
+    body: DescriptionPatch,
+    service: ServiceDep,
+    response: Response,
+    if_match: describing.IfMatch = None,
+) -> DataSetView:
+    """Changes name, description and labels, unless somebody else has done so meanwhile."""
+    revisions = describing.expected_revisions(if_match)
+    row = service.store.describe(DataSetRow, data_set_id, describing.changes(body), revisions)
+    shown = view(row)
+    describing.tag(response, row, shown)
+    return shown

@@ -10,7 +10,7 @@ from searchers.protocol import Limit, Objective, Problem
 from server.errors import Fault, InvalidRequestError
 from server.fronts import ReportedFront, infeasible_views, point_views, report_front
 from server.job_states import JobStatus
-from server.routes import evaluations
+from server.routes import describing, evaluations
 from server.routes.assessments import newest_summaries
 from server.routes.common import (
     BODY,
@@ -24,6 +24,7 @@ from server.routes.common import (
 )
 from server.routes.creating import creates
 from server.routes.lists import IdQuery, ListDep, NamedListDep, NameQuery
+from server.schemas.descriptions import DescriptionPatch
 from server.schemas.requests import SearchBody
 from server.schemas.responses import (
     AssessmentSummary,
@@ -44,6 +45,8 @@ def view(
     return SearchView(
         id=row.id,
         name=row.name,
+        description=row.description,
+        labels=row.labels,
         supernet=row.supernet_id,
         space=row.space_id,
         searcher=row.searcher,
@@ -150,11 +153,28 @@ def list_all(
 
 
 @router.get("/{search_id}", operation_id="get_search", responses=problems(404))
-def get(search_id: Id, service: ServiceDep) -> SearchView:
+def get(search_id: Id, service: ServiceDep, response: Response) -> SearchView:
     """One search."""
     row = service.store.get_search(search_id)
-    job = service.store.get_job(row.job_id)
-    return _shown(service, row, job)
+    shown = _shown(service, row, service.store.get_job(row.job_id))
+    describing.tag(response, row, shown)
+    return shown
+
+
+@router.patch("/{search_id}", operation_id="change_search", responses=describing.RESPONSES)
+def change(
+    search_id: Id,
+    body: DescriptionPatch,
+    service: ServiceDep,
+    response: Response,
+    if_match: describing.IfMatch = None,
+) -> SearchView:
+    """Changes name, description and labels, unless somebody else has done so meanwhile."""
+    revisions = describing.expected_revisions(if_match)
+    row = service.store.describe(SearchRow, search_id, describing.changes(body), revisions)
+    shown = _shown(service, row, service.store.get_job(row.job_id))
+    describing.tag(response, row, shown)
+    return shown
 
 
 @router.get(

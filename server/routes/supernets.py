@@ -9,11 +9,12 @@ from search_space.family import NetworkSettings
 from search_space.space import InvalidArchitectureError
 from server.errors import Fault, InvalidRequestError
 from server.job_states import JobStatus
-from server.routes import spaces, starts
+from server.routes import describing, spaces, starts
 from server.routes.assessments import newest_summaries
-from server.routes.common import BODY, Id, ServiceDep, problems
+from server.routes.common import BODY, Id, Service, ServiceDep, problems
 from server.routes.creating import creates
 from server.routes.lists import IdQuery, NamedListDep, NameQuery
+from server.schemas.descriptions import DescriptionPatch
 from server.schemas.requests import SupernetBody
 from server.schemas.responses import AssessmentSummary, PageOf, SupernetView
 from server.store import Page
@@ -28,6 +29,8 @@ def view(row: SupernetRow, job: JobRow, assessment: AssessmentSummary | None) ->
     return SupernetView(
         id=row.id,
         name=row.name,
+        description=row.description,
+        labels=row.labels,
         space=row.space_id,
         data_set=row.data_set_id,
         training=row.training,
@@ -134,8 +137,30 @@ def list_all(
 
 
 @router.get("/{supernet_id}", operation_id="get_supernet", responses=problems(404))
-def get(supernet_id: Id, service: ServiceDep) -> SupernetView:
+def get(supernet_id: Id, service: ServiceDep, response: Response) -> SupernetView:
     """One supernet."""
     row = service.store.get_supernet(supernet_id)
+    shown = _shown(service, row)
+    describing.tag(response, row, shown)
+    return shown
+
+
+def _shown(service: Service, row: SupernetRow) -> SupernetView:
     assessment = newest_summaries(service, [row.id])[row.id]
     return view(row, service.store.get_job(row.job_id), assessment)
+
+
+@router.patch("/{supernet_id}", operation_id="change_supernet", responses=describing.RESPONSES)
+def change(
+    supernet_id: Id,
+    body: DescriptionPatch,
+    service: ServiceDep,
+    response: Response,
+    if_match: describing.IfMatch = None,
+) -> SupernetView:
+    """Changes name, description and labels, unless somebody else has done so meanwhile."""
+    revisions = describing.expected_revisions(if_match)
+    row = service.store.describe(SupernetRow, supernet_id, describing.changes(body), revisions)
+    shown = _shown(service, row)
+    describing.tag(response, row, shown)
+    return shown

@@ -88,14 +88,6 @@ def get(upload_id: Id, service: ServiceDep, response: Response) -> UploadView:
     return _describe(response, view(service, service.store.get_upload(upload_id)))
 
 
-@router.head("/{upload_id}", operation_id="head_upload", responses=problems(404))
-def head(upload_id: Id, service: ServiceDep) -> Response:
-    """How much of an upload has arrived, in `Upload-Offset`."""
-    response = Response(media_type="application/json")
-    _describe(response, view(service, service.store.get_upload(upload_id)))
-    return response
-
-
 @router.patch(
     "/{upload_id}",
     operation_id="append_to_upload",

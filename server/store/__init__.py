@@ -2,6 +2,7 @@
 
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
+from server.store.descriptions import DescriptionStore
 from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
 from server.store.idempotency import Answer, Creation, IdempotencyStore, KeyTakenError
@@ -45,6 +46,7 @@ class Store(
     RefinementStore,
     AssessmentStore,
     IdempotencyStore,
+    DescriptionStore,
     WebhookStore,
 ):
     """The database. Rows that it returns are detached values.
