@@ -10,6 +10,7 @@ from server import problems
 from server.http_methods import HttpMethods
 from server.middleware import RawBodies, RequestGuard, RequestLog
 from server.openapi import complete
+from server.rate_limits import RateLimits
 from server.routes import (
     assessments,
     comparisons,
@@ -85,5 +86,7 @@ def build_app(service: Service) -> FastAPI:
         "PATCH", uploads.CHUNK_PATH, uploads.MEDIA_TYPE, service.settings.max_chunk_bytes
     )
     app.add_middleware(RequestGuard, max_body_bytes=service.settings.max_body_bytes, raw=chunks)
+    if service.settings.rate_limit:
+        app.add_middleware(RateLimits, per_minute=service.settings.rate_limit)
     app.add_middleware(RequestLog)
     return app

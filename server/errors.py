@@ -9,6 +9,8 @@
     +-- OutdatedError             read it again: somebody else has changed it
     +-- PreconditionRequiredError say which state is to be changed
     +-- TooLargeError             send less
+    +-- UnsatisfiableRangeError   ask for bytes that the file has
+    +-- TooManyRequestsError      wait as long as it says
     +-- WrongMediaTypeError       send the media type that it names
     +-- WrongHostError            use the address that the server listens on
     +-- DatabaseUnavailableError  try again later
@@ -101,6 +103,22 @@ class PreconditionRequiredError(ServerError):
 
 class TooLargeError(ServerError):
     """The body is larger than the server takes."""
+
+
+class UnsatisfiableRangeError(ServerError):
+    """The file ends before the range that is asked for."""
+
+    def __init__(self, header: str, size: int) -> None:
+        super().__init__(f"Range must begin within the file's {size} bytes, got {header!r}")
+        self.size = size
+
+
+class TooManyRequestsError(ServerError):
+    """The caller asks more often than the server allows."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class WrongMediaTypeError(ServerError):

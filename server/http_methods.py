@@ -10,7 +10,7 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _TAGGED = "application/json"
-_NOT_OF_304 = ("content-length", "content-type")
+_NOT_OF_304 = ("content-length", "content-type", "content-range")
 
 
 def allowed_methods(app: Any, path: str) -> list[str]:
@@ -64,7 +64,11 @@ class HttpMethods:
             await _send_whole(send, HTTPStatus.NO_CONTENT, headers, b"")
             return
         reply = _Reply(scope, send, is_head=method == "HEAD")
-        await self._app({**scope, "method": "GET"}, reply.receiving(receive), reply.send)
+        headers = scope["headers"]
+        if method == "HEAD":  # ranges are of GET alone
+            headers = [item for item in headers if item[0] != b"range"]
+        got = {**scope, "method": "GET", "headers": headers}
+        await self._app(got, reply.receiving(receive), reply.send)
 
 
 class _Reply:
@@ -102,7 +106,7 @@ class _Reply:
     async def _begin(self, message: Message) -> None:
         self._start = message
         headers = MutableHeaders(scope=message)
-        is_ok = message["status"] == HTTPStatus.OK
+        is_ok = message["status"] in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
         is_json = headers.get("content-type", "").partition(";")[0] == _TAGGED
         if is_ok and is_json and "etag" not in headers:
             self._held = []

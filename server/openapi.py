@@ -16,7 +16,7 @@ _IF_NONE_MATCH = {
     "description": "ETags of what the client has: 304 if it has not changed.",
     "schema": {"type": "string"},
 }
-_SUBJECTS = ("job", "search", "supernet", "space", "data_set", "export")
+_SUBJECTS = ("job", "search", "supernet", "space", "data_set")
 
 
 def complete(document: Document) -> None:
@@ -129,4 +129,5 @@ def _fields(document: Document, response: Document) -> set[str]:
     schema = response.get("content", {}).get(_JSON, {}).get("schema", {})
     reference = schema.get("$ref", "")
     schema = document["components"]["schemas"].get(reference.rpartition("/")[2], schema)
-    return set(schema.get("properties", {}))
+    properties = schema.get("properties", {})
+    return {name for name, value in properties.items() if value.get("type") == "string"}

@@ -29,6 +29,8 @@ from server.errors import (
     ServerError,
     StaleAttemptError,
     TooLargeError,
+    TooManyRequestsError,
+    UnsatisfiableRangeError,
     WrongHostError,
     WrongMediaTypeError,
     WrongOffsetError,
@@ -51,6 +53,8 @@ STATUSES: Mapping[type[ServerError], HTTPStatus] = {
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     WrongHostError: HTTPStatus.MISDIRECTED_REQUEST,
     WrongMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    UnsatisfiableRangeError: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     DiskFullError: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -116,6 +120,10 @@ def response_to(error: ServerError) -> JSONResponse:
         headers["Upload-Offset"] = str(error.offset)
     if status is HTTPStatus.SERVICE_UNAVAILABLE or isinstance(error, KeyInFlightError):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if isinstance(error, TooManyRequestsError):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, UnsatisfiableRangeError):
+        headers["Content-Range"] = f"bytes */{error.size}"
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request failed", exc_info=error)
     return respond(status, str(error), faults, headers)

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 GIB = 2**30
+DEFAULT_REQUESTS_PER_MINUTE = 6000
 
 RootName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -44,6 +45,9 @@ class Settings(BaseSettings):
         max_archive_bytes: all files in an archive of images, unpacked.
         max_chunk_bytes: the largest part that an upload takes at once.
         max_upload_bytes: the largest file that may be uploaded.
+        requests_per_minute: how many each caller may make; 0 for any number. By default there is no
+            limit on loopback, and 6000 elsewhere.
+        max_event_streams: streams of events that one server process keeps open.
         idempotency_hours: how long an idempotency key is remembered.
         webhook_private_hosts: names and addresses of webhooks that may lie on this machine or in a
             private network, as a JSON list; all others must be public.
@@ -70,6 +74,8 @@ class Settings(BaseSettings):
     max_archive_bytes: int = Field(default=64 * GIB, ge=1024)
     max_chunk_bytes: int = Field(default=64 * 2**20, ge=1024)
     max_upload_bytes: int = Field(default=64 * GIB, ge=1024)
+    requests_per_minute: int | None = Field(default=None, ge=0)
+    max_event_streams: int = Field(default=100, ge=1)
     idempotency_hours: float = Field(default=24.0, gt=0, le=8760, allow_inf_nan=False)
     webhook_private_hosts: frozenset[str] = frozenset()
     shutdown_seconds: float = Field(default=10.0, gt=0, le=3600, allow_inf_nan=False)
@@ -103,6 +109,14 @@ class Settings(BaseSettings):
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite:///{home / 'espalier.db'}")
         return self
+
+    @property
+    def rate_limit(self) -> int:
+        """How many requests each caller may make in a minute; 0 for any number."""
+        if self.requests_per_minute is not None:
+            return self.requests_per_minute
+        is_local = self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+        return 0 if is_local else DEFAULT_REQUESTS_PER_MINUTE
 
     @property
     def data_folder(self) -> Path:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Unpack
 
-from server.client.connection import Document, quoted
-from server.client.errors import DamagedDownloadError
+from server.client.connection import Document, Patience, quoted
+from server.client.errors import DamagedDownloadError, ServiceUnreachableError
 from server.client.filters import ExportFilters, RefinementFilters
 from server.client.requests import Requests
 from server.schemas.refinements import RefinementView
@@ -47,7 +47,7 @@ class NetworkRequests(Requests):
             dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
         ) as beside:
             try:
-                for chunk in self._connection.stream(file.url):
+                for chunk in self._content(file):
                     digest.update(chunk)
                     beside.write(chunk)
                 if digest.hexdigest() != file.sha256:
@@ -60,6 +60,23 @@ class NetworkRequests(Requests):
                 Path(beside.name).rename(path)
             finally:
                 Path(beside.name).unlink(missing_ok=True)
+
+    def _content(self, file: FileView) -> Iterator[bytes]:
+        """Yields a file's bytes, going on after those that came where the connection breaks."""
+        patience = Patience(self._patience_s)
+        received = 0
+        while True:
+            headers = {}
+            if received:
+                headers = {"Range": f"bytes={received}-", "If-Range": f'"{file.sha256}"'}
+            try:
+                for chunk in self._connection.stream(file.url, headers):
+                    patience.renew()
+                    received += len(chunk)
+                    yield chunk
+                return
+            except ServiceUnreachableError as error:
+                patience.wait(error, is_temporary=received > 0)
 
     def create_refinement(self, body: Document) -> RefinementView:
         """Submits the refinement of a search's front; `wait` for its job."""

@@ -57,6 +57,7 @@ class Service:
         schema_revision: of the database and of this program.
         is_stopping: whether the server is shutting down, so that streams end.
         runner_state: `running` or `restarting` for a runner of our own, `external` without one.
+        streams: as many streams of events may be open.
         in_flight: what is being created under idempotency keys.
     """
 
@@ -68,6 +69,7 @@ class Service:
     schema_revision: str
     is_stopping: Callable[[], bool]
     runner_state: Callable[[], str]
+    streams: threading.Semaphore
     in_flight: InFlight = field(default_factory=InFlight)
 
 

@@ -3,13 +3,13 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import StreamingResponse
 
 from server.errors import Fault, InvalidRequestError, NotFoundError
 from server.job_states import JobStatus
+from server.routes import downloads
 from server.routes.common import BODY, Id, Service, ServiceDep, problems
 from server.routes.creating import creates
-from server.routes.exports import FILE_RESPONSES, file_response
 from server.routes.lists import IdQuery, NamedListDep, NameQuery
 from server.routes.searches import report
 from server.schemas.refinements import (
@@ -160,18 +160,19 @@ def get(refinement_id: Id, service: ServiceDep) -> RefinementView:
 @router.get(
     "/{refinement_id}/networks/{digest}/files/{name}",
     operation_id="download_refinement_file",
-    response_class=FileResponse,
-    responses=FILE_RESPONSES,
+    response_class=StreamingResponse,
+    responses=downloads.RESPONSES,
 )
 def download(
     refinement_id: Id,
     digest: Annotated[Digest, Path(description="Of one of its architectures.")],
     name: Annotated[str, Path(max_length=200, description="One of the network's files.")],
     service: ServiceDep,
-) -> FileResponse:
-    """A file of a refined network; its content is verified first."""
+    wanted: downloads.WantedDep,
+) -> StreamingResponse:
+    """A file of a refined network, or a range of it; its content is verified first."""
     service.store.get_refinement(refinement_id)
     for network in service.store.refined_networks(refinement_id):
         if network.architecture_digest == digest:
-            return file_response(service, network.files, name)
+            return downloads.file_response(service, network.files, name, wanted)
     raise NotFoundError("network of the refinement", digest)

@@ -63,6 +63,19 @@ OPERATIONS = {
     "cancel_job",
     "list_job_events",
     "stream_job_events",
+    "change_webhook",
+    "compare_searches",
+    "compare_searches_picture",
+    "create_webhook",
+    "delete_webhook",
+    "export_evaluations",
+    "get_hypervolume",
+    "get_hypervolume_picture",
+    "get_webhook",
+    "list_deliveries",
+    "list_webhooks",
+    "ping_webhook",
+    "retry_delivery",
 }
 
 
