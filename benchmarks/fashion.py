@@ -2,8 +2,9 @@
 
 The images come from `fashion_mnist.npz` in the folder that the environment variable
 ESPALIER_BENCH_DATA names (arrays x_train, y_train; MIT licence, Xiao et al. 2017, arXiv
-1708.07747). Weights see 10,000 of the published training images, choices 5,000 others; the
-published test images are not read.
+1708.07747). Weights see 10,000 of the published training images, choices 5,000 others, and what is
+finally reported, where that is not the choice itself, 5,000 more; the published test images are
+not read.
 """
 
 import os

@@ -7,18 +7,24 @@ from typing import Any
 from fastapi import FastAPI
 
 from server import problems
+from server.authentication import KeyGuard, KeyRing
 from server.http_methods import HttpMethods
+from server.metrics import Metrics, RequestMetrics
 from server.middleware import RawBodies, RequestGuard, RequestLog
 from server.openapi import complete
 from server.rate_limits import RateLimits
 from server.routes import (
+    access,
     assessments,
+    campaigns,
     comparisons,
     data_sets,
     evaluations,
     exports,
     health,
     jobs,
+    metrics,
+    occurrence_reports,
     refinements,
     searches,
     spaces,
@@ -63,8 +69,16 @@ def build_app(service: Service) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
+    app.state.metrics = Metrics(
+        service.store,
+        service.settings.home,
+        version("espalier"),
+        cache_seconds=service.settings.metrics_cache_seconds,
+        silent_seconds=service.settings.lease_seconds,
+    )
     for routes in (
         health,
+        metrics,
         uploads,
         data_sets,
         spaces,
@@ -75,7 +89,10 @@ def build_app(service: Service) -> FastAPI:
         evaluations,
         refinements,
         exports,
+        campaigns,
+        occurrence_reports,
         jobs,
+        access,
         webhooks,
     ):
         app.include_router(routes.router)
@@ -85,8 +102,17 @@ def build_app(service: Service) -> FastAPI:
     chunks = RawBodies(
         "PATCH", uploads.CHUNK_PATH, uploads.MEDIA_TYPE, service.settings.max_chunk_bytes
     )
-    app.add_middleware(RequestGuard, max_body_bytes=service.settings.max_body_bytes, raw=chunks)
-    if service.settings.rate_limit:
-        app.add_middleware(RateLimits, per_minute=service.settings.rate_limit)
+    settings = service.settings
+    app.add_middleware(
+        RequestGuard,
+        hosts=settings.accepted_hosts,
+        max_body_bytes=settings.max_body_bytes,
+        raw=chunks,
+    )
+    keys = KeyRing(service.store, always_required=settings.needs_keys)
+    app.add_middleware(KeyGuard, keys=keys, store=service.store)
+    if settings.rate_limit:
+        app.add_middleware(RateLimits, per_minute=settings.rate_limit)
     app.add_middleware(RequestLog)
+    app.add_middleware(RequestMetrics, metrics=app.state.metrics)
     return app

@@ -2,11 +2,16 @@
 
     ServerError
     +-- InvalidRequestError       mend the request: says field, rule and value of each fault
+    +-- UnauthenticatedError      send a key that is valid
+    +-- ForbiddenError            use a key with the scope that it names
+    +-- StorageQuotaError         delete something, or ask the operator for more room
+    +-- JobQuotaError             try again when some jobs have ended
+    +-- KeysRequiredError         make a key, then start the service again
     +-- NotFoundError             ask for something that exists
     +-- ConflictError             wait, or change the state that is in the way
         +-- WrongOffsetError      go on at the offset that it names
         +-- KeyInFlightError      try again later: the same request is being answered
-    +-- OutdatedError             read it again: somebody else has changed it
+    +-- PreconditionFailedError   read it again, then decide
     +-- PreconditionRequiredError say which state is to be changed
     +-- TooLargeError             send less
     +-- UnsatisfiableRangeError   ask for bytes that the file has
@@ -16,7 +21,9 @@
     +-- DatabaseUnavailableError  try again later
     +-- BusyError                 try again later
     +-- DiskFullError             free some space, then try again
+    +-- StorageUnavailableError   try again later
     +-- SchemaError               run `espalier db upgrade`
+    +-- BackupError               do what it says, then back up or restore again
     +-- DamagedArtifactError      restore the file from a backup; it is not what was stored
     +-- StaleAttemptError         stop working on the job: another attempt owns it, or it ended
         +-- LeaseLostError        the same, learnt from a heartbeat
@@ -28,6 +35,10 @@ import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 200
+"""Values in messages are cut in the middle; what tensors a file lacks is one such value."""
 
 
 class ServerError(Exception):
@@ -56,7 +67,7 @@ class InvalidRequestError(ServerError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__(
             "; ".join(
-                f"{fault.pointer or 'the body'} {fault.rule}, got {reprlib.repr(fault.value)}"
+                f"{fault.pointer or 'the body'} {fault.rule}, got {_REPR.repr(fault.value)}"
                 for fault in faults
             )
         )
@@ -77,6 +88,33 @@ class NotFoundError(ServerError):
         self.identifier = identifier
 
 
+class UnauthenticatedError(ServerError):
+    """The request shows no key, or none that is valid (any more)."""
+
+
+class ForbiddenError(ServerError):
+    """The key does not allow it."""
+
+    def __init__(self, scope: str, granted: Sequence[str]) -> None:
+        super().__init__(
+            f"this needs a key with the scope {scope!r}; the scopes of this one are "
+            f"{', '.join(granted)}"
+        )
+        self.scope = scope
+
+
+class StorageQuotaError(ServerError):
+    """The project has as many bytes as it may."""
+
+
+class JobQuotaError(ServerError):
+    """The project has as many jobs waiting and running as it may."""
+
+
+class KeysRequiredError(ServerError):
+    """The service would listen where others reach it, and nobody has a key."""
+
+
 class ConflictError(ServerError):
     """The state of something stored does not allow it now."""
 
@@ -93,8 +131,8 @@ class KeyInFlightError(ConflictError):
     """A request with the same idempotency key is being answered."""
 
 
-class OutdatedError(ServerError):
-    """What was to be changed is no longer what the request says that it is."""
+class PreconditionFailedError(ServerError):
+    """What shall be changed is no longer what the caller has seen."""
 
 
 class PreconditionRequiredError(ServerError):
@@ -141,8 +179,16 @@ class DiskFullError(ServerError):
     """The disk has no room for what was sent."""
 
 
+class StorageUnavailableError(ServerError):
+    """The storage of artifacts cannot be reached, or refuses what it was asked."""
+
+
 class SchemaError(ServerError):
     """The database's tables are not those that this version needs."""
+
+
+class BackupError(ServerError):
+    """A backup cannot be made, is not whole, or cannot be restored."""
 
 
 class DamagedArtifactError(ServerError):

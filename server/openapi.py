@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from server.authentication import OPEN_PATHS
 from server.problems import MEDIA_TYPE, ProblemBody
 
 Document = dict[str, Any]
@@ -24,6 +25,7 @@ def complete(document: Document) -> None:
     schema = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
     document["components"]["schemas"] |= schema.pop("$defs") | {"ProblemBody": schema}
     _require_discriminators(document)
+    _describe_keys(document)
     for path, method, operation in operations(document):
         _describe_limits(path, operation)
         if method == "get":
@@ -57,6 +59,20 @@ def _require_discriminators(document: Document) -> None:
             pending += node.values()
         elif isinstance(node, list):
             pending += node
+
+
+def _describe_keys(document: Document) -> None:
+    """Says which header a key is sent in, and which paths need none."""
+    scheme = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key. A service on loopback where none was ever made asks for none.",
+    }
+    document["components"]["securitySchemes"] = {"key": scheme}
+    document["security"] = [{"key": []}, {}]
+    for path in OPEN_PATHS:
+        for operation in document["paths"][path].values():
+            operation["security"] = []
 
 
 def _describe_limits(path: str, operation: Document) -> None:

@@ -1,5 +1,6 @@
 """Every error as one JSON shape: `application/problem+json` (RFC 9457)."""
 
+import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,22 +15,29 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from server.errors import (
+    BackupError,
     BusyError,
     ConflictError,
     DamagedArtifactError,
     DatabaseUnavailableError,
     DiskFullError,
     Fault,
+    ForbiddenError,
     InvalidRequestError,
+    JobQuotaError,
     KeyInFlightError,
+    KeysRequiredError,
     NotFoundError,
-    OutdatedError,
+    PreconditionFailedError,
     PreconditionRequiredError,
     SchemaError,
     ServerError,
     StaleAttemptError,
+    StorageQuotaError,
+    StorageUnavailableError,
     TooLargeError,
     TooManyRequestsError,
+    UnauthenticatedError,
     UnsatisfiableRangeError,
     WrongHostError,
     WrongMediaTypeError,
@@ -41,14 +49,21 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 _MAX_VALUE_LENGTH = 500
 _SHOULD = re.compile(r"^\w+ should\b")
+_FOUND = re.compile(r"( after validation)?, not \S+$")
+"""What pydantic adds to its rules on lengths."""
 
 logger = structlog.get_logger(__name__)
 
 STATUSES: Mapping[type[ServerError], HTTPStatus] = {
     InvalidRequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
+    StorageQuotaError: HTTPStatus.FORBIDDEN,
+    JobQuotaError: HTTPStatus.TOO_MANY_REQUESTS,
+    KeysRequiredError: HTTPStatus.SERVICE_UNAVAILABLE,
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
-    OutdatedError: HTTPStatus.PRECONDITION_FAILED,
+    PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
     PreconditionRequiredError: HTTPStatus.PRECONDITION_REQUIRED,
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     WrongHostError: HTTPStatus.MISDIRECTED_REQUEST,
@@ -57,8 +72,10 @@ STATUSES: Mapping[type[ServerError], HTTPStatus] = {
     TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     DiskFullError: HTTPStatus.SERVICE_UNAVAILABLE,
+    StorageUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     SchemaError: HTTPStatus.SERVICE_UNAVAILABLE,
+    BackupError: HTTPStatus.INTERNAL_SERVER_ERROR,
     DamagedArtifactError: HTTPStatus.INTERNAL_SERVER_ERROR,
     StaleAttemptError: HTTPStatus.CONFLICT,
 }
@@ -118,7 +135,14 @@ def response_to(error: ServerError) -> JSONResponse:
     headers = {}
     if isinstance(error, WrongOffsetError):
         headers["Upload-Offset"] = str(error.offset)
-    if status is HTTPStatus.SERVICE_UNAVAILABLE or isinstance(error, KeyInFlightError):
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="espalier"'
+    if isinstance(error, ForbiddenError):
+        headers["WWW-Authenticate"] = (
+            f'Bearer realm="espalier", error="insufficient_scope", scope="{error.scope}"'
+        )
+    passing = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
+    if status in passing or isinstance(error, KeyInFlightError):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if isinstance(error, TooManyRequestsError):
         headers["Retry-After"] = str(error.retry_after_s)
@@ -186,6 +210,10 @@ def _fault(error: Mapping[str, Any], body: Any) -> Fault:
     kind, context, value = error["type"], error.get("ctx", {}), error["input"]
     rule = _SHOULD.sub("must", str(error["msg"]).removeprefix("Value error, "))
     match kind:
+        case "value_error":
+            rule, value = _rule_and_value(rule, value)
+        case "too_short" | "too_long":
+            rule = _FOUND.sub("", rule)
         case "missing":
             rule, value = "must be given", None
         case "extra_forbidden":
@@ -200,6 +228,22 @@ def _fault(error: Mapping[str, Any], body: Any) -> Fault:
     if origin == "body":
         return Fault(_pointer(path, body, is_missing=is_missing), rule, value)
     return Fault(str(path[-1] if path else origin), rule, value)
+
+
+def _rule_and_value(message: str, whole: Any) -> tuple[str, Any]:
+    """Returns the parts of a message of ours, "...must be even, got 3": of one field of several.
+
+    Args:
+        message: of a check of several fields together; one without a value stays as it is.
+        whole: what was checked, which stands for the value where the message has none.
+    """
+    rule, found, value = message.rpartition(", got ")
+    if not found:
+        return message, whole
+    try:
+        return rule, ast.literal_eval(value)
+    except (ValueError, SyntaxError):  # words
+        return message, whole
 
 
 def _pointer(path: Sequence[str | int], body: Any, *, is_missing: bool) -> str:

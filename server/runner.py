@@ -18,7 +18,9 @@ from contextlib import ExitStack
 
 import structlog
 
-from server.artifacts import ArtifactStore
+from server.artifacts import ArtifactStore, open_artifacts
+from server.campaigns.duty import INTERVAL_S as CAMPAIGNS_INTERVAL_S
+from server.campaigns.duty import advance_campaigns
 from server.database import open_engine
 from server.duties import Duty, on_duty
 from server.errors import (
@@ -42,6 +44,7 @@ from server.execution.train import run_train
 from server.job_states import JobStatus
 from server.locks import FileLock, RunnerLockedError
 from server.logs import configure_logs
+from server.maintenance.retention import retention_duties
 from server.processes import stop_with_parent
 from server.schema import require_current
 from server.settings import Settings
@@ -147,7 +150,8 @@ class Runner:
         log = logger.bind(job_id=job.id, kind=job.kind, attempt=job.attempt)
         log.info("job started")
         stop = StopFlag()
-        store = self._store.within(job.project_id)
+        # A database that is away for a while costs the job time, no attempt.
+        store = self._store.within(job.project_id).patient(stop.is_set)
         context = JobContext(job, store, self._artifacts, self._settings, stop)
         thread = threading.Thread(target=self._execute, args=(context,), name=job.id, daemon=True)
         thread.start()
@@ -175,8 +179,8 @@ class Runner:
     def _renew_lease(self, job: ClaimedJob, stop: StopFlag) -> None:
         """Keeps the job for this runner; passes on that it was cancelled or is another's.
 
-        While the database does not answer, the work goes on: should the lease run out meanwhile,
-        the fence refuses what comes late.
+        While the database does not answer, the work goes on or waits for it: should another take
+        the job over meanwhile, the fence refuses what comes late.
         """
         try:
             if self._store.heartbeat(job, self._settings.lease_seconds):
@@ -189,6 +193,8 @@ class Runner:
     def _execute(self, context: JobContext) -> None:
         """Runs the job's executor and settles how the job ended; the job thread's only function."""
         job = context.job
+        # For all that is logged in this thread, by whomever.
+        structlog.contextvars.bind_contextvars(job_id=job.id, kind=job.kind, attempt=job.attempt)
         log = logger.bind(job_id=job.id, kind=job.kind, attempt=job.attempt)
         try:
             try:
@@ -261,7 +267,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         arguments: `--supervised` where a parent holds the other end of standard input.
     """
     settings = Settings()
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, settings.log_format)
     try:
         with ExitStack() as stack:
             if settings.is_sqlite:
@@ -280,7 +286,11 @@ def main(arguments: Sequence[str] = ()) -> int:
 
 def duties_of(settings: Settings) -> Sequence[Duty]:
     """Returns what every runner does besides its jobs."""
-    return (Duty("webhooks", 1.0, delivering(settings.webhook_private_hosts)),)
+    return (
+        Duty("campaigns", CAMPAIGNS_INTERVAL_S, advance_campaigns),
+        Duty("webhooks", 1.0, delivering(settings.webhook_private_hosts)),
+        *retention_duties(settings),
+    )
 
 
 def open_runner(settings: Settings) -> Runner:
@@ -293,7 +303,7 @@ def open_runner(settings: Settings) -> Runner:
     engine = open_engine(settings)
     require_current(engine)
     store = Store(engine, max_lost_leases=settings.max_lost_leases)
-    artifacts = ArtifactStore(settings.artifacts_folder)
+    artifacts = open_artifacts(settings)
     runner = Runner(
         store,
         artifacts,

@@ -93,15 +93,7 @@ class TrainingSettings(BaseModel):
                 the schedule does not fit the space or the epochs, or settings exclude each other.
             InvalidArchitectureError: the schedule's architecture is not of the space.
         """
-        if self.batch_size > num_images:
-            rule = f"must be at most {num_images}, the number of training images"
-            raise InvalidTrainingError("batch_size", rule, self.batch_size)
-        if self.batch_size // num_workers // self.accumulation_steps < 2:
-            rule = (
-                f"must give each of {num_workers} workers at least 2 images in each of "
-                f"{self.accumulation_steps} accumulation_steps"
-            )
-            raise InvalidTrainingError("batch_size", rule, self.batch_size)
+        self.check_batch(num_images, num_workers)
         if self.compile and self.activation_checkpointing:
             rule = "must be off with compile: compiled networks keep what they choose to"
             raise InvalidTrainingError("activation_checkpointing", rule, value=True)
@@ -133,6 +125,27 @@ class TrainingSettings(BaseModel):
         if self.compile:
             rule = f"must be off with {schedule.kind}, where no network recurs"
             raise InvalidTrainingError("compile", rule, value=True)
+
+    def check_batch(self, num_images: int, num_workers: int = 1) -> None:
+        """Returns if there is a batch for every step, and images for every part of it.
+
+        Args:
+            num_images: training images.
+            num_workers: that train together, each on its share of a batch.
+
+        Raises:
+            InvalidTrainingError: the batch is larger than the data, or a part of it has less than
+                two images, of which batch norms estimate no variance.
+        """
+        if self.batch_size > num_images:
+            rule = f"must be at most {num_images}, the number of training images"
+            raise InvalidTrainingError("batch_size", rule, self.batch_size)
+        if self.batch_size // num_workers // self.accumulation_steps < 2:
+            rule = (
+                f"must give each of {num_workers} workers at least 2 images in each of "
+                f"{self.accumulation_steps} accumulation_steps"
+            )
+            raise InvalidTrainingError("batch_size", rule, self.batch_size)
 
     @classmethod
     def preset(cls, name: Literal["digits"], **overrides: Any) -> Self:

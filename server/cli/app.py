@@ -1,24 +1,34 @@
 """All commands in one application, and how their errors are told."""
 
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from server.cli import (
+    access,
     assessments,
+    campaigns,
     comparisons,
+    configuration,
+    database,
     jobs,
     operations,
     refinements,
     resources,
     searches,
+    stored_files,
     webhooks,
 )
 from server.client import ClientError
+from server.configuration import FILE_VARIABLE, ConfigurationError
 from server.errors import ServerError
 
 app = typer.Typer(
@@ -38,8 +48,14 @@ app.add_typer(searches.app, name="search")
 app.command("refine")(refinements.refine)
 app.add_typer(refinements.app, name="refinement")
 app.command("export")(searches.export)
+app.add_typer(campaigns.app, name="campaign")
+app.add_typer(database.app, name="db")
+app.add_typer(stored_files.app, name="artifacts")
+app.add_typer(configuration.app, name="config")
 app.add_typer(webhooks.app, name="webhook")
-app.add_typer(operations.database_app, name="db")
+app.add_typer(access.key_app, name="key")
+app.add_typer(access.project_app, name="project")
+app.command("audit")(access.audit)
 
 
 def _print_version(wanted: bool) -> None:
@@ -50,12 +66,33 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
     ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="A TOML file of settings; by default $ESPALIER_CONFIG."),
+    ] = None,
 ) -> None:
     """Holds the options of `espalier` itself."""
+    if config is not None:
+        context.with_resource(_variable(FILE_VARIABLE, str(config.absolute())))
+
+
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    """Sets a variable of the environment while a command runs: its children are to see it, too."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -68,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(arguments, prog_name="espalier")
     except ValidationError as error:  # settings of the environment
         _fail([_setting_text(fault) for fault in error.errors()])
-    except (ClientError, ServerError) as error:
+    except (ClientError, ServerError, ConfigurationError, SettingsError) as error:
         _fail(str(error).splitlines())
     except OSError as error:
         _fail([f"{error.filename}: {error.strerror}" if error.filename else str(error)])

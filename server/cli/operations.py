@@ -1,4 +1,4 @@
-"""`espalier serve`, `runner`, `demo` and `db`: the commands that start something here."""
+"""`espalier serve`, `runner`, `demo` and `status`: a service here, and whether one is well."""
 
 import importlib
 import os
@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from server.cli.common import output_console
+from server.cli.common import JsonOption, UrlOption, open_client, output_console, show
+from server.cli.tables import facts
+from server.client import DEFAULT_URL
 from server.processes import stop_with_parent
-
-database_app = typer.Typer(help="Check and upgrade the database's schema.", no_args_is_help=True)
 
 HomeOption = Annotated[
     Path | None,
@@ -24,12 +24,13 @@ def add_to(app: typer.Typer) -> None:
     """Adds the commands of this file to the application."""
     app.command("serve")(serve)
     app.command("runner")(runner)
+    app.command("status")(status)
     app.command("demo")(demo)
 
 
 def serve(
     home: HomeOption = None,
-    host: Annotated[str | None, typer.Option(help="The loopback address to listen on.")] = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one.")] = None,
     with_runner: Annotated[
         bool, typer.Option("--runner/--no-runner", help="Whether to keep a runner beside it.")
@@ -55,6 +56,22 @@ def runner() -> None:
     sys.exit(importlib.import_module("server.runner").main())
 
 
+def status(url: UrlOption = DEFAULT_URL, as_json: JsonOption = False) -> None:
+    """Say whether the service is well; exit with 1 unless it is."""
+    with open_client(url) as client:
+        ready, program = client.ready(), client.version()
+    lines = {
+        "status": ready.status,
+        "version": f"{program.version}, schema {ready.schema_revision}",
+        "runner": ready.runner,
+        "runners alive": ready.runners_alive,
+        "waiting jobs": ready.waiting_jobs,
+    }
+    show(facts(lines), ready, as_json=as_json)
+    if ready.status != "ok":
+        raise typer.Exit(1)
+
+
 def demo(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Where all its files go.", file_okay=False)
@@ -65,29 +82,3 @@ def demo(
     from server.demo import run_demo
 
     run_demo(output, home or output / "home", output_console())
-
-
-@database_app.command("check")
-def check_schema() -> None:
-    """Say whether the database has this version's schema; exit with 1 if not."""
-    from server import schema
-    from server.database import open_engine
-    from server.settings import Settings
-
-    status = schema.check(open_engine(Settings()))
-    current = status.state == "current"
-    typer.echo(status.message, err=not current)
-    if not current:
-        raise typer.Exit(1)
-
-
-@database_app.command("upgrade")
-def upgrade_schema() -> None:
-    """Bring the database to this version's schema, making it if there is none."""
-    from server import schema
-    from server.database import open_engine
-    from server.settings import Settings
-
-    settings = Settings()
-    settings.home.mkdir(parents=True, exist_ok=True)
-    typer.echo(schema.upgrade(open_engine(settings)).message)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from server.api_keys import is_key
 from server.client.errors import (
     ApiError,
     ClientError,
@@ -37,9 +38,10 @@ class Connection:
         timeout_s: how long a request may take.
         patience_s: how long an outage may last that `get` and `post` bridge.
         transport: for tests; the network if None.
+        api_key: sent with every request, if there is one.
 
     Raises:
-        ValueError: the address is not an http address.
+        ValueError: the address is not an http address, or the key is none.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Connection:
         timeout_s: float,
         patience_s: float,
         transport: httpx.BaseTransport | None,
+        api_key: str | None = None,
     ) -> None:
         url = parse_url(base_url)
         self.base_url = base_url.rstrip("/")
@@ -56,7 +59,11 @@ class Connection:
         self._patience_s = patience_s
         self._was_reached = False
         self._http = httpx.Client(
-            base_url=url, timeout=timeout_s, transport=transport, trust_env=not is_local
+            base_url=url,
+            timeout=timeout_s,
+            transport=transport,
+            trust_env=not is_local,
+            headers=_key_header(api_key),
         )
 
     def close(self) -> None:
@@ -73,7 +80,13 @@ class Connection:
                 patience.wait(error, is_temporary=error.status == TOO_MANY_REQUESTS)
 
     def post(
-        self, path: str, body: Document | None, kind: type[View], timeout_s: float | None = None
+        self,
+        path: str,
+        body: Document | None,
+        kind: type[View],
+        timeout_s: float | None = None,
+        *,
+        is_repeatable: bool = True,
     ) -> View:
         """Returns the document that answers a posted one.
 
@@ -86,6 +99,7 @@ class Connection:
             body: what to post, if anything.
             kind: of the answer.
             timeout_s: how long it may take; that of all requests if None.
+            is_repeatable: whether it may be sent again at all.
         """
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         patience = Patience(self._patience_s)
@@ -95,7 +109,9 @@ class Connection:
                 return self.parse(response.content, kind)
             except ClientError as error:
                 is_first = isinstance(error, ServiceUnreachableError) and not self._was_reached
-                patience.wait(error, is_temporary=error.is_temporary and not is_first)
+                patience.wait(
+                    error, is_temporary=error.is_temporary and is_repeatable and not is_first
+                )
 
     def change(self, path: str, changes: Document, kind: type[View]) -> View:
         """Returns the document at a path after changing it as it was when it was read just now.
@@ -198,6 +214,14 @@ class Connection:
 
     def _unreachable(self, error: httpx.RequestError) -> ServiceUnreachableError:
         return ServiceUnreachableError(self.base_url, str(error) or type(error).__name__)
+
+
+def _key_header(api_key: str | None) -> dict[str, str]:
+    if api_key is None:
+        return {}
+    if not is_key(api_key):  # the message does not tell what was given instead
+        raise ValueError("the API key must look like esp_XXXXXXXX_..., as it was shown when made")
+    return {"Authorization": f"Bearer {api_key}"}
 
 
 def _content(body: Mapping[str, Any] | bytes | None) -> tuple[str | bytes | None, dict[str, str]]:

@@ -30,7 +30,7 @@ from server.schemas.assessments import (
     StandaloneView,
 )
 from server.schemas.responses import AssessmentSummary, PageOf
-from server.tables import AssessedRow, AssessmentRow, JobRow, Json
+from server.tables import AssessedRow, AssessmentRow, JobRow, Json, SupernetRow
 from server.training_alone import completed, schedule_faults
 
 router = APIRouter(prefix="/v1", tags=["assessments"])
@@ -117,7 +117,7 @@ def create(
         samples=body.samples,
         strata=min(body.strata, body.samples - 2),
         accuracy=body.accuracy.model_dump(mode="json"),
-        standalone=_standalone_settings(body.standalone, supernet.training),
+        standalone=_standalone_settings(body.standalone, supernet, service),
         resources=body.resources.model_dump(mode="json"),
         seed=body.seed,
         options=body.job,
@@ -126,10 +126,17 @@ def create(
     return view(row, job)
 
 
-def _standalone_settings(body: StandaloneBody | None, supernet_training: Json) -> Json | None:
+def _standalone_settings(
+    body: StandaloneBody | None, supernet: SupernetRow, service: Service
+) -> Json | None:
     if body is None:
         return None
-    training = completed(body.training, supernet_training, "/standalone/training")
+    training = completed(
+        body.training,
+        supernet.training,
+        "/standalone/training",
+        num_images=service.store.get_data_set(supernet.data_set_id).counts["train"],
+    )
     return {**body.model_dump(mode="json"), "training": training}
 
 

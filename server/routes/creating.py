@@ -69,6 +69,7 @@ def creates(endpoint: Callable[..., BaseModel]) -> Callable[..., BaseModel | Res
             raise InvalidRequestError.single(HEADER, "must be given once", idempotency_key)
         service: Service = arguments["service"]
         creation = Creation(
+            caller=request.state.access.caller.key_id or "",
             key=idempotency_key,
             route=f"{request.method} {request.scope['route'].path}",
             fingerprint=_fingerprint(arguments),

@@ -1,7 +1,8 @@
 """Changes of what people write on rows, which nobody loses: `If-Match` is required.
 
 A tag holds the row's revision, which its changes raise, and a digest of all that is shown.
-`If-Match` goes by the revision: a tag stays good for a change while only the row's job moves on.
+`If-Match` goes by the revision: a tag stays good for a change while only the row's job moves on,
+and the revision alone, in quotes, is good as well.
 """
 
 import re
@@ -15,9 +16,8 @@ from search_space.space import digest_of
 from server.errors import PreconditionRequiredError
 from server.routes.common import BODY, problems
 from server.schemas.descriptions import DescriptionPatch
-from server.tables import DataSetRow, SearchRow, SupernetRow
 
-_TAG = re.compile(r'"r(\d{1,18})-[0-9a-f]{16}"')
+_TAG = re.compile(r'"(\d{1,18})(-[0-9a-f]{16})?"')
 
 IfMatch = Annotated[
     str | None,
@@ -27,10 +27,10 @@ RESPONSES: dict[int | str, dict[str, Any]] = problems(404, 409, 412, 428, *BODY)
 """The declared errors of a route that changes a description."""
 
 
-def tag(response: Response, row: DataSetRow | SupernetRow | SearchRow, view: BaseModel) -> None:
+def tag(response: Response, revision: int, view: BaseModel) -> None:
     """Adds the header `ETag` to the answer that shows a row."""
     digest = digest_of(view.model_dump(mode="json"))
-    response.headers["ETag"] = f'"r{row.revision}-{digest}"'
+    response.headers["ETag"] = f'"{revision}-{digest}"'
     response.headers["Cache-Control"] = "no-cache"
 
 

@@ -60,12 +60,10 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
     settings = spaces.network_settings(given, "/space")
     data_set = store.get_data_set(body.data_set)
     _check_images(data_set, settings)
+    num_images = data_set.counts["train"]
     try:
         schedule = body.training.build_schedule(
-            settings,
-            settings.build(),
-            data_set.counts["train"],
-            body.resources.num_workers,
+            settings, settings.build(), num_images, body.resources.num_workers
         )
     except InvalidTrainingError as error:
         pointer = f"/training/{error.field.replace('.', '/')}"
@@ -141,7 +139,7 @@ def get(supernet_id: Id, service: ServiceDep, response: Response) -> SupernetVie
     """One supernet."""
     row = service.store.get_supernet(supernet_id)
     shown = _shown(service, row)
-    describing.tag(response, row, shown)
+    describing.tag(response, row.revision, shown)
     return shown
 
 
@@ -162,5 +160,5 @@ def change(
     revisions = describing.expected_revisions(if_match)
     row = service.store.describe(SupernetRow, supernet_id, describing.changes(body), revisions)
     shown = _shown(service, row)
-    describing.tag(response, row, shown)
+    describing.tag(response, row.revision, shown)
     return shown

@@ -1,15 +1,21 @@
 """Every query. A method is one transaction, and only the store commits."""
 
+from server.store.access import AccessStore, Change, Quotas
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
+from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage
 from server.store.descriptions import DescriptionStore
 from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
+from server.store.figures import Figures, FigureStore
 from server.store.idempotency import Answer, Creation, IdempotencyStore, KeyTakenError
 from server.store.jobs import ClaimedJob, JobStore
 from server.store.listing import NEWEST, Part
+from server.store.occurrences import Candidate
+from server.store.quotas import ProjectUsage
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
+from server.store.retention import RetentionStore
 from server.store.searches import Asked, SearchStore, Told
 from server.store.uploads import UploadStore
 from server.store.webhooks import ClaimedDelivery, WebhookStore
@@ -20,23 +26,31 @@ __all__ = [
     "Artifact",
     "Asked",
     "Assessed",
+    "Candidate",
+    "Change",
     "Chosen",
     "ClaimedDelivery",
     "ClaimedJob",
     "Creation",
     "ExportFile",
+    "Figures",
     "Finalist",
     "KeyTakenError",
     "Observed",
+    "OccurrenceSearch",
     "Page",
     "Part",
     "Point",
+    "ProjectUsage",
+    "Quotas",
     "Store",
     "Told",
+    "Usage",
 ]
 
 
 class Store(
+    CampaignStore,
     JobStore,
     ResourceStore,
     UploadStore,
@@ -47,6 +61,9 @@ class Store(
     AssessmentStore,
     IdempotencyStore,
     DescriptionStore,
+    AccessStore,
+    FigureStore,
+    RetentionStore,
     WebhookStore,
 ):
     """The database. Rows that it returns are detached values.

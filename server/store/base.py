@@ -1,5 +1,6 @@
 """Transactions and keyset pages: what all parts of the store share."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -13,16 +14,17 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
-from server.callers import Caller
+from server.callers import DEFAULT_PROJECT, Caller
 from server.database import DatabaseNow
 from server.errors import DatabaseUnavailableError, NotFoundError
-from server.store.isolation import ProjectSession
-from server.tables import ArtifactRow, Table
+from server.store.isolation import ProjectSession, project_of
+from server.tables import ArtifactRow, ProjectArtifactRow, Table
 
 Row = TypeVar("Row")
 TableRow = TypeVar("TableRow", bound=Table)
 
 _NAMES = {
+    "api_keys": "API key",
     "artifacts": "artifact",
     "data_sets": "data set",
     "uploads": "upload",
@@ -30,6 +32,7 @@ _NAMES = {
     "deliveries": "delivery",
     "spaces": "space",
     "jobs": "job",
+    "projects": "project",
     "supernets": "supernet",
     "searches": "search",
     "evaluations": "evaluation",
@@ -39,7 +42,13 @@ _NAMES = {
     "assessments": "assessment",
     "idempotency_answers": "answer",
     "assessed_architectures": "sample of the assessment",
+    "campaigns": "campaign",
+    "occurrences": "occurrence",
 }
+
+
+PATIENCE_S = 0.5
+"""How long a patient store waits before it knocks again."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +79,8 @@ class Unit:
     """
 
     def __init__(self, on_begin: Callable[[Session], None]) -> None:
-        self._on_begin = on_begin
+        self.on_begin = on_begin
         self.session: Session | None = None
-
-    def begun(self, new_session: Callable[[], Session]) -> Session:
-        """Returns the session of the transaction, which begins unless it has."""
-        if self.session is None:
-            self.session = new_session()
-            self._on_begin(self.session)
-        return self.session
 
 
 class Transactions:
@@ -98,7 +100,18 @@ class Transactions:
         )
         self._max_lost_leases = max_lost_leases
         self._info: dict[str, Any] = {"caller": None, "project_id": None}
+        self._gives_up: Callable[[], bool] = lambda: True
+        self._open: Session | None = None
         self._unit: Unit | None = None
+
+    def _joining(self, session: Session) -> Self:
+        """Returns a store whose methods take part in an open transaction, each in a savepoint.
+
+        What a method of several steps is made of: it commits once, or not at all.
+        """
+        other = copy(self)
+        other._open = session
+        return other
 
     def acting_for(self, caller: Caller) -> Self:
         """Returns a store over the same engine that acts for somebody, within their project.
@@ -110,6 +123,19 @@ class Transactions:
     def within(self, project_id: str) -> Self:
         """Returns a store over the same engine by which the service itself works in a project."""
         return self._with_info(caller=None, project_id=project_id)
+
+    def patient(self, gives_up: Callable[[], bool]) -> Self:
+        """Returns a store that waits while the database cannot be reached.
+
+        Only the beginning of a transaction waits: what may have been carried out is never sent
+        twice. So `DatabaseUnavailableError` remains, for a database that dies in the middle.
+
+        Args:
+            gives_up: asked now and then; if it says so, waiting ends with that error.
+        """
+        other = copy(self)
+        other._gives_up = gives_up
+        return other
 
     def _with_info(self, **info: Any) -> Self:
         other = copy(self)
@@ -145,12 +171,16 @@ class Transactions:
         Raises:
             DatabaseUnavailableError: the database cannot be reached or is too busy.
         """
-        with _unavailable():
-            if self._unit is not None and self._unit.session is not None:
-                yield self._unit.session
-                return
-            with self._new_session(info=self._info) as session:
-                yield session
+        shared = self._open
+        if shared is None and self._unit is not None:
+            shared = self._unit.session
+        if shared is not None:
+            with _unavailable():
+                yield shared
+            return
+        with _unavailable(), self._new_session(info=self._info) as session:
+            self._begin(session)
+            yield session
 
     @contextmanager
     def _write(self) -> Iterator[Session]:
@@ -161,14 +191,45 @@ class Transactions:
         Raises:
             DatabaseUnavailableError: the database cannot be reached or is too busy.
         """
-        with _unavailable():
-            if self._unit is not None:
-                session = self._unit.begun(lambda: self._new_write_session(info=self._info))
-                with session.begin_nested():
-                    yield session
+        if self._open is not None or self._unit is not None:
+            with _unavailable():
+                shared = self._open or self._unit_session()
+                with shared.begin_nested():
+                    yield shared
+            return
+        with (
+            _unavailable(),
+            self._new_write_session(info=self._info) as session,
+            session.begin(),
+        ):
+            self._begin(session)
+            yield session
+
+    def _unit_session(self) -> Session:
+        """Returns the session of the unit's transaction, which begins with its first write."""
+        unit = self._unit
+        assert unit is not None
+        if unit.session is None:
+            session = self._new_write_session(info=self._info)
+            try:
+                self._begin(session)
+                unit.on_begin(session)
+            except BaseException:
+                session.close()
+                raise
+            unit.session = session
+        return unit.session
+
+    def _begin(self, session: Session) -> None:
+        """Gets the session a connection, and SQLite's write lock, before anything is sent."""
+        while True:
+            try:
+                session.connection()
                 return
-            with self._new_write_session(info=self._info) as session, session.begin():
-                yield session
+            except (OperationalError, InterfaceError):
+                if self._gives_up():
+                    raise
+            time.sleep(PATIENCE_S)
 
     def ping(self) -> None:
         """Returns if the database answers.
@@ -178,6 +239,11 @@ class Transactions:
         """
         with self._read() as session:
             clock(session)
+
+    def now(self) -> datetime:
+        """Returns the time by the database's clock."""
+        with self._read() as session:
+            return clock(session)
 
     def close(self) -> None:
         """Closes all connections."""
@@ -240,7 +306,7 @@ def insert_new(session: Session, table: type[Table], values: Sequence[dict[str, 
 
 
 def add_artifact(session: Session, artifact: Artifact, now: datetime) -> None:
-    """Records a file, once."""
+    """Records a file, once, and that a row of the session's project refers to it."""
     values = {
         "sha256": artifact.sha256,
         "size_bytes": artifact.size_bytes,
@@ -248,3 +314,5 @@ def add_artifact(session: Session, artifact: Artifact, now: datetime) -> None:
         "created_at": now,
     }
     insert_new(session, ArtifactRow, [values])
+    project_id = project_of(session) or DEFAULT_PROJECT
+    insert_new(session, ProjectArtifactRow, [{"project_id": project_id, "sha256": artifact.sha256}])

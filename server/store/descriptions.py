@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from server.errors import ConflictError, OutdatedError
+from server.errors import ConflictError, PreconditionFailedError
 from server.store.base import Transactions, get
 from server.tables import DataSetRow, SearchRow, SupernetRow
 
@@ -33,7 +33,7 @@ class DescriptionStore(Transactions):
 
         Raises:
             NotFoundError: there is no such row.
-            OutdatedError: somebody else has changed it meanwhile.
+            PreconditionFailedError: somebody else has changed it meanwhile.
             ConflictError: the name is another one's and must be unique.
         """
         with self._write() as session:
@@ -42,7 +42,7 @@ class DescriptionStore(Transactions):
             if row is None:
                 return get(session, table, row_id)
             if revisions is not None and row.revision not in revisions:
-                raise OutdatedError(
+                raise PreconditionFailedError(
                     f"{row_id} has been changed meanwhile: it is now in revision {row.revision}"
                 )
             for name, value in changes.items():

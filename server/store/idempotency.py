@@ -15,7 +15,6 @@ from typing import Self
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from server.callers import Caller
 from server.errors import InvalidRequestError, ServerError
 from server.store.base import Transactions, Unit, clock, get, insert_new
 from server.tables import AnswerRow
@@ -33,12 +32,14 @@ class Creation:
     """A request that creates something, named by its client.
 
     Attributes:
+        caller: id of the API key that the request was made with; empty without keys.
         key: as the client gave it; means nothing to other callers and routes.
         route: method and path template.
         fingerprint: digest of all that the request says.
         lifetime_s: how long the key is remembered.
     """
 
+    caller: str
     key: str
     route: str
     fingerprint: str
@@ -98,13 +99,8 @@ class IdempotencyStore(Transactions):
 
     def name_of(self, creation: Creation) -> str:
         """Returns what tells the creation from those of other callers, routes and keys."""
-        names = [self._caller_key, creation.route, creation.key]
+        names = [creation.caller, creation.route, creation.key]
         return hashlib.sha256(json.dumps(names).encode()).hexdigest()
-
-    @property
-    def _caller_key(self) -> str:
-        caller: Caller | None = self._info["caller"]
-        return (caller and caller.key_id) or ""
 
     def _claim(self, session: Session, creation: Creation) -> None:
         """Makes the answer's row, which the same request in another process then waits for."""
@@ -126,7 +122,7 @@ class IdempotencyStore(Transactions):
         )
         values = {
             "id": answer_id,
-            "caller": self._caller_key,
+            "caller": creation.caller,
             "route": creation.route,
             "key": creation.key,
             "fingerprint": creation.fingerprint,

@@ -4,12 +4,18 @@ Rows that methods of the store return are detached: plain values, filled complet
 """
 
 from search_space.space import Architecture
+from server.tables.access import ApiKeyRow, ChangeRow, ProjectArtifactRow, ProjectRow
 from server.tables.assessments import AssessedRow, AssessmentRow
 from server.tables.base import Json, ProjectOwned, Table, UtcDateTime
+from server.tables.campaigns import (
+    CampaignRow,
+    OccurrenceRow,
+    OccurrenceSearchRow,
+    PromotionRow,
+)
 from server.tables.exports import ExportRow, ReadingRow
 from server.tables.idempotency import AnswerRow
 from server.tables.jobs import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, RunnerRow
-from server.tables.projects import ProjectRow
 from server.tables.refinements import FineTuningRow, RefinedNetworkRow, RefinementRow
 from server.tables.resources import ArtifactRow, DataSetRow, SpaceRow, SupernetRow, UploadRow
 from server.tables.searches import (
@@ -23,9 +29,12 @@ from server.tables.webhooks import DeliveryRow, WebhookRow
 
 __all__ = [
     "AnswerRow",
+    "ApiKeyRow",
     "ArtifactRow",
     "AssessedRow",
     "AssessmentRow",
+    "CampaignRow",
+    "ChangeRow",
     "DataSetRow",
     "DeliveryRow",
     "EvaluationRow",
@@ -38,8 +47,12 @@ __all__ = [
     "Json",
     "MeasurementRow",
     "ObservationRow",
+    "OccurrenceRow",
+    "OccurrenceSearchRow",
+    "ProjectArtifactRow",
     "ProjectOwned",
     "ProjectRow",
+    "PromotionRow",
     "ProposalRow",
     "ReadingRow",
     "RefinedNetworkRow",

@@ -24,6 +24,7 @@ class DataSetRow(ProjectOwned, Described, Table):
     """A registered data set; its version is the digest of its content and split.
 
     `report` is what was found when it was registered; null where an older version did that.
+    `supersedes_id` is of the data set that it is a newer version of, if it is one.
     """
 
     __tablename__ = "data_sets"
@@ -36,6 +37,7 @@ class DataSetRow(ProjectOwned, Described, Table):
     shape: Mapped[list[Any]]
     num_classes: Mapped[int]
     report: Mapped[Json | None]
+    supersedes_id: Mapped[str | None] = mapped_column(index=True)
     created_at: Mapped[datetime]
 
     __table_args__ = (UniqueConstraint("project_id", "name"), Index(None, "project_id", "id"))

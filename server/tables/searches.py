@@ -105,6 +105,8 @@ class EvaluationRow(ProjectOwned, Table):
         Index(None, "project_id", "space_id", "id"),
         Index(None, "project_id", "search_id", "id"),
         Index(None, "project_id", "status", "id"),
+        # For counting: a monitor asks every few seconds.
+        Index(None, "status"),
     )
 
     @property

@@ -113,7 +113,7 @@ def test_of_changes_at_once_one_is_made(live: Live) -> None:
 
 @pytest.mark.parametrize(
     ("tag", "status"),
-    [(None, 428), ('"other"', 412), ("", 412), ('W/"r0-0000000000000000"', 412), ("r0", 412)],
+    [(None, 428), ('"other"', 412), ("", 412), ('W/"0-0000000000000000"', 412), ("0", 412)],
 )
 def test_a_change_must_say_of_what(sqlite_live: Live, tag: str | None, status: int) -> None:
     row = add_data_set(sqlite_live.store)

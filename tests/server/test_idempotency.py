@@ -15,7 +15,6 @@ from examples import add_search, trained_supernet
 from live import Live, serve_process, serving
 from sqlalchemy import Engine, text
 
-from server.callers import Caller
 from server.client import Client
 from server.errors import InvalidRequestError, NotFoundError
 from server.local_service import free_port
@@ -129,22 +128,22 @@ def test_a_key_is_free_again_after_its_time(live: Live, engine: Engine) -> None:
     assert sorted(left) == ["k29", "new"]  # the expired ones went with them
 
 
-def creation(key: str, fingerprint: str = "f") -> Creation:
-    return Creation(key, "POST /v1/uploads", fingerprint, 60.0)
+def creation(key: str, fingerprint: str = "f", caller: str = "") -> Creation:
+    return Creation(caller, key, "POST /v1/uploads", fingerprint, 60.0)
 
 
 def test_keys_of_callers_are_apart(store: Store) -> None:
-    callers = [Caller(key_id=name) for name in ("key_1", "key_2")]
-    for number, bound in enumerate([store, *map(store.acting_for, callers)]):
-        assert bound.find_answer(creation("a")) is None
-        with bound.creating(creation("a")) as creating:
+    for number, caller in enumerate(["", "key_1", "key_2"]):
+        mine, other = creation("a", caller=caller), creation("a", "g", caller)
+        assert store.find_answer(mine) is None
+        with store.creating(mine) as creating:
             creating.add_upload(f"u{number}", 1, "0" * 64)
-            creating.record_answer(creation("a"), Answer(201, {}, f"{number}"))
-        found = bound.find_answer(creation("a"))
+            creating.record_answer(mine, Answer(201, {}, f"{number}"))
+        found = store.find_answer(mine)
         assert found is not None
         assert found.body == str(number)
         with pytest.raises(InvalidRequestError, match="another request"):
-            bound.find_answer(creation("a", "g"))
+            store.find_answer(other)
 
 
 def lose(creating: Store) -> None:
