@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from search_space.cnn import MobileNetV3Settings
 from server.authentication import OPEN_PATHS
 from server.problems import MEDIA_TYPE, ProblemBody
+from server.schemas.examples import ANSWERS
 
 Document = dict[str, Any]
 _JSON = "application/json"
@@ -24,6 +26,9 @@ def complete(document: Document) -> None:
     """Adds what FastAPI does not say: problems, kinds, conditional answers, links."""
     schema = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
     document["components"]["schemas"] |= schema.pop("$defs") | {"ProblemBody": schema}
+    for name, answer in ANSWERS.items():
+        document["components"]["schemas"][name]["examples"] = [answer]
+    _give_examples_of_bodies(document)
     _require_discriminators(document)
     _describe_keys(document)
     for path, method, operation in operations(document):
@@ -59,6 +64,13 @@ def _require_discriminators(document: Document) -> None:
             pending += node.values()
         elif isinstance(node, list):
             pending += node
+
+
+def _give_examples_of_bodies(document: Document) -> None:
+    """Shows a body where it is a union, which has no schema of its own to hold one."""
+    body = document["paths"]["/v1/spaces"]["post"]["requestBody"]["content"][_JSON]
+    preset = MobileNetV3Settings.from_preset("digits").model_dump(mode="json")
+    body["examples"] = {"digits": {"value": preset}}
 
 
 def _describe_keys(document: Document) -> None:

@@ -139,14 +139,38 @@ def test_examples_of_bodies_are_valid(sqlite_live: Live) -> None:
     examples = {
         name: schema["examples"] for name, schema in schemas.items() if "examples" in schema
     }
-    bodies = {"DataSetBody", "UploadBody", "SupernetBody", "SearchBody", "ExportBody"}
-    bodies |= {"RefinementBody", "AssessmentBody", "CampaignBody", "CampaignPatch"}
-    bodies |= {"KeyBody", "ProjectBody", "QuotaBody"}
-    assert bodies <= set(examples)
+    for name, operation in operations(document):
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            if content["schema"].get("format") == "binary":
+                continue
+            reference = content["schema"].get("$ref", "").rpartition("/")[2]
+            assert "examples" in content or reference in examples, name
+    assert {"ProblemBody", "FrontView", "ExportView", "EventsView"} <= set(examples)
     for name, values in examples.items():
         whole = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
         for value in values:
             Draft202012Validator(whole).validate(value)
+
+
+def test_what_creates_heeds_idempotency_keys_and_links_to_what_it_made(sqlite_live: Live) -> None:
+    document = sqlite_live.client.get("/openapi.json").json()
+    unnamed, unlinked = set(), set()
+    for name, operation in operations(document):
+        made = {"201", "202"} & set(operation["responses"])
+        if not name.startswith("POST") or not made:
+            continue
+        headers = {one["name"] for one in operation.get("parameters", ())}
+        if "Idempotency-Key" not in headers:
+            unnamed.add(operation["operationId"])
+        if not any("links" in operation["responses"][status] for status in made):
+            unlinked.add(operation["operationId"])
+    # A key is shown once and never stored; to cancel again changes nothing.
+    assert unnamed == {"create_key", "cancel_job"}
+    assert "create_search" not in unlinked
+    names = {operation["operationId"] for _, operation in operations(document)}
+    for _, operation in operations(document):
+        for response in operation["responses"].values():
+            assert {link["operationId"] for link in response.get("links", {}).values()} <= names
 
 
 @pytest.mark.slow
