@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from server.campaigns.planning import Firing, plan
@@ -33,7 +33,9 @@ from server.tables import (
     JobRow,
     Json,
     OccurrenceRow,
+    OccurrenceSearchRow,
     PromotionRow,
+    SearchRow,
 )
 
 
@@ -159,12 +161,27 @@ class OccurrenceStore(OccurrenceStarts):
 
     # --- going on ------------------------------------------------------------------------------
 
-    def running_occurrences(self) -> Sequence[OccurrenceRow]:
-        """Returns the occurrences that are running, oldest first."""
+    def occurrences_to_advance(self) -> Sequence[OccurrenceRow]:
+        """Returns the running occurrences whose jobs have ended, oldest first."""
+        going = JobRow.status.not_in([status.value for status in TERMINAL])
+        searching = (
+            select(OccurrenceSearchRow.search_id)
+            .join(SearchRow, SearchRow.id == OccurrenceSearchRow.search_id)
+            .join(JobRow, JobRow.id == SearchRow.job_id)
+            .where(OccurrenceSearchRow.occurrence_id == OccurrenceRow.id, going)
+        )
+        training = select(JobRow.id).where(JobRow.id == OccurrenceRow.training_job_id, going)
+        exporting = (
+            select(ExportRow.id)
+            .join(JobRow, JobRow.id == ExportRow.job_id)
+            .where(ExportRow.id == OccurrenceRow.export_id, going)
+        )
+        # A training has ended when searches wait for it, and they have when an export does.
+        unfinished = or_(training.exists(), searching.exists(), exporting.exists())
         with self._read() as session:
             statement = (
                 select(OccurrenceRow)
-                .where(OccurrenceRow.status == "running")
+                .where(OccurrenceRow.status == "running", ~unfinished)
                 .order_by(OccurrenceRow.id)
             )
             return session.scalars(statement).all()
