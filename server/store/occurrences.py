@@ -203,8 +203,10 @@ class OccurrenceStore(OccurrenceStarts):
                 self._finish(session, campaign, occurrence, ending([job]), reason, now)
                 return
             assert occurrence.supernet_id is not None
-            campaign.supernet_id = occurrence.supernet_id
             settings = CampaignSettings.model_validate(occurrence.settings)
+            now_named = campaign.settings["template"]["search"]["supernet"]
+            if now_named == settings.template.search.supernet:  # nobody chose another meanwhile
+                campaign.supernet_id = occurrence.supernet_id
             try:
                 with session.begin_nested():
                     self._joining(session)._submit_searches(campaign, occurrence, settings)
