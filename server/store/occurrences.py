@@ -27,6 +27,7 @@ from server.store.occurrence_starts import (
     searches_of,
     skip,
 )
+from server.store.webhooks import announce
 from server.tables import (
     CampaignRow,
     ExportRow,
@@ -300,7 +301,6 @@ class OccurrenceStore(OccurrenceStarts):
                 return
             campaign, occurrence = step
             now = at or clock(session)
-            assert occurrence.supernet_id is not None
             export = get(session, ExportRow, occurrence.export_id)
             job = get(session, JobRow, export.job_id)
             if job.state not in TERMINAL:
@@ -309,21 +309,41 @@ class OccurrenceStore(OccurrenceStarts):
                 reason = f"its export, job {job.id}, has {ended(job)}"
                 self._finish(session, campaign, occurrence, ending([job]), reason, now)
                 return
-            assert occurrence.candidate is not None
-            session.add(
-                PromotionRow(
-                    id=new_id("pro", now),
-                    campaign_id=campaign.id,
-                    occurrence_id=occurrence.id,
-                    export_id=export.id,
-                    architecture_digest=export.architecture_digest,
-                    supernet_id=occurrence.supernet_id,
-                    figures=occurrence.candidate["figures"],
-                    reason=occurrence.candidate["verdict"],
-                    created_at=now,
-                )
-            )
+            self._promote(session, campaign, occurrence, export, now)
             self._finish(session, campaign, occurrence, "succeeded", occurrence.reason, now)
+
+    def _promote(
+        self,
+        session: Session,
+        campaign: CampaignRow,
+        occurrence: OccurrenceRow,
+        export: ExportRow,
+        now: datetime,
+    ) -> None:
+        """Makes an exported network the best of its campaign."""
+        assert occurrence.candidate is not None
+        assert occurrence.supernet_id is not None
+        promotion = PromotionRow(
+            id=new_id("pro", now),
+            campaign_id=campaign.id,
+            occurrence_id=occurrence.id,
+            export_id=export.id,
+            architecture_digest=export.architecture_digest,
+            supernet_id=occurrence.supernet_id,
+            figures=occurrence.candidate["figures"],
+            reason=occurrence.candidate["verdict"],
+            created_at=now,
+        )
+        session.add(promotion)
+        session.flush()
+        data = {
+            "campaign": campaign.name,
+            "occurrence": occurrence.id,
+            "export": export.id,
+            "architecture_digest": export.architecture_digest,
+            "reason": promotion.reason,
+        }
+        announce(session, campaign.project_id, "campaign.promoted", data, now)
 
 
 def _locked(

@@ -588,3 +588,24 @@ def test_every_runner_does_the_duty_of_campaigns(
     assert row.status == "running"
     assert row.started_at is not None
     assert row.started_at >= row.fire_at
+
+
+def test_webhooks_are_told_of_occurrences_and_promotions(store: Store, supernet_id: str) -> None:
+    events = ["campaign.occurrence", "campaign.promoted"]
+    webhook = store.add_webhook("me", "https://example.org", events)
+    add(store, supernet_id, promotion=PROMOTION)
+    advance_campaigns(store, at(10))
+    advance_campaigns(store, at(20))
+    done(store, 21)
+    export_id = finish_export(store)
+    advance_campaigns(store, at(22))
+    told = [(row.type, row.data) for row in store.list_deliveries(webhook.id, 10).rows][::-1]
+    assert [(kind, data.get("status")) for kind, data in told] == [
+        ("campaign.occurrence", "running"),
+        ("campaign.occurrence", "skipped"),
+        ("campaign.promoted", None),
+        ("campaign.occurrence", "succeeded"),
+    ]
+    assert "overlap is skip" in told[1][1]["reason"]
+    assert told[2][1]["export"] == export_id
+    assert {data["campaign"] for _, data in told} == {"nightly"}
