@@ -1,4 +1,7 @@
-"""Campaigns from the store's side: what fires, what is skipped and why, what is promoted."""
+"""Campaigns from the store's side: what fires, what is skipped and why, what is promoted.
+
+On SQLite; `test_campaigns_postgresql.py` does what depends on the dialect again.
+"""
 
 import time
 from datetime import timedelta
@@ -31,6 +34,8 @@ from server.job_states import JobStatus
 from server.runner import duties_of
 from server.settings import Settings
 from server.store import Store
+
+pytestmark = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
