@@ -3,7 +3,7 @@
 from server.store.access import AccessStore, Change, Quotas
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
-from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage
+from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage, Volume
 from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
 from server.store.figures import Figures, FigureStore
@@ -38,6 +38,7 @@ __all__ = [
     "Store",
     "Told",
     "Usage",
+    "Volume",
 ]
 
 

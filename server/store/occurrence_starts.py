@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import func, null, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from search_space.space import digest_of
@@ -215,7 +215,7 @@ def last_result(session: Session, campaign_id: str, place_digest: str) -> Json |
             OccurrenceRow.campaign_id == campaign_id,
             OccurrenceRow.status == "succeeded",
             OccurrenceSearchRow.place_digest == place_digest,
-            OccurrenceSearchRow.result.is_not(null()),
+            OccurrenceSearchRow.hypervolume.is_not(None),
         )
         .order_by(OccurrenceRow.number.desc())
         .limit(1)

@@ -244,6 +244,7 @@ class OccurrenceStore(OccurrenceStarts):
             for row, _, _ in rows:
                 if row.search_id in results:
                     row.result = results[row.search_id]
+                    row.hypervolume = row.result["hypervolume"]
             campaign.reference = reference
             occurrence.candidate = {"verdict": verdict}
             failures = [
