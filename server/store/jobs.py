@@ -26,7 +26,7 @@ from server.job_states import CLAIMABLE, OWNED, TERMINAL, TRANSITIONS, JobStatus
 from server.schemas.job_options import RetryPolicy
 from server.store.base import Page, Transactions, clock, get, newest_first
 from server.store.isolation import bind_project
-from server.store.quotas import check_jobs
+from server.store.quotas import check_jobs, full_projects
 from server.store.webhooks import announce
 from server.tables import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, Json
 from workers.settings import ResourceSettings
@@ -405,7 +405,11 @@ def _next_job(now: datetime, kinds: Sequence[str]) -> Any:
     lost = and_(JobRow.status.in_(OWNED), JobRow.lease_expires_at < now)
     return (
         select(JobRow)
-        .where(or_(waiting, lost), JobRow.kind.in_(kinds))
+        .where(
+            or_(waiting, lost),
+            JobRow.kind.in_(kinds),
+            JobRow.project_id.not_in(full_projects(now)),
+        )
         .order_by(JobRow.priority.desc(), JobRow.id)
         .limit(1)
         .with_for_update(skip_locked=True)
