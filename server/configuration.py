@@ -136,7 +136,7 @@ def effective(settings: BaseSettings, environment: Mapping[str, str]) -> list[Ef
     names = type(settings).model_fields
     file = settings_file(environment)
     in_file = read_file(file, names)
-    variables = {name.upper() for name in environment}
+    variables = {name.upper() for name, value in environment.items() if value}
     found = []
     for name, value in settings.model_dump(mode="json").items():
         variable = f"{PREFIX}{name.upper()}"

@@ -1,5 +1,6 @@
 """The only place where engine, store, artifacts, runner and application are wired together."""
 
+import os
 import signal
 import socket
 import threading
@@ -15,6 +16,7 @@ from sqlalchemy import Engine
 from server import schema
 from server.app import build_app
 from server.artifacts import open_artifacts
+from server.configuration import unknown_variables
 from server.database import open_engine
 from server.errors import KeysRequiredError
 from server.logs import configure_logs
@@ -181,6 +183,8 @@ def serve(settings: Settings, *, with_runner: bool = True) -> None:
         OSError: the port is taken.
     """
     configure_logs(settings.log_level, settings.log_format)
+    for variable, nearest in unknown_variables(os.environ, Settings.model_fields).items():
+        logger.warning("variable is no setting", variable=variable, nearest=nearest)
     stopping = threading.Event()
     supervisor = RunnerSupervisor(settings) if with_runner else None
     with open_service(settings, stopping=stopping, supervisor=supervisor) as app:

@@ -75,7 +75,9 @@ class Settings(BaseSettings):
             set.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
+    )
 
     home: Path = Field(default_factory=default_home)
     database_url: str = Field(default="", repr=False)  # may hold a password

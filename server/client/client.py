@@ -14,6 +14,7 @@ from typing import Self
 import httpx
 
 from server.client.access import AccessRequests
+from server.client.campaigns import CampaignRequests
 from server.client.connection import DEFAULT_URL
 from server.client.jobs import JobRequests
 from server.client.networks import NetworkRequests
@@ -31,6 +32,7 @@ class Client(
     SupernetRequests,
     SearchRequests,
     NetworkRequests,
+    CampaignRequests,
     JobRequests,
     AccessRequests,
     WebhookRequests,

@@ -1,6 +1,7 @@
 """Transactions and keyset pages: what all parts of the store share."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -45,6 +46,10 @@ _NAMES = {
 }
 
 
+PATIENCE_S = 0.5
+"""How long a patient store waits before it knocks again."""
+
+
 @dataclass(frozen=True)
 class Page(Generic[Row]):
     """Some rows of a list, and the key after which the next page begins (None on the last)."""
@@ -79,6 +84,7 @@ class Transactions:
         )
         self._max_lost_leases = max_lost_leases
         self._info: dict[str, Any] = {"caller": None, "project_id": None}
+        self._gives_up: Callable[[], bool] = lambda: True
         self._open: Session | None = None
 
     def _joining(self, session: Session) -> Self:
@@ -101,6 +107,19 @@ class Transactions:
         """Returns a store over the same engine by which the service itself works in a project."""
         return self._with_info(caller=None, project_id=project_id)
 
+    def patient(self, gives_up: Callable[[], bool]) -> Self:
+        """Returns a store that waits while the database cannot be reached.
+
+        Only the beginning of a transaction waits: what may have been carried out is never sent
+        twice. So `DatabaseUnavailableError` remains, for a database that dies in the middle.
+
+        Args:
+            gives_up: asked now and then; if it says so, waiting ends with that error.
+        """
+        other = copy(self)
+        other._gives_up = gives_up
+        return other
+
     def _with_info(self, **info: Any) -> Self:
         other = copy(self)
         other._info = info
@@ -117,6 +136,7 @@ class Transactions:
             yield self._open
             return
         with _unavailable(), self._new_session(info=self._info) as session:
+            self._begin(session)
             yield session
 
     @contextmanager
@@ -135,7 +155,19 @@ class Transactions:
             self._new_write_session(info=self._info) as session,
             session.begin(),
         ):
+            self._begin(session)
             yield session
+
+    def _begin(self, session: Session) -> None:
+        """Gets the session a connection, and SQLite's write lock, before anything is sent."""
+        while True:
+            try:
+                session.connection()
+                return
+            except (OperationalError, InterfaceError):
+                if self._gives_up():
+                    raise
+            time.sleep(PATIENCE_S)
 
     def ping(self) -> None:
         """Returns if the database answers.
