@@ -18,6 +18,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from server.api_keys import hide_keys
+
 PREFIX = "ESPALIER_"
 FILE_VARIABLE = "ESPALIER_CONFIG"
 OTHER_VARIABLES = frozenset({FILE_VARIABLE, "ESPALIER_URL", "ESPALIER_API_KEY"})
@@ -162,7 +164,8 @@ def masked(name: str, value: Any) -> Any:
 
 
 def without_passwords(text: str) -> str:
-    """Returns a text in which the passwords and keys of addresses are replaced."""
+    """Returns a text in which API keys, and passwords and keys of addresses, are replaced."""
+    text = hide_keys(text)
     if "://" not in text:
         return text
     for pattern in (_PASSWORD, _QUERY_SECRET):

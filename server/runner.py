@@ -150,7 +150,8 @@ class Runner:
         log = logger.bind(job_id=job.id, kind=job.kind, attempt=job.attempt)
         log.info("job started")
         stop = StopFlag()
-        store = self._store.within(job.project_id)
+        # A database that is away for a while costs the job time, no attempt.
+        store = self._store.within(job.project_id).patient(stop.is_set)
         context = JobContext(job, store, self._artifacts, self._settings, stop)
         thread = threading.Thread(target=self._execute, args=(context,), name=job.id, daemon=True)
         thread.start()
@@ -178,8 +179,8 @@ class Runner:
     def _renew_lease(self, job: ClaimedJob, stop: StopFlag) -> None:
         """Keeps the job for this runner; passes on that it was cancelled or is another's.
 
-        While the database does not answer, the work goes on: should the lease run out meanwhile,
-        the fence refuses what comes late.
+        While the database does not answer, the work goes on or waits for it: should another take
+        the job over meanwhile, the fence refuses what comes late.
         """
         try:
             if self._store.heartbeat(job, self._settings.lease_seconds):

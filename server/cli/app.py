@@ -13,7 +13,9 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from server.cli import (
+    access,
     assessments,
+    campaigns,
     comparisons,
     configuration,
     database,
@@ -46,10 +48,14 @@ app.add_typer(searches.app, name="search")
 app.command("refine")(refinements.refine)
 app.add_typer(refinements.app, name="refinement")
 app.command("export")(searches.export)
+app.add_typer(campaigns.app, name="campaign")
 app.add_typer(database.app, name="db")
 app.add_typer(stored_files.app, name="artifacts")
 app.add_typer(configuration.app, name="config")
 app.add_typer(webhooks.app, name="webhook")
+app.add_typer(access.key_app, name="key")
+app.add_typer(access.project_app, name="project")
+app.command("audit")(access.audit)
 
 
 def _print_version(wanted: bool) -> None:

@@ -30,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
 
 def serve(
     home: HomeOption = None,
-    host: Annotated[str | None, typer.Option(help="The loopback address to listen on.")] = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one.")] = None,
     with_runner: Annotated[
         bool, typer.Option("--runner/--no-runner", help="Whether to keep a runner beside it.")

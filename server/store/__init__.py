@@ -1,5 +1,6 @@
 """Every query. A method is one transaction, and only the store commits."""
 
+from server.store.access import AccessStore, Change, Quotas
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
 from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage
@@ -8,6 +9,7 @@ from server.store.exports import ExportFile, ExportStore
 from server.store.figures import Figures, FigureStore
 from server.store.jobs import ClaimedJob, JobStore
 from server.store.occurrences import Candidate
+from server.store.quotas import ProjectUsage
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
 from server.store.retention import RetentionStore
@@ -20,6 +22,7 @@ __all__ = [
     "Asked",
     "Assessed",
     "Candidate",
+    "Change",
     "Chosen",
     "ClaimedDelivery",
     "ClaimedJob",
@@ -30,6 +33,8 @@ __all__ = [
     "OccurrenceSearch",
     "Page",
     "Point",
+    "ProjectUsage",
+    "Quotas",
     "Store",
     "Told",
     "Usage",
@@ -46,6 +51,7 @@ class Store(
     ExportStore,
     RefinementStore,
     AssessmentStore,
+    AccessStore,
     FigureStore,
     RetentionStore,
     WebhookStore,
