@@ -9,6 +9,7 @@ from server.store.exports import ExportFile, ExportStore
 from server.store.figures import Figures, FigureStore
 from server.store.jobs import ClaimedJob, JobStore
 from server.store.occurrences import Candidate
+from server.store.outside import OutsideStore
 from server.store.quotas import ProjectUsage
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
@@ -48,6 +49,7 @@ class Store(
     ResourceStore,
     UploadStore,
     SearchStore,
+    OutsideStore,
     EvaluationStore,
     ExportStore,
     RefinementStore,

@@ -125,6 +125,9 @@ def test_open_metrics_are_given_to_whom_they_please(sqlite_live: Live) -> None:
     response = sqlite_live.client.get("/metrics", headers={"Accept": accept})
     assert response.headers["Content-Type"].startswith("application/openmetrics-text")
     assert response.text.endswith("# EOF\n")
+    for odd in ("application/openmetrics-text; version=1.0.x", "*/*", "text/plain; version=;="):
+        response = sqlite_live.client.get("/metrics", headers={"Accept": odd})
+        assert response.headers["Content-Type"].startswith("text/plain"), odd
 
 
 def test_figures_are_read_once_for_all_who_ask(tmp_path: Path) -> None:
