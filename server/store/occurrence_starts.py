@@ -321,7 +321,8 @@ def _search_arguments(point: MatrixPoint) -> dict[str, Any]:
         "objectives": [objective.model_dump(mode="json") for objective in body.objectives],
         "limits": [limit.model_dump(mode="json") for limit in body.limits],
         "evaluations": body.evaluations,
-        "evaluator": body.evaluator.model_dump(mode="json"),
+        # Without its kind, as in every search: equal evaluators have equal digests.
+        "evaluator": body.evaluator.model_dump(mode="json", exclude={"kind"}),
         "resources": body.resources.model_dump(mode="json"),
         "seed": body.seed,
         "options": body.job,

@@ -62,6 +62,7 @@ def test_each_time_fires_once_however_often_it_is_looked_at(store: Store, supern
     (row,) = occurrences(store)
     (search,) = store.occurrence_searches(row.id)
     assert search.search.name == "nightly #1.1"
+    assert "kind" not in search.search.evaluator  # as in a search that somebody submits
     assert search.job.state is JobStatus.QUEUED
     done(store, 11)
     advance_campaigns(store, at(20.2))
