@@ -13,6 +13,7 @@ from server.artifacts import ArtifactStore
 from server.authentication import Access
 from server.errors import KeyInFlightError
 from server.http_methods import matches
+from server.outside.exchange import Exchange
 from server.problems import MEDIA_TYPE
 from server.settings import Settings
 from server.store import Store
@@ -51,6 +52,7 @@ class Service:
     Attributes:
         settings: the operator's.
         store: the database.
+        exchange: carries out the orders of clients that evaluate.
         artifacts: content-addressed files.
         uploads: files that arrive in parts.
         registrations: as many data sets may be read at once.
@@ -64,6 +66,7 @@ class Service:
 
     settings: Settings
     store: Store
+    exchange: Exchange
     artifacts: ArtifactStore
     uploads: UploadFiles
     registrations: threading.Semaphore
@@ -74,16 +77,17 @@ class Service:
     in_flight: InFlight = field(default_factory=InFlight)
 
 
-def get_whole_service(request: Request) -> Service:
+async def get_whole_service(request: Request) -> Service:
     """Returns the parts of the service that answers the request; its store sees all projects."""
+    # A coroutine: FastAPI would send a plain function through a thread, for every request.
     service = request.app.state.service
     assert isinstance(service, Service)
     return service
 
 
-def get_service(request: Request) -> Service:
+async def get_service(request: Request) -> Service:
     """Returns the same, whose store acts for the caller and sees their project alone."""
-    service = get_whole_service(request)
+    service = await get_whole_service(request)
     access = request.state.access
     assert isinstance(access, Access)
     return replace(

@@ -24,6 +24,7 @@ _EVENTS_PER_READ = 500
 _SUBJECTS = {
     "train": "supernet",
     "search": "search",
+    "outside": "search",
     "export": "export",
     "refine": "refinement",
     "assess": "assessment",
@@ -31,6 +32,7 @@ _SUBJECTS = {
 _PATHS = {
     "train": "supernets",
     "search": "searches",
+    "outside": "searches",
     "export": "exports",
     "refine": "refinements",
     "assess": "assessments",

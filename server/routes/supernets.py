@@ -75,7 +75,7 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
     start, start_file = starts.resolve(body.start, settings, service)
     teacher = starts.teacher(body.teacher, schedule, settings, service)
     # All that takes time is done: what follows may be one transaction, and others wait for it.
-    space, _ = spaces.register(store, given, "/space")
+    space = spaces.resolve(store, body.space, "/space")
     row, job = store.add_supernet(
         name=body.name,
         space_id=space.id,

@@ -27,10 +27,13 @@ from server.schemas.job_options import RetryPolicy
 from server.store.base import Page, Transactions, clock, get
 from server.store.isolation import bind_project
 from server.store.listing import NEWEST, Part, page_of, with_values
-from server.store.quotas import check_jobs
+from server.store.quotas import check_jobs, full_projects
 from server.store.webhooks import announce
 from server.tables import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, Json
 from workers.settings import ResourceSettings
+
+OUTSIDE = "outside"
+"""The kind of jobs whose work is done by clients: no runner ever claims or owns them."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,9 @@ class JobStore(Transactions):
                 raise ConflictError(f"job {job_id} cannot be cancelled: it has {job.status}")
             to = JobStatus.CANCELLING if job.state in OWNED else JobStatus.CANCELLED
             _change_status(session, job, to, clock(session))
+            if job.kind == OUTSIDE and to is JobStatus.CANCELLING:
+                # No runner is at work that would have to let go.
+                _change_status(session, job, JobStatus.CANCELLED, clock(session))
             return job
 
     # --- the runner's side ---------------------------------------------------------------------
@@ -358,6 +364,31 @@ def succeed_job(session: Session, job: ClaimedJob, now: datetime, result: Json) 
     _change_status(session, fence(session, job), JobStatus.SUCCEEDED, now, result)
 
 
+def move_outside_job(
+    session: Session, job_id: str, to: JobStatus, now: datetime, data: Json, **values: Any
+) -> None:
+    """Moves a job whose work is done by clients; what they hold is fenced by leases of its own.
+
+    Args:
+        session: of the transaction.
+        job_id: a job of kind `OUTSIDE`, whose row the caller has locked.
+        to: a state that the transition table allows.
+        now: by the database's clock.
+        data: of the event.
+        values: other columns to set.
+    """
+    job = _locked(session, job_id)
+    assert job.kind == OUTSIDE, job.kind
+    _change_status(session, job, to, now, data, **values)
+
+
+def report_outside_progress(session: Session, job_id: str, progress: Json, now: datetime) -> None:
+    """Sets the progress of a job of kind `OUTSIDE`, under the lock that the caller holds."""
+    job = _locked(session, job_id)
+    job.progress = progress
+    add_event(session, job.id, job.attempt, "progress", progress, now)
+
+
 def fence(session: Session, job: ClaimedJob) -> JobRow:
     """Locks the job's row and returns it if this attempt still owns it.
 
@@ -402,7 +433,11 @@ def _next_job(now: datetime, kinds: Sequence[str]) -> Any:
     lost = and_(JobRow.status.in_(OWNED), JobRow.lease_expires_at < now)
     return (
         select(JobRow)
-        .where(or_(waiting, lost), JobRow.kind.in_(kinds))
+        .where(
+            or_(waiting, lost),
+            JobRow.kind.in_(kinds),
+            JobRow.project_id.not_in(full_projects(now)),
+        )
         .order_by(JobRow.priority.desc(), JobRow.id)
         .limit(1)
         .with_for_update(skip_locked=True)
