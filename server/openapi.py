@@ -35,6 +35,8 @@ def complete(document: Document) -> None:
         _describe_limits(path, operation)
         if method == "get":
             _describe_conditions(operation)
+        if "428" in operation["responses"]:
+            _require_condition(operation)
     _link(document)
 
 
@@ -112,6 +114,13 @@ def _describe_conditions(operation: Document) -> None:
     parameters = operation.setdefault("parameters", [])
     if not any(one["name"].lower() == "if-none-match" for one in parameters):
         parameters.append(_IF_NONE_MATCH)
+
+
+def _require_condition(operation: Document) -> None:
+    """Marks `If-Match` as required: the route itself refuses its absence, with 428."""
+    for parameter in operation["parameters"]:
+        if parameter["name"].lower() == "if-match":
+            parameter["required"] = True
 
 
 def _link(document: Document) -> None:

@@ -15,7 +15,7 @@ from server.routes.common import Service, problems
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE)
 _CHUNK_BYTES = 2**20
-_BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_BINARY = {"*/*": {"schema": {"type": "string", "format": "binary"}}}  # as the file says
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
