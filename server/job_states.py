@@ -16,6 +16,10 @@ e  cancelled while nobody works on it (queued, paused or preempted): at once.
 f  the runner gave it back unfinished, or died; that is no failure.
 g  paused, from queued, running or preempted.
 h  resumed.
+
+The job of a search that is evaluated outside (kind `outside`) makes the same moves without a
+runner: a with the first proposal that is leased, c with the last outcome that is told, and b and d
+in one step, since there is nobody who would have to let go.
 """
 
 from collections.abc import Mapping

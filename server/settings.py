@@ -73,6 +73,7 @@ class Settings(BaseSettings):
         retention_days: events and work folders of jobs that ended so long ago, uploads that are as
             old and not used, deliveries and other records are removed by the runners; never if not
             set.
+        audit_retention_days: entries of the audit log as old are removed likewise.
     """
 
     model_config = SettingsConfigDict(
@@ -108,6 +109,7 @@ class Settings(BaseSettings):
     artifacts_grace_hours: float = Field(default=24.0, ge=0, allow_inf_nan=False)
     metrics_cache_seconds: float = Field(default=10.0, ge=0, le=3600, allow_inf_nan=False)
     retention_days: float | None = Field(default=None, gt=0, le=36_500, allow_inf_nan=False)
+    audit_retention_days: float | None = Field(default=None, gt=0, le=36_500, allow_inf_nan=False)
 
     @classmethod
     def settings_customise_sources(

@@ -3,12 +3,13 @@
 from server.store.access import AccessStore, Change, Quotas
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
-from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage
+from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage, Volume
 from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
 from server.store.figures import Figures, FigureStore
 from server.store.jobs import ClaimedJob, JobStore
 from server.store.occurrences import Candidate
+from server.store.outside import OutsideStore
 from server.store.quotas import ProjectUsage
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
@@ -38,6 +39,7 @@ __all__ = [
     "Store",
     "Told",
     "Usage",
+    "Volume",
 ]
 
 
@@ -47,6 +49,7 @@ class Store(
     ResourceStore,
     UploadStore,
     SearchStore,
+    OutsideStore,
     EvaluationStore,
     ExportStore,
     RefinementStore,

@@ -10,6 +10,7 @@ import pytest
 from campaign_examples import campaign
 from examples import SPACE, add_search, assessed, claim, observe, trained_supernet
 from jsonschema import Draft202012Validator
+from key_examples import make_key
 from live import Live
 
 OPERATIONS = {
@@ -40,6 +41,10 @@ OPERATIONS = {
     "list_searches",
     "get_search",
     "list_search_evaluations",
+    "lease_proposals",
+    "tell_observations",
+    "renew_leases",
+    "release_leases",
     "get_front",
     "get_front_png",
     "get_front_svg",
@@ -138,6 +143,7 @@ def test_examples_of_bodies_are_valid(sqlite_live: Live) -> None:
         name: schema["examples"] for name, schema in schemas.items() if "examples" in schema
     }
     bodies = {"DataSetBody", "UploadBody", "SupernetBody", "SearchBody", "ExportBody"}
+    bodies |= {"OutsideSearchBody", "ProposalsBody", "ObservationsBody", "LeasesBody"}
     bodies |= {"RefinementBody", "AssessmentBody", "CampaignBody", "CampaignPatch"}
     bodies |= {"KeyBody", "ProjectBody", "QuotaBody"}
     assert bodies <= set(examples)
@@ -183,6 +189,8 @@ def test_an_independent_client_finds_no_fault(sqlite_live: Live, tmp_path: Path)
             *("--checks", ",".join(checks)),
             *("--phases", "examples,fuzzing,stateful"),
             *("--max-examples", "5", "--seed", "1"),
+            # It makes keys, and from the first one on every request needs one.
+            *("--header", f"Authorization: Bearer {make_key(store)[0]}"),
             # It would wait for the end of a stream that has none; tests of events read it.
             *("--exclude-operation-id", "stream_job_events"),
         ],
