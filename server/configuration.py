@@ -18,9 +18,11 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from server.api_keys import hide_keys
+
 PREFIX = "ESPALIER_"
 FILE_VARIABLE = "ESPALIER_CONFIG"
-OTHER_VARIABLES = frozenset({FILE_VARIABLE, "ESPALIER_URL"})
+OTHER_VARIABLES = frozenset({FILE_VARIABLE, "ESPALIER_URL", "ESPALIER_API_KEY"})
 """Variables that are no settings of the service: read by the commands that speak to one."""
 
 MASK = "***"
@@ -28,6 +30,7 @@ _PASSWORD = re.compile(r"(?P<before>[a-z][a-z0-9+.\-]*://[^\s:/@]*:)[^\s/@]+(?=@
 _QUERY_SECRET = re.compile(
     r"(?P<before>[?&][^=&\s]*(?:password|secret|token|key)[^=&\s]*=)[^&\s]+", re.IGNORECASE
 )
+_WEBHOOK_SECRET = re.compile(r"(?P<before>whsec_)[A-Za-z0-9+/=_\-]+")
 _SECRET_NAME = re.compile(
     r"password|secret|token|(^|_)key$|credential|authorization", re.IGNORECASE
 )
@@ -134,7 +137,7 @@ def effective(settings: BaseSettings, environment: Mapping[str, str]) -> list[Ef
     names = type(settings).model_fields
     file = settings_file(environment)
     in_file = read_file(file, names)
-    variables = {name.upper() for name in environment}
+    variables = {name.upper() for name, value in environment.items() if value}
     found = []
     for name, value in settings.model_dump(mode="json").items():
         variable = f"{PREFIX}{name.upper()}"
@@ -157,15 +160,14 @@ def masked(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [masked(name, member) for member in value]
     if isinstance(value, str):
-        return MASK if value and _SECRET_NAME.search(name) else without_passwords(value)
+        return MASK if value and _SECRET_NAME.search(name) else without_secrets(value)
     return value
 
 
-def without_passwords(text: str) -> str:
-    """Returns a text in which the passwords and keys of addresses are replaced."""
-    if "://" not in text:
-        return text
-    for pattern in (_PASSWORD, _QUERY_SECRET):
+def without_secrets(text: str) -> str:
+    """Returns a text without API keys, webhooks' secrets and passwords in addresses."""
+    text = hide_keys(text)
+    for pattern in (_PASSWORD, _QUERY_SECRET, _WEBHOOK_SECRET):
         text = pattern.sub(rf"\g<before>{MASK}", text)
     return text
 

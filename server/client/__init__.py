@@ -1,7 +1,7 @@
 """The client of the REST API."""
 
 from search_space.outcomes import Failed, Infeasible, Measured
-from server.client.client import Client
+from server.client.client import KEY_VARIABLE, Client
 from server.client.connection import DEFAULT_URL, Document, parse_url
 from server.client.errors import (
     ApiError,
@@ -14,6 +14,7 @@ from server.client.errors import (
 
 __all__ = [
     "DEFAULT_URL",
+    "KEY_VARIABLE",
     "ApiError",
     "Client",
     "ClientError",

@@ -1,14 +1,16 @@
 """Every query. A method is one transaction, and only the store commits."""
 
+from server.store.access import AccessStore, Change, Quotas
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
-from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage
+from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage, Volume
 from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
 from server.store.figures import Figures, FigureStore
 from server.store.jobs import ClaimedJob, JobStore
 from server.store.occurrences import Candidate
 from server.store.outside import OutsideStore
+from server.store.quotas import ProjectUsage
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
 from server.store.retention import RetentionStore
@@ -21,6 +23,7 @@ __all__ = [
     "Asked",
     "Assessed",
     "Candidate",
+    "Change",
     "Chosen",
     "ClaimedDelivery",
     "ClaimedJob",
@@ -31,9 +34,12 @@ __all__ = [
     "OccurrenceSearch",
     "Page",
     "Point",
+    "ProjectUsage",
+    "Quotas",
     "Store",
     "Told",
     "Usage",
+    "Volume",
 ]
 
 
@@ -48,6 +54,7 @@ class Store(
     ExportStore,
     RefinementStore,
     AssessmentStore,
+    AccessStore,
     FigureStore,
     RetentionStore,
     WebhookStore,

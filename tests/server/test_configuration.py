@@ -7,7 +7,8 @@ import pytest
 from command_line import Run
 from pydantic import ValidationError
 
-from server.configuration import ConfigurationError, masked, without_passwords
+from server import api_keys
+from server.configuration import ConfigurationError, masked, without_secrets
 from server.settings import Settings
 
 
@@ -29,6 +30,8 @@ def test_the_environment_goes_over_the_file_and_the_file_over_the_default(
     assert settings.data_roots == {"fast": Path("/fast")}
     assert settings.lease_seconds == 30.0
     assert Settings(port=9002).port == 9002
+    monkeypatch.setenv("ESPALIER_PORT", "")  # as compose files give what is not set
+    assert Settings().port == 9000
 
 
 def test_a_child_process_needs_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -97,7 +100,8 @@ def test_the_effective_settings_are_shown_without_secrets(
     assert "ESPALIER_LEASE_SECOND is no setting; did you mean ESPALIER_LEASE_SECONDS?" in (
         result.complaint
     )
-    table = run("config", "show")
+    table = run("--config", str(path), "config", "show")
+    assert run("config", "show").code == 1  # the environment is as before
     assert "postgresql://me:***@db/espalier" in table.out
     for shown in (json.dumps(result.json), table.out, table.err):
         assert "pa55word" not in shown
@@ -111,12 +115,16 @@ def test_a_command_says_what_is_wrong_with_the_file(tmp_path: Path, run: Run) ->
 
 
 def test_secrets_are_masked_wherever_they_are() -> None:
-    assert without_passwords("s3://key:se/cret@bucket") == "s3://key:se/cret@bucket"  # no address
-    assert without_passwords("postgresql://h/d?user=me&password=x&sslmode=on") == (
+    assert without_secrets("s3://key:se/cret@bucket") == "s3://key:se/cret@bucket"  # no address
+    assert without_secrets("postgresql://h/d?user=me&password=x&sslmode=on") == (
         "postgresql://h/d?user=me&password=***&sslmode=on"
     )
-    assert without_passwords("tried a://b:c@d, then e://f:g@h") == (
+    assert without_secrets("tried a://b:c@d, then e://f:g@h") == (
         "tried a://b:***@d, then e://f:***@h"
+    )
+    key = api_keys.new_key()
+    assert without_secrets(f"refused {key}, whsec_{'a' * 32}") == (
+        f"refused {api_keys.prefix_of(key)}_***, whsec_***"
     )
     value = {"api_key": "x", "list": [{"token": "y"}, "redis://:z@h"], "keys": "kept", "n": 1}
     assert masked("options", value) == {

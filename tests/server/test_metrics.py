@@ -5,7 +5,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from command_line import Run
 from examples import add_supernet, artifact, claim, observe, running_search
+from key_examples import client_with, make_key
 from live import Live, serving
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import delete, text, update
@@ -86,6 +88,18 @@ def test_requests_are_counted_by_the_template_of_their_route(sqlite_live: Live) 
     assert value(found, "http_requests_total", method="POST", route="none", status="422") == 1
 
 
+def test_where_keys_are_asked_for_one_of_scope_read_sees_all_projects(fresh: Settings) -> None:
+    store = open_store(fresh)
+    add_supernet(store)  # of the default project
+    key, _ = make_key(store, ["read"], "elsewhere")
+    with serving(fresh, store) as live:
+        assert live.client.get("/metrics").status_code == 401
+        with client_with(live.client, key) as client:
+            assert value(scrape(client), "jobs", kind="train", status="queued") == 1
+        assert live.client.get("/readyz").json()["waiting_jobs"] == 1
+    store.close()
+
+
 def test_two_applications_count_apart(tmp_path: Path) -> None:
     settings = [Settings(home=tmp_path / name) for name in ("a", "b")]
     stores = [open_store(each) for each in settings]
@@ -124,6 +138,9 @@ def test_open_metrics_are_given_to_whom_they_please(sqlite_live: Live) -> None:
     response = sqlite_live.client.get("/metrics", headers={"Accept": accept})
     assert response.headers["Content-Type"].startswith("application/openmetrics-text")
     assert response.text.endswith("# EOF\n")
+    for odd in ("application/openmetrics-text; version=1.0.x", "*/*", "text/plain; version=;="):
+        response = sqlite_live.client.get("/metrics", headers={"Accept": odd})
+        assert response.headers["Content-Type"].startswith("text/plain"), odd
 
 
 def test_figures_are_read_once_for_all_who_ask(tmp_path: Path) -> None:
@@ -162,13 +179,19 @@ def add_runner(live: Live, seen_at: str) -> None:
         )
 
 
-def test_jobs_that_wait_for_no_runner_degrade_the_service(live: Live) -> None:
+def test_jobs_that_wait_for_no_runner_degrade_the_service(live: Live, run: Run) -> None:
+    url = str(live.client.base_url)
+    assert run("status", "--url", url).code == 0
     ready = live.client.get("/readyz").json()
     assert (ready["status"], ready["runners_alive"], ready["waiting_jobs"]) == ("ok", 0, 0)
     add_supernet(live.store)
     ready = live.client.get("/readyz")
     assert ready.status_code == 200
     assert (ready.json()["status"], ready.json()["waiting_jobs"]) == ("degraded", 1)
+    said = run("status", "--url", url)
+    assert said.code == 1
+    assert "degraded" in said.out
+    assert '"waiting_jobs": 1' in run("status", "--url", url, "--json").out
     add_runner(live, "'2026-01-01 00:00:00.000000'")  # dead for long
     assert live.client.get("/readyz").json()["runners_alive"] == 0
     with live.store._write() as session:

@@ -97,6 +97,16 @@ OPERATIONS = {
     "cancel_job",
     "list_job_events",
     "stream_job_events",
+    "get_caller",
+    "create_key",
+    "list_keys",
+    "get_key",
+    "revoke_key",
+    "create_project",
+    "list_projects",
+    "get_project",
+    "set_quotas",
+    "list_changes",
 }
 
 
@@ -115,7 +125,7 @@ def test_the_document_names_every_operation_and_error(sqlite_live: Live) -> None
     for name, operation in operations(document):
         responses = operation["responses"]
         assert operation["description"], name
-        assert {"421", "422", "500", "503"} <= set(responses), name
+        assert {"401", "403", "421", "422", "429", "500", "503"} <= set(responses), name
         if "{" in name:
             assert "404" in responses or "space-families" in name, name
         if "requestBody" in operation:
@@ -134,6 +144,7 @@ def test_examples_of_bodies_are_valid(sqlite_live: Live) -> None:
     bodies = {"DataSetBody", "UploadBody", "SupernetBody", "SearchBody", "ExportBody"}
     bodies |= {"OutsideSearchBody", "ProposalsBody", "ObservationsBody", "LeasesBody"}
     bodies |= {"RefinementBody", "AssessmentBody", "CampaignBody", "CampaignPatch"}
+    bodies |= {"KeyBody", "ProjectBody", "QuotaBody"}
     assert bodies <= set(examples)
     for name, values in examples.items():
         whole = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
