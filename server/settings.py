@@ -42,7 +42,7 @@ class Settings(BaseSettings):
             before there is an API key.
         port: the port to listen on; 0 takes a free one.
         allowed_hosts: names by which the service may be called (the Host header), beside loopback
-            names and `host`; "*" allows all.
+            names and `host`, as a JSON list; "*" allows all.
         require_keys: whether requests need an API key also on loopback and where there are none.
         max_body_bytes: a larger request body is refused with 413.
         lease_seconds: a job whose runner has not been heard of for this long is taken over.

@@ -2,12 +2,22 @@
 
 import resource
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
+from examples import add_supernet
 from live import Live
+from test_runner import running, wait_for
+
+from server.artifacts import local
+from server.execution.context import JobContext
+from server.job_states import JobStatus
+from server.settings import Settings
+from server.store import Store
 
 LIMIT_BYTES = 1_500_000
 
@@ -23,6 +33,45 @@ def full_disk() -> Iterator[None]:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
+
+
+def finish(context: JobContext) -> None:
+    """A job that stores a file of two megabytes and is done."""
+    artifact = context.artifacts.add_bytes(b"x" * 2_000_000, "application/octet-stream")
+    context.store.finish_supernet(context.job, context.job.spec["supernet_id"], artifact, {})
+
+
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once somebody has waited for the storage."""
+    has_waited = threading.Event()
+    monkeypatch.setattr(local, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(local.logger, "warning", lambda *_, **__: has_waited.set())
+    return has_waited
+
+
+def test_a_job_waits_for_room_and_goes_on_in_the_same_attempt(
+    store: Store, settings: Settings, waiting: threading.Event
+) -> None:
+    supernet, job = add_supernet(store)
+    with running(store, settings, finish):
+        with full_disk():
+            assert waiting.wait(30)
+        wait_for(store, job.id, JobStatus.SUCCEEDED)
+    assert store.get_job(job.id).attempt == 1
+    version = store.get_supernet(supernet.id).version
+    assert files(settings.artifacts_folder) == [version]
+
+
+def test_a_job_that_waits_for_room_heeds_a_cancellation(
+    store: Store, settings: Settings, waiting: threading.Event
+) -> None:
+    _, job = add_supernet(store)
+    with running(store, settings, finish), full_disk():
+        assert waiting.wait(30)
+        store.request_cancel(job.id)
+        wait_for(store, job.id, JobStatus.CANCELLED)
+    assert files(settings.artifacts_folder) == []
 
 
 def files(folder: Path) -> list[str]:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from command_line import Run
 from examples import add_supernet, artifact, claim, observe, running_search
+from key_examples import client_with, make_key
 from live import Live, serving
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import delete, text, update
@@ -85,6 +86,18 @@ def test_requests_are_counted_by_the_template_of_their_route(sqlite_live: Live) 
     others = {labels for name, labels in found if name == "espalier_http_requests_total"}
     assert not any("job_1" in text or "BREW" in text for labels in others for _, text in labels)
     assert value(found, "http_requests_total", method="POST", route="none", status="422") == 1
+
+
+def test_where_keys_are_asked_for_one_of_scope_read_sees_all_projects(fresh: Settings) -> None:
+    store = open_store(fresh)
+    add_supernet(store)  # of the default project
+    key, _ = make_key(store, ["read"], "elsewhere")
+    with serving(fresh, store) as live:
+        assert live.client.get("/metrics").status_code == 401
+        with client_with(live.client, key) as client:
+            assert value(scrape(client), "jobs", kind="train", status="queued") == 1
+        assert live.client.get("/readyz").json()["waiting_jobs"] == 1
+    store.close()
 
 
 def test_two_applications_count_apart(tmp_path: Path) -> None:
