@@ -79,8 +79,8 @@ class OccurrenceSearchRow(ProjectOwned, Table):
     """A search of an occurrence.
 
     `place` is what is varied between the searches; equal places of two occurrences with the same
-    objectives have equal digests and are compared. `result`, with the front, and `hypervolume` are null until the
-    occurrence's searches have ended, and stay so if this one did not succeed.
+    objectives have equal digests and are compared. `result`, with the front, and `hypervolume` are
+    null until the occurrence's searches have ended, and stay so if this one did not succeed.
     """
 
     __tablename__ = "occurrence_searches"
