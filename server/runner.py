@@ -25,9 +25,11 @@ from server.database import open_engine
 from server.duties import Duty, on_duty
 from server.errors import (
     DatabaseUnavailableError,
+    DiskFullError,
     LeaseLostError,
     SchemaError,
     StaleAttemptError,
+    StorageUnavailableError,
 )
 from server.execution.assess import run_assess
 from server.execution.context import (
@@ -150,9 +152,10 @@ class Runner:
         log = logger.bind(job_id=job.id, kind=job.kind, attempt=job.attempt)
         log.info("job started")
         stop = StopFlag()
-        # A database that is away for a while costs the job time, no attempt.
+        # A database that is away for a while costs the job time, no attempt; so does a full disk.
         store = self._store.within(job.project_id).patient(stop.is_set)
-        context = JobContext(job, store, self._artifacts, self._settings, stop)
+        artifacts = self._artifacts.patient(stop.is_set)
+        context = JobContext(job, store, artifacts, self._settings, stop)
         thread = threading.Thread(target=self._execute, args=(context,), name=job.id, daemon=True)
         thread.start()
         asked_at: float | None = None
@@ -208,7 +211,12 @@ class Runner:
             except (StaleAttemptError, DatabaseUnavailableError):
                 raise
             except Exception as error:
-                self._settle_unexpected(context, error)
+                # Whoever waits for the storage gives up when the job is to stop.
+                waited = isinstance(error, (DiskFullError, StorageUnavailableError))
+                if waited and context.stop.is_set():
+                    self._settle_stopped(context)
+                else:
+                    self._settle_unexpected(context, error)
             self._tidy(context)
         except StaleAttemptError as error:
             log.warning("late result refused", error=str(error))

@@ -24,9 +24,10 @@ from server.errors import (
 from server.ids import new_id
 from server.job_states import CLAIMABLE, OWNED, TERMINAL, TRANSITIONS, JobStatus
 from server.schemas.job_options import RetryPolicy
-from server.store.base import Page, Transactions, clock, get, newest_first
+from server.store.base import Page, Transactions, clock, get
 from server.store.isolation import bind_project
-from server.store.quotas import check_jobs
+from server.store.listing import NEWEST, Part, page_of, with_values
+from server.store.quotas import check_jobs, full_projects
 from server.store.webhooks import announce
 from server.tables import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, Json
 from workers.settings import ResourceSettings
@@ -68,19 +69,15 @@ class JobStore(Transactions):
     def list_jobs(
         self,
         limit: int,
-        before: str | None = None,
+        part: Part = NEWEST,
         *,
         status: str | None = None,
         kind: str | None = None,
     ) -> Page[JobRow]:
-        """Returns jobs, newest first."""
-        statement = select(JobRow)
-        if status is not None:
-            statement = statement.where(JobRow.status == status)
-        if kind is not None:
-            statement = statement.where(JobRow.kind == kind)
+        """Returns jobs."""
+        statement = with_values(select(JobRow), JobRow, {"status": status, "kind": kind})
         with self._read() as session:
-            return newest_first(session, statement, JobRow.id, limit, before)
+            return page_of(session, statement, JobRow, limit, part, prefix="job")
 
     def job_events(self, job_id: str, after: int, limit: int) -> Sequence[JobEventRow]:
         """Returns the job's events with ids above `after`, in order.
@@ -436,7 +433,11 @@ def _next_job(now: datetime, kinds: Sequence[str]) -> Any:
     lost = and_(JobRow.status.in_(OWNED), JobRow.lease_expires_at < now)
     return (
         select(JobRow)
-        .where(or_(waiting, lost), JobRow.kind.in_(kinds))
+        .where(
+            or_(waiting, lost),
+            JobRow.kind.in_(kinds),
+            JobRow.project_id.not_in(full_projects(now)),
+        )
         .order_by(JobRow.priority.desc(), JobRow.id)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -13,7 +13,13 @@ from sqlalchemy import Engine, select, update
 from search_space.outcomes import Outcome
 from searchers.nsga2 import NSGA2Settings
 from searchers.protocol import Observation, Proposal
-from server.errors import BusyError, ConflictError, DatabaseUnavailableError, ServerError
+from server.errors import (
+    BusyError,
+    ConflictError,
+    DatabaseUnavailableError,
+    NotFoundError,
+    ServerError,
+)
 from server.outside import exchange as exchange_module
 from server.outside.desk import Desk
 from server.outside.exchange import Exchange
@@ -245,3 +251,14 @@ def test_too_many_orders_are_refused(store: Store, monkeypatch: pytest.MonkeyPat
     leases = [lease.number for a in answers if isinstance(a, Leased) for lease in a.leases]
     assert refused
     assert sorted(leases) == list(range(20 - len(refused)))
+
+
+def test_a_search_of_another_project_is_not_there(store: Store) -> None:
+    search, _ = add_outside_search(store.within("mine"))
+    with pytest.raises(NotFoundError, match="there is no search"):
+        store.within("other").work_at_desk(search.id, None, [LeaseOrder(1, None)])
+    mine = store.within("mine")
+    _, (answer,) = mine.work_at_desk(search.id, None, [LeaseOrder(2, None)])
+    assert isinstance(answer, Leased)
+    assert len(proposals_of(mine, search)) == 2
+    assert proposals_of(store.within("other"), search) == []
