@@ -10,6 +10,7 @@ import pytest
 from campaign_examples import campaign
 from examples import SPACE, add_search, assessed, claim, observe, trained_supernet
 from jsonschema import Draft202012Validator
+from key_examples import make_key
 from live import Live
 
 OPERATIONS = {
@@ -214,6 +215,8 @@ def test_an_independent_client_finds_no_fault(sqlite_live: Live, tmp_path: Path)
             *("--checks", ",".join(checks)),
             *("--phases", "examples,fuzzing,stateful"),
             *("--max-examples", "5", "--seed", "1"),
+            # It makes keys, and from the first one on every request needs one.
+            *("--header", f"Authorization: Bearer {make_key(store)[0]}"),
             # It would wait for the end of a stream that has none; tests of events read it.
             *("--exclude-operation-id", "stream_job_events"),
         ],
