@@ -47,7 +47,7 @@ MAX_RESOURCE_LENGTH = 200
 
 _ADMIN_PATHS = ("/v1/keys", "/v1/projects", "/v1/audit")
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_UNRECORDED_ENDS = ("/proposals", "/observations")
+_UNRECORDED_ENDS = ("/proposals", "/observations", "/proposals/renew", "/proposals/release")
 """What is leased and told is on record itself, with its time, and comes by the million."""
 
 
