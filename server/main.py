@@ -112,6 +112,7 @@ def open_service(
         artifacts=artifacts,
         uploads=uploads,
         registrations=threading.BoundedSemaphore(MAX_REGISTRATIONS),
+        streams=threading.BoundedSemaphore(settings.max_event_streams),
         schema_revision=schema.check(engine).needed,
         is_stopping=stopping.is_set,
         runner_state=lambda: supervisor.state if supervisor else "external",
