@@ -18,6 +18,7 @@ from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
 from server.store.retention import RetentionStore
 from server.store.searches import Asked, SearchStore, Told
+from server.store.table_searches import TableSearchStore
 from server.store.uploads import UploadStore
 from server.store.webhooks import ClaimedDelivery, WebhookStore
 
@@ -58,6 +59,7 @@ class Store(
     UploadStore,
     SearchStore,
     OutsideStore,
+    TableSearchStore,
     EvaluationStore,
     ExportStore,
     RefinementStore,
