@@ -2,11 +2,15 @@
 
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
+from server.store.claims import ClaimLimits
 from server.store.evaluations import EvaluationStore, Finalist, Point
 from server.store.exports import ExportFile, ExportStore
+from server.store.job_requests import JobRequestStore
 from server.store.jobs import ClaimedJob, JobStore
+from server.store.leases import LeaseStore, StopRequest
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
+from server.store.runners import RunnerFacts, RunnerStore
 from server.store.searches import Asked, SearchStore, Told
 from server.store.uploads import UploadStore
 
@@ -15,11 +19,14 @@ __all__ = [
     "Asked",
     "Assessed",
     "Chosen",
+    "ClaimLimits",
     "ClaimedJob",
     "ExportFile",
     "Finalist",
     "Page",
     "Point",
+    "RunnerFacts",
+    "StopRequest",
     "Store",
     "Told",
 ]
@@ -27,6 +34,9 @@ __all__ = [
 
 class Store(
     JobStore,
+    JobRequestStore,
+    LeaseStore,
+    RunnerStore,
     ResourceStore,
     UploadStore,
     SearchStore,
