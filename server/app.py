@@ -15,6 +15,7 @@ from server.routes import (
     health,
     jobs,
     refinements,
+    runners,
     searches,
     spaces,
     supernets,
@@ -65,6 +66,7 @@ def build_app(service: Service) -> FastAPI:
         refinements,
         exports,
         jobs,
+        runners,
     ):
         app.include_router(routes.router)
     problems.install(app)

@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 operations.add_to(app)
 app.add_typer(jobs.app, name="job")
+app.command("runners")(jobs.list_runners)
 resources.add_to(app)
 assessments.add_to(resources.supernet_app)
 app.add_typer(searches.app, name="search")

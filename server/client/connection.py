@@ -71,6 +71,10 @@ class Connection:
         """
         return self.parse(self.send("POST", path, body=body, timeout_s=timeout_s).content, kind)
 
+    def patch(self, path: str, body: Document, kind: type[View]) -> View:
+        """Returns the document that answers a change."""
+        return self.parse(self.send("PATCH", path, body=body).content, kind)
+
     def pages(
         self, path: str, kind: type[PageOf[View]], parameters: Parameters | None = None
     ) -> Iterator[View]:

@@ -19,6 +19,7 @@ from server.routes.common import (
     picture_responses,
     problems,
 )
+from server.routes.resources import granted
 from server.schemas.assessments import (
     AssessedView,
     AssessmentBody,
@@ -106,7 +107,10 @@ def newest_summaries(
 def create(
     supernet_id: Id, body: AssessmentBody, service: ServiceDep, response: Response
 ) -> AssessmentView:
-    """Submits the assessment of a trained supernet; follow its job. 409 while it is in training."""
+    """Submits the assessment of a supernet; follow its job, which waits for the training.
+
+    409 if that has failed or was cancelled.
+    """
     _check(body)
     supernet = service.store.get_supernet(supernet_id)
     row, job = service.store.add_assessment(
@@ -114,8 +118,8 @@ def create(
         samples=body.samples,
         strata=min(body.strata, body.samples - 2),
         accuracy=body.accuracy.model_dump(mode="json"),
-        standalone=_standalone_settings(body.standalone, supernet.training),
-        resources=body.resources.model_dump(mode="json"),
+        standalone=_standalone_settings(body.standalone, supernet.training, service),
+        resources=granted(body, "assess", service).model_dump(mode="json"),
         seed=body.seed,
         options=body.job,
     )
@@ -123,11 +127,18 @@ def create(
     return view(row, job)
 
 
-def _standalone_settings(body: StandaloneBody | None, supernet_training: Json) -> Json | None:
+def _standalone_settings(
+    body: StandaloneBody | None, supernet_training: Json, service: Service
+) -> Json | None:
     if body is None:
         return None
+    resources = granted(body, "train", service, "/standalone/resources")
     training = completed(body.training, supernet_training, "/standalone/training")
-    return {**body.model_dump(mode="json"), "training": training}
+    return {
+        **body.model_dump(mode="json"),
+        "training": training,
+        "resources": resources.model_dump(mode="json"),
+    }
 
 
 def _check(body: AssessmentBody) -> None:

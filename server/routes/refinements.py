@@ -8,6 +8,7 @@ from fastapi.responses import FileResponse
 from server.errors import Fault, InvalidRequestError, NotFoundError
 from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
 from server.routes.exports import FILE_RESPONSES, file_response
+from server.routes.resources import granted
 from server.routes.searches import report
 from server.schemas.refinements import (
     FiguresView,
@@ -104,7 +105,7 @@ def create(body: RefinementBody, service: ServiceDep, response: Response) -> Ref
         training=completed(body.training, supernet.training, "/training", FINE_TUNING),
         distillation=body.distillation,
         runs=body.runs,
-        resources=body.resources.model_dump(mode="json"),
+        resources=granted(body, "refine", service).model_dump(mode="json"),
         export=body.export,
         report_test=body.report_test,
         seed=body.seed,

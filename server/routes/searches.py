@@ -22,6 +22,7 @@ from server.routes.common import (
     picture_responses,
     problems,
 )
+from server.routes.resources import granted
 from server.schemas.requests import SearchBody
 from server.schemas.responses import (
     AssessmentSummary,
@@ -77,7 +78,10 @@ def problem_of(service: Service, row: SearchRow) -> Problem:
 
 @router.post("", status_code=202, operation_id="create_search", responses=problems(404, 409, *BODY))
 def create(body: SearchBody, service: ServiceDep, response: Response) -> SearchView:
-    """Submits a search of a trained supernet; follow its job. 409 while it is in training."""
+    """Submits a search of a supernet; follow its job, which waits for the supernet's training.
+
+    409 if that has failed or was cancelled.
+    """
     _check_metrics(body)
     row, job = service.store.add_search(
         name=body.name,
@@ -87,7 +91,7 @@ def create(body: SearchBody, service: ServiceDep, response: Response) -> SearchV
         limits=[limit.model_dump(mode="json") for limit in body.limits],
         evaluations=body.evaluations,
         evaluator=body.evaluator.model_dump(mode="json"),
-        resources=body.resources.model_dump(mode="json"),
+        resources=granted(body, "search", service).model_dump(mode="json"),
         seed=body.seed,
         options=body.job,
     )

@@ -8,6 +8,7 @@ from server.errors import Fault, InvalidRequestError
 from server.routes import spaces, starts
 from server.routes.assessments import newest_summaries
 from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
+from server.routes.resources import granted
 from server.schemas.requests import SupernetBody
 from server.schemas.responses import AssessmentSummary, PageOf, SupernetView
 from server.store import Page
@@ -69,7 +70,7 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
         space_id=space.id,
         data_set_id=body.data_set,
         training=body.training.model_dump(mode="json"),
-        resources=body.resources.model_dump(mode="json"),
+        resources=granted(body, "train", service).model_dump(mode="json"),
         seed=body.seed,
         start=start,
         start_file=start_file,

@@ -277,9 +277,9 @@ def _move(
     """Changes a status and records that: the only place that does."""
     expected, attempt = job.state, job.attempt
     assert to in TRANSITIONS[expected], f"a job cannot go from {expected} to {to}"
-    values |= {"status": to.value}
+    values |= {"status": to.value, "pause_requested": False}
     if to not in OWNED:
-        values |= {"lease_owner": None, "lease_expires_at": None, "pause_requested": False}
+        values |= {"lease_owner": None, "lease_expires_at": None}
     if to in TERMINAL:
         values |= {"finished_at": now}
     session.flush()

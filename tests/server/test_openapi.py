@@ -59,6 +59,12 @@ OPERATIONS = {
     "list_jobs",
     "get_job",
     "cancel_job",
+    "kill_job",
+    "pause_job",
+    "resume_job",
+    "change_job",
+    "delete_job",
+    "list_runners",
     "list_job_events",
     "stream_job_events",
 }

@@ -1,0 +1,392 @@
+"""Leases against a model: whatever runners and people do in whatever order, the store agrees."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from examples import KINDS, add_data_set, add_space, artifact
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from postgres_server import PostgresServer
+from sqlalchemy import Engine, text
+
+from server import schema
+from server.database import open_engine
+from server.errors import ConflictError, LeaseLostError, ServerError, StaleAttemptError
+from server.job_states import JobStatus
+from server.schemas.job_options import JobOptions, RetryPolicy
+from server.settings import Settings
+from server.store import ClaimedJob, ClaimLimits, StopRequest, Store
+
+LONG_AGO = "'2020-01-01 00:00:00'"
+MAX_LOST_LEASES = 2
+MAX_RUNNING = 3
+POLICY = RetryPolicy(max_attempts=2, delay_seconds=0, backoff=1)
+WAITING = ("queued", "preempted", "paused")
+ENDED = ("succeeded", "failed", "cancelled")
+
+
+@dataclass
+class Model:
+    """What a job should be."""
+
+    number: int
+    priority: int
+    retries: bool
+    after: list[str]
+    status: str = "queued"
+    attempt: int = 0
+    owner: str | None = None
+    is_expired: bool = False
+    is_overdue: bool = False
+    pause_requested: bool = False
+    lost: int = 0
+    failures: int = 0
+    children: list[str] = field(default_factory=list)
+
+
+class Leases(RuleBasedStateMachine):
+    """One database; `engine` and `store` are set by the test that runs the machine."""
+
+    engine: Engine
+    store: Store
+
+    jobs = Bundle("jobs")
+    claims = Bundle("claims")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.models: dict[str, Model] = {}
+        self.runners = 0
+
+    @initialize()
+    def begin(self) -> None:
+        with self.engine.execution_options(writes=True).begin() as connection:
+            for table in (
+                "supernets",
+                "job_dependencies",
+                "job_needs",
+                "job_events",
+                "jobs",
+            ):
+                connection.execute(text(f"DELETE FROM {table}"))
+        self.space_id = add_space(self.store).id
+        self.data_set_id = add_data_set(self.store).id
+
+    # --- what people do ------------------------------------------------------------------------
+
+    @rule(
+        target=jobs,
+        priority=st.integers(-2, 2),
+        retries=st.booleans(),
+        parents=st.lists(jobs, max_size=2, unique=True),
+    )
+    def submit(self, priority: int, retries: bool, parents: list[str]) -> str:
+        options = JobOptions(
+            priority=priority,
+            retry=POLICY if retries else None,
+            after=tuple(p for p in parents if self.models[p].status not in ("failed", "cancelled")),
+            deadline_seconds=86_400,
+        )
+        _, job = self.store.add_supernet(
+            name="x",
+            space_id=self.space_id,
+            data_set_id=self.data_set_id,
+            training={},
+            resources={},
+            seed=0,
+            options=options,
+        )
+        self.models[job.id] = Model(len(self.models), priority, retries, list(options.after))
+        for parent in options.after:
+            self.models[parent].children.append(job.id)
+        return job.id
+
+    @rule(job_id=jobs)
+    def cancel(self, job_id: str) -> None:
+        model = self.models[job_id]
+        if model.status in ("succeeded", "failed"):
+            self.refused(ConflictError, self.store.request_cancel, job_id)
+            return
+        self.store.request_cancel(job_id)
+        if model.status in WAITING:
+            self.end(job_id, "cancelled")
+        elif model.status == "running":
+            model.status, model.pause_requested = "cancelling", False
+
+    @rule(job_id=jobs)
+    def kill(self, job_id: str) -> None:
+        model = self.models[job_id]
+        if model.status in ("succeeded", "failed"):
+            self.refused(ConflictError, self.store.kill_job, job_id)
+            return
+        self.store.kill_job(job_id)
+        if model.status != "cancelled":
+            self.end(job_id, "cancelled")
+
+    @rule(job_id=jobs)
+    def pause(self, job_id: str) -> None:
+        model = self.models[job_id]
+        if model.status in (*ENDED, "cancelling"):
+            self.refused(ConflictError, self.store.request_pause, job_id)
+            return
+        self.store.request_pause(job_id)
+        if model.status == "running":
+            model.pause_requested = True
+        else:
+            model.status = "paused"
+
+    @rule(job_id=jobs)
+    def resume(self, job_id: str) -> None:
+        model = self.models[job_id]
+        if model.status in (*ENDED, "cancelling"):
+            self.refused(ConflictError, self.store.resume_job, job_id)
+            return
+        self.store.resume_job(job_id)
+        model.pause_requested = False
+        if model.status == "paused":
+            model.status = "queued"
+
+    @rule(job_id=jobs, priority=st.integers(-2, 2))
+    def change_priority(self, job_id: str, priority: int) -> None:
+        model = self.models[job_id]
+        if model.status not in WAITING:
+            self.refused(ConflictError, self.store.set_priority, job_id, priority)
+            return
+        self.store.set_priority(job_id, priority)
+        model.priority = priority
+
+    # --- what time does ------------------------------------------------------------------------
+
+    @rule(job_id=jobs)
+    def expire(self, job_id: str) -> None:
+        model = self.models[job_id]
+        if model.status in ("running", "cancelling"):
+            self.sql(
+                "UPDATE jobs SET lease_expires_at = '2020-01-01 00:00:00' WHERE id = :id", job_id
+            )
+            model.is_expired = True
+
+    @precondition(lambda self: len(self.models) > 2)
+    @rule(job_id=jobs)
+    def overdue(self, job_id: str) -> None:
+        self.sql(f"UPDATE jobs SET deadline_at = {LONG_AGO} WHERE id = :id", job_id)
+        self.models[job_id].is_overdue = True
+
+    # --- what runners do -----------------------------------------------------------------------
+
+    @rule(target=claims)
+    def claim(self) -> ClaimedJob | None:
+        self.runners += 1
+        owner = f"runner{self.runners}"
+        claimed = self.store.claim_job(owner, 3600, KINDS, limits=ClaimLimits(total=MAX_RUNNING))
+        self.settle()
+        expected = self.next_job()
+        if expected is None:
+            assert claimed is None
+            return None
+        assert claimed is not None
+        assert claimed.id == expected
+        model = self.models[expected]
+        model.status, model.owner, model.is_expired = "running", owner, False
+        model.attempt += 1
+        assert (claimed.attempt, claimed.owner) == (model.attempt, owner)
+        return claimed
+
+    @rule(claimed=claims)
+    def heartbeat(self, claimed: ClaimedJob | None) -> None:
+        if claimed is None:
+            return
+        model = self.models[claimed.id]
+        if not self.owns(claimed):
+            self.refused(LeaseLostError, self.store.heartbeat, claimed, 3600)
+            return
+        asked = self.store.heartbeat(claimed, 3600)
+        model.is_expired = False
+        if model.status == "cancelling":
+            assert asked is StopRequest.CANCEL
+        elif model.is_overdue:
+            assert asked is StopRequest.DEADLINE
+        else:
+            assert asked is (StopRequest.PAUSE if model.pause_requested else None)
+
+    @rule(claimed=claims, done=st.integers(0, 9))
+    def write(self, claimed: ClaimedJob | None, done: int) -> None:
+        if claimed is None:
+            return
+        if not self.owns(claimed):
+            before = self.store.get_job(claimed.id).progress
+            self.refused(StaleAttemptError, self.store.record_progress, claimed, {"done": done})
+            assert self.store.get_job(claimed.id).progress == before
+            return
+        self.store.record_progress(claimed, {"done": done})
+
+    @rule(claimed=claims, how=st.sampled_from(["succeed", "fail", "preempt", "cancel", "deadline"]))
+    def finish(self, claimed: ClaimedJob | None, how: str) -> None:
+        if claimed is None:
+            return
+        model = self.models[claimed.id]
+        if how == "cancel" and model.status == "running" and self.owns(claimed):
+            return  # runners only do that when they were asked to
+        if how == "deadline" and not model.is_overdue and self.owns(claimed):
+            return
+        call = {
+            "succeed": lambda: self.succeed(claimed),
+            "fail": lambda: self.store.fail_job(claimed, {"type": "failed", "message": "m"}),
+            "preempt": lambda: self.store.preempt_job(claimed, "shutdown"),
+            "cancel": lambda: self.store.cancel_job(claimed),
+            "deadline": lambda: self.store.fail_overdue_job(claimed),
+        }[how]
+        if not self.owns(claimed):
+            self.refused(StaleAttemptError, call)
+            return
+        call()
+        self.finished(claimed.id, how)
+
+    def finished(self, job_id: str, how: str) -> None:
+        model = self.models[job_id]
+        if how == "fail":
+            model.failures += 1
+            is_granted = model.retries and model.failures < POLICY.max_attempts
+            if is_granted and model.status == "running" and not model.is_overdue:
+                self.rest(job_id, "queued")
+                return
+        if how == "preempt" and model.status == "running":
+            self.rest(job_id, "preempted")
+            return
+        ends = {"succeed": "succeeded", "preempt": "cancelled", "cancel": "cancelled"}
+        self.end(job_id, ends.get(how, "failed"))
+
+    def succeed(self, claimed: ClaimedJob) -> None:
+        supernet_id = claimed.spec["supernet_id"]
+        self.store.finish_supernet(claimed, supernet_id, artifact("f"), {})
+
+    # --- the model -----------------------------------------------------------------------------
+
+    def owns(self, claimed: ClaimedJob) -> bool:
+        model = self.models[claimed.id]
+        is_owned = model.status in ("running", "cancelling")
+        return is_owned and (model.attempt, model.owner) == (claimed.attempt, claimed.owner)
+
+    def rest(self, job_id: str, status: str) -> None:
+        model = self.models[job_id]
+        model.status = "paused" if model.pause_requested else status
+        model.owner, model.pause_requested, model.is_expired = None, False, False
+
+    def end(self, job_id: str, status: str) -> None:
+        model = self.models[job_id]
+        model.status, model.owner = status, None
+        model.pause_requested = model.is_expired = False
+        if status != "succeeded":
+            for child in model.children:
+                if self.models[child].status in WAITING:
+                    self.end(child, "failed")
+
+    def settle(self) -> None:
+        for job_id, model in self.models.items():
+            if not (model.status in ("running", "cancelling") and model.is_expired):
+                continue
+            if model.status == "cancelling":
+                self.end(job_id, "cancelled")
+                continue
+            model.lost += 1
+            if model.is_overdue or model.lost > MAX_LOST_LEASES:
+                self.end(job_id, "failed")
+            else:
+                self.rest(job_id, "preempted")
+        for job_id, model in self.models.items():
+            if model.status in WAITING and model.is_overdue:
+                self.end(job_id, "failed")
+
+    def next_job(self) -> str | None:
+        running = sum(m.status in ("running", "cancelling") for m in self.models.values())
+        ready = [
+            (-model.priority, job_id)
+            for job_id, model in self.models.items()
+            if model.status in ("queued", "preempted")
+            and all(self.models[parent].status == "succeeded" for parent in model.after)
+        ]
+        return min(ready)[1] if ready and running < MAX_RUNNING else None
+
+    def refused(self, error: type[ServerError], call: Any, *arguments: Any) -> None:
+        with pytest.raises(error):
+            call(*arguments)
+
+    def sql(self, statement: str, job_id: str = "") -> None:
+        with self.engine.execution_options(writes=True).begin() as connection:
+            connection.execute(text(statement), {"id": job_id} if job_id else {})
+
+    @invariant()
+    def the_store_agrees(self) -> None:
+        rows = self.store.get_jobs(list(self.models))
+        for job_id, model in self.models.items():
+            row = rows[job_id]
+            facts = (row.status, row.attempt, row.lease_owner, row.lost_leases, row.failed_attempts)
+            assert facts == (model.status, model.attempt, model.owner, model.lost, model.failures)
+            assert row.pause_requested == model.pause_requested
+            assert (row.finished_at is not None) == (model.status in ENDED)
+            assert (row.lease_expires_at is not None) == (model.owner is not None)
+
+    def teardown(self) -> None:
+        for job_id, model in self.models.items():
+            moves = [
+                event.type
+                for event in self.store.job_events(job_id, 0, 500)
+                if event.type in set(JobStatus)
+            ]
+            assert moves[-1] == model.status
+            assert sum(move in ENDED for move in moves) == (model.status in ENDED)
+            assert moves.count("running") == model.attempt
+
+
+def run_machine(engine: Engine, max_examples: int, steps: int) -> None:
+    class Machine(Leases):
+        pass
+
+    Machine.engine = engine
+    Machine.store = Store(engine, max_lost_leases=MAX_LOST_LEASES)
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=max_examples,
+            stateful_step_count=steps,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.fixture
+def sqlite_engine() -> Iterator[Engine]:
+    with tempfile.TemporaryDirectory() as folder:
+        engine = open_engine(Settings(home=Path(folder)))
+        schema.upgrade(engine)
+        yield engine
+        engine.dispose()
+
+
+def test_leases_agree_with_the_model_on_sqlite(sqlite_engine: Engine) -> None:
+    run_machine(sqlite_engine, max_examples=60, steps=40)
+
+
+@pytest.mark.postgres
+def test_leases_agree_with_the_model_on_postgresql(
+    postgres: PostgresServer, postgres_template: str, tmp_path: Path
+) -> None:
+    url = postgres.new_database(postgres_template)
+    engine = open_engine(Settings(home=tmp_path, database_url=url))
+    run_machine(engine, max_examples=8, steps=40)
+    engine.dispose()
