@@ -11,7 +11,6 @@ from examples import KINDS, add_data_set, add_space, artifact
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    Bundle,
     RuleBasedStateMachine,
     initialize,
     invariant,
@@ -34,6 +33,8 @@ LONG_AGO = "'2020-01-01 00:00:00'"
 MAX_LOST_LEASES = 2
 MAX_RUNNING = 3
 POLICY = RetryPolicy(max_attempts=2, delay_seconds=0, backoff=1)
+PICK = st.integers(0, 9)
+RECENT = st.integers(0, 4)
 WAITING = ("queued", "preempted", "paused")
 ENDED = ("succeeded", "failed", "cancelled")
 
@@ -63,16 +64,14 @@ class Leases(RuleBasedStateMachine):
     engine: Engine
     store: Store
 
-    jobs = Bundle("jobs")
-    claims = Bundle("claims")
-
     def __init__(self) -> None:
         super().__init__()
         self.models: dict[str, Model] = {}
         self.runners = 0
+        self.claims: list[ClaimedJob] = []
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(numbers=st.lists(st.integers(-2, 2), min_size=3, max_size=5))
+    def begin(self, numbers: list[int]) -> None:
         with self.engine.execution_options(writes=True).begin() as connection:
             for table in (
                 "supernets",
@@ -84,16 +83,19 @@ class Leases(RuleBasedStateMachine):
                 connection.execute(text(f"DELETE FROM {table}"))
         self.space_id = add_space(self.store).id
         self.data_set_id = add_data_set(self.store).id
+        for number in numbers:
+            self.submit(number, retries=number > 0, picks=[])
 
     # --- what people do ------------------------------------------------------------------------
 
+    @precondition(lambda self: len(self.models) < 9)
     @rule(
-        target=jobs,
         priority=st.integers(-2, 2),
         retries=st.booleans(),
-        parents=st.lists(jobs, max_size=2, unique=True),
+        picks=st.lists(st.integers(0, 9), max_size=2),
     )
-    def submit(self, priority: int, retries: bool, parents: list[str]) -> str:
+    def submit(self, priority: int, retries: bool, picks: list[int]) -> None:
+        parents = sorted({self.job_of(pick) for pick in picks})
         options = JobOptions(
             priority=priority,
             retry=POLICY if retries else None,
@@ -112,9 +114,12 @@ class Leases(RuleBasedStateMachine):
         self.models[job.id] = Model(len(self.models), priority, retries, list(options.after))
         for parent in options.after:
             self.models[parent].children.append(job.id)
-        return job.id
 
-    @rule(job_id=jobs)
+    @rule(pick=PICK, how=st.sampled_from(["cancel", "kill"]))
+    def give_up(self, pick: int, how: str) -> None:
+        job_id = self.job_of(pick)
+        (self.cancel if how == "cancel" else self.kill)(job_id)
+
     def cancel(self, job_id: str) -> None:
         model = self.models[job_id]
         if model.status in ("succeeded", "failed"):
@@ -126,7 +131,6 @@ class Leases(RuleBasedStateMachine):
         elif model.status == "running":
             model.status, model.pause_requested = "cancelling", False
 
-    @rule(job_id=jobs)
     def kill(self, job_id: str) -> None:
         model = self.models[job_id]
         if model.status in ("succeeded", "failed"):
@@ -136,8 +140,9 @@ class Leases(RuleBasedStateMachine):
         if model.status != "cancelled":
             self.end(job_id, "cancelled")
 
-    @rule(job_id=jobs)
-    def pause(self, job_id: str) -> None:
+    @rule(pick=PICK)
+    def pause(self, pick: int) -> None:
+        job_id = self.job_of(pick)
         model = self.models[job_id]
         if model.status in (*ENDED, "cancelling"):
             self.refused(ConflictError, self.store.request_pause, job_id)
@@ -148,8 +153,9 @@ class Leases(RuleBasedStateMachine):
         else:
             model.status = "paused"
 
-    @rule(job_id=jobs)
-    def resume(self, job_id: str) -> None:
+    @rule(pick=PICK)
+    def resume(self, pick: int) -> None:
+        job_id = self.job_of(pick)
         model = self.models[job_id]
         if model.status in (*ENDED, "cancelling"):
             self.refused(ConflictError, self.store.resume_job, job_id)
@@ -159,8 +165,9 @@ class Leases(RuleBasedStateMachine):
         if model.status == "paused":
             model.status = "queued"
 
-    @rule(job_id=jobs, priority=st.integers(-2, 2))
-    def change_priority(self, job_id: str, priority: int) -> None:
+    @rule(pick=PICK, priority=st.integers(-2, 2))
+    def change_priority(self, pick: int, priority: int) -> None:
+        job_id = self.job_of(pick)
         model = self.models[job_id]
         if model.status not in WAITING:
             self.refused(ConflictError, self.store.set_priority, job_id, priority)
@@ -170,8 +177,9 @@ class Leases(RuleBasedStateMachine):
 
     # --- what time does ------------------------------------------------------------------------
 
-    @rule(job_id=jobs)
-    def expire(self, job_id: str) -> None:
+    @rule(pick=PICK)
+    def expire(self, pick: int) -> None:
+        job_id = self.job_of(pick)
         model = self.models[job_id]
         if model.status in ("running", "cancelling"):
             self.sql(
@@ -179,16 +187,18 @@ class Leases(RuleBasedStateMachine):
             )
             model.is_expired = True
 
-    @precondition(lambda self: len(self.models) > 2)
-    @rule(job_id=jobs)
-    def overdue(self, job_id: str) -> None:
+    @precondition(lambda self: self.runners % 4 == 3)
+    @rule(pick=PICK)
+    def overdue(self, pick: int) -> None:
+        job_id = self.job_of(pick)
         self.sql(f"UPDATE jobs SET deadline_at = {LONG_AGO} WHERE id = :id", job_id)
         self.models[job_id].is_overdue = True
 
     # --- what runners do -----------------------------------------------------------------------
 
-    @rule(target=claims)
-    def claim(self) -> ClaimedJob | None:
+    @precondition(lambda self: self.could_claim())
+    @rule()
+    def claim(self) -> None:
         self.runners += 1
         owner = f"runner{self.runners}"
         claimed = self.store.claim_job(owner, 3600, KINDS, limits=ClaimLimits(total=MAX_RUNNING))
@@ -196,19 +206,19 @@ class Leases(RuleBasedStateMachine):
         expected = self.next_job()
         if expected is None:
             assert claimed is None
-            return None
+            return
         assert claimed is not None
         assert claimed.id == expected
         model = self.models[expected]
         model.status, model.owner, model.is_expired = "running", owner, False
         model.attempt += 1
         assert (claimed.attempt, claimed.owner) == (model.attempt, owner)
-        return claimed
+        self.claims.append(claimed)
 
-    @rule(claimed=claims)
-    def heartbeat(self, claimed: ClaimedJob | None) -> None:
-        if claimed is None:
-            return
+    @precondition(lambda self: self.claims)
+    @rule(recent=RECENT)
+    def heartbeat(self, recent: int) -> None:
+        claimed = self.claim_of(recent)
         model = self.models[claimed.id]
         if not self.owns(claimed):
             self.refused(LeaseLostError, self.store.heartbeat, claimed, 3600)
@@ -222,10 +232,10 @@ class Leases(RuleBasedStateMachine):
         else:
             assert asked is (StopRequest.PAUSE if model.pause_requested else None)
 
-    @rule(claimed=claims, done=st.integers(0, 9))
-    def write(self, claimed: ClaimedJob | None, done: int) -> None:
-        if claimed is None:
-            return
+    @precondition(lambda self: self.claims)
+    @rule(recent=RECENT, done=st.integers(0, 9))
+    def write(self, recent: int, done: int) -> None:
+        claimed = self.claim_of(recent)
         if not self.owns(claimed):
             before = self.store.get_job(claimed.id).progress
             self.refused(StaleAttemptError, self.store.record_progress, claimed, {"done": done})
@@ -233,10 +243,18 @@ class Leases(RuleBasedStateMachine):
             return
         self.store.record_progress(claimed, {"done": done})
 
-    @rule(claimed=claims, how=st.sampled_from(["succeed", "fail", "preempt", "cancel", "deadline"]))
-    def finish(self, claimed: ClaimedJob | None, how: str) -> None:
-        if claimed is None:
-            return
+    @precondition(lambda self: self.claims)
+    @rule(recent=RECENT, how=st.sampled_from(["succeed", "fail"]))
+    def finish_work(self, recent: int, how: str) -> None:
+        self.finish(recent, how)
+
+    @precondition(lambda self: self.claims)
+    @rule(recent=RECENT, how=st.sampled_from(["preempt", "cancel", "deadline"]))
+    def let_go(self, recent: int, how: str) -> None:
+        self.finish(recent, how)
+
+    def finish(self, recent: int, how: str) -> None:
+        claimed = self.claim_of(recent)
         model = self.models[claimed.id]
         if how == "cancel" and model.status == "running" and self.owns(claimed):
             return  # runners only do that when they were asked to
@@ -274,6 +292,22 @@ class Leases(RuleBasedStateMachine):
         self.store.finish_supernet(claimed, supernet_id, artifact("f"), {})
 
     # --- the model -----------------------------------------------------------------------------
+
+    def could_claim(self) -> bool:
+        """Whether a claim finds something to do or to settle: most random moments have nothing."""
+        is_expired = any(model.is_expired for model in self.models.values())
+        is_overdue = any(m.is_overdue and m.status in WAITING for m in self.models.values())
+        return is_expired or is_overdue or self.next_job() is not None or self.runners % 5 == 0
+
+    def job_of(self, pick: int) -> str:
+        """One of the jobs, mostly one that has not ended."""
+        alive = [job_id for job_id, model in self.models.items() if model.status not in ENDED]
+        chosen = alive if alive and pick < 8 else list(self.models)
+        return chosen[pick % len(chosen)]
+
+    def claim_of(self, recent: int) -> ClaimedJob:
+        """One of the last claims, so that many of them are still good."""
+        return self.claims[-1 - recent % len(self.claims)]
 
     def owns(self, claimed: ClaimedJob) -> bool:
         model = self.models[claimed.id]
@@ -379,7 +413,7 @@ def sqlite_engine() -> Iterator[Engine]:
 
 
 def test_leases_agree_with_the_model_on_sqlite(sqlite_engine: Engine) -> None:
-    run_machine(sqlite_engine, max_examples=60, steps=40)
+    run_machine(sqlite_engine, max_examples=100, steps=50)
 
 
 @pytest.mark.postgres
