@@ -85,6 +85,8 @@ class Leases(RuleBasedStateMachine):
         self.data_set_id = add_data_set(self.store).id
         for number in numbers:
             self.submit(number, retries=number > 0, picks=[])
+        for _ in range(2):
+            self.claim()
 
     # --- what people do ------------------------------------------------------------------------
 
@@ -115,6 +117,7 @@ class Leases(RuleBasedStateMachine):
         for parent in options.after:
             self.models[parent].children.append(job.id)
 
+    @precondition(lambda self: self.runners % 3 == 0)
     @rule(pick=PICK, how=st.sampled_from(["cancel", "kill"]))
     def give_up(self, pick: int, how: str) -> None:
         job_id = self.job_of(pick)
@@ -249,7 +252,7 @@ class Leases(RuleBasedStateMachine):
         self.finish(recent, how)
 
     @precondition(lambda self: self.claims)
-    @rule(recent=RECENT, how=st.sampled_from(["preempt", "cancel", "deadline"]))
+    @rule(recent=RECENT, how=st.sampled_from(["preempt", "preempt", "cancel", "deadline"]))
     def let_go(self, recent: int, how: str) -> None:
         self.finish(recent, how)
 
@@ -306,8 +309,10 @@ class Leases(RuleBasedStateMachine):
         return chosen[pick % len(chosen)]
 
     def claim_of(self, recent: int) -> ClaimedJob:
-        """One of the last claims, so that many of them are still good."""
-        return self.claims[-1 - recent % len(self.claims)]
+        """One of the claims, mostly one that is still good."""
+        good = [claimed for claimed in self.claims if self.owns(claimed)]
+        chosen = good if good and recent < 4 else self.claims
+        return chosen[-1 - recent % len(chosen)]
 
     def owns(self, claimed: ClaimedJob) -> bool:
         model = self.models[claimed.id]
