@@ -14,9 +14,9 @@ MobileNetV2, which is one of its networks, and over 1.3 times those of Proxyless
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from search_space.family import NetworkSettings
 from search_space.layers import Layer, LayerGraph
@@ -24,6 +24,7 @@ from search_space.parts import (
     Depths,
     Ratios,
     Sizes,
+    check_resolutions,
     choice,
     conv_norm,
     make_divisible,
@@ -182,6 +183,12 @@ class MobileNetV3Settings(NetworkSettings):
     )
     head_activation: ActivationName = "hard_swish"
     width_divisor: int = Field(default=8, ge=1, le=64, description="Hidden widths are multiples.")
+
+    @model_validator(mode="after")
+    def _check_resolutions(self) -> Self:
+        strides = [self.stem_stride, *(stage.stride for stage in self.stages)]
+        check_resolutions(self.resolutions, strides)
+        return self
 
     def network_choices(self) -> list[Choice]:
         """Returns stage by stage width, depth and the blocks."""

@@ -1,7 +1,8 @@
 """What the families' settings and networks are made of: options, choices, rounded widths."""
 
 import itertools
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -38,6 +39,20 @@ Ratios = Annotated[
     AfterValidator(_plain),
     AfterValidator(ascending),
 ]
+
+
+def check_resolutions(resolutions: Sequence[int], strides: Iterable[int]) -> None:
+    """Returns if every stride has pixels to choose from, at the smallest resolution as well.
+
+    Raises:
+        ValueError: a resolution is below the product of the strides.
+    """
+    total = math.prod(strides)
+    if resolutions[0] < total:
+        raise ValueError(
+            f"resolutions must be at least {total}, the product of all strides, got "
+            f"{resolutions[0]}"
+        )
 
 
 def choice(name: str, options: tuple[float, ...], when: Condition | None = None) -> list[Choice]:

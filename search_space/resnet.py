@@ -14,9 +14,9 @@ network: 2 * 2 * 3 * 3^4 * (3^2 + 3^3 + 3^4)^3 * (3^4 + 3^5 + 3^6) = 1.64e12 per
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from search_space.family import NetworkSettings
 from search_space.layers import Layer, LayerGraph
@@ -25,6 +25,7 @@ from search_space.parts import (
     Ratios,
     Sizes,
     ascending,
+    check_resolutions,
     choice,
     conv_norm,
     make_divisible,
@@ -120,6 +121,12 @@ class ResNetSettings(NetworkSettings):
         max_length=16,
     )
     width_divisor: int = Field(default=8, ge=1, le=64, description="Hidden widths are multiples.")
+
+    @model_validator(mode="after")
+    def _check_resolutions(self) -> Self:
+        strides = [self.stem_stride, 1 + self.stem_pool, *(stage.stride for stage in self.stages)]
+        check_resolutions(self.resolutions, strides)
+        return self
 
     def network_choices(self) -> list[Choice]:
         """Returns the stem's choices, then stage by stage width, depth and the blocks' ratios."""

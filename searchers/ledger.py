@@ -1,13 +1,13 @@
 """The book that a searcher keeps: what it proposed, what came back, what is still new."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from search_space.operators import MAX_ENUMERABLE, enumerate_genes, genes_at
 from search_space.outcomes import Measured
-from search_space.space import Genes, SearchSpace
+from search_space.space import Architecture, Genes, Option, SearchSpace
 from searchers.protocol import Observation, Problem, Proposal
 
 PATIENCE = 10
@@ -26,10 +26,15 @@ class Ledger:
 
     Args:
         problem: whose space is proposed from and whose metrics must be reported.
+        first: architectures that are proposed before any other, in this order, each once.
+
+    Raises:
+        InvalidArchitectureError: one of them is not of the space.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, first: Sequence[Mapping[str, Option]] = ()) -> None:
         self._problem = problem
+        self._first = [problem.space.encode(Architecture(values)) for values in first]
         self._space: SearchSpace = problem.space
         self._rows: list[Genes] = []  # by proposal number
         self._proposals: list[Proposal] = []
@@ -72,6 +77,8 @@ class Ledger:
                 new, the remaining proposals are drawn uniformly from what is left of the space.
             rng: for that last resort.
 
+        What the ledger was given to propose first goes before all that is drawn.
+
         Returns:
             `count` proposals, or as many as the space has left.
 
@@ -82,6 +89,8 @@ class Ledger:
             raise ValueError(f"count must be at least 0, got {count}")
         count = min(count, self._space.size - len(self._seen))
         fresh: list[Genes] = []
+        while self._first and len(fresh) < count:
+            fresh += self._keep_new(self._first.pop(0)[np.newaxis], 1)
         fruitless = 0
         while len(fresh) < count and fruitless < PATIENCE:
             new = self._keep_new(draw(count - len(fresh)), count - len(fresh))

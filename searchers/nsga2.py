@@ -27,13 +27,14 @@ from pymoo.operators.mutation.pm import mut_pm
 from search_space.space import Genes, SearchSpace
 from searchers.ledger import Ledger
 from searchers.pareto import crowding, fronts
-from searchers.protocol import Observation, Problem, Proposal, Searcher
+from searchers.protocol import Observation, Problem, Proposal, Searcher, WarmStart
 
 
 class NSGA2Settings(BaseModel):
     """NSGA-II; the defaults suit searches of 60 to some hundred evaluations.
 
     The first `population_size` proposals are random: 20 of 60 leave two thirds to what is learned.
+    A warm start takes the place of the first ones, and may go on beyond them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,6 +58,7 @@ class NSGA2Settings(BaseModel):
     mutation_eta: float = Field(
         default=3, ge=1, le=100, description="The larger, the smaller a mutation's step."
     )
+    warm_start: WarmStart = ()
 
     def build(self, problem: Problem, seed: int) -> "NSGA2Searcher":
         """Returns the searcher; equal problems, settings, seeds and logs give equal proposals."""
@@ -70,7 +72,7 @@ class NSGA2Searcher(Searcher):
         self._problem = problem
         self._settings = settings
         self._rng = np.random.default_rng(seed)
-        self._ledger = Ledger(problem)
+        self._ledger = Ledger(problem, settings.warm_start)
 
     @property
     def batch_size(self) -> int:  # noqa: D102 - as in Searcher

@@ -17,12 +17,30 @@ from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
 
 from search_space.outcomes import METRIC_GOALS, Goal, Outcome
 from search_space.space import Architecture, SearchSpace
 
 FiniteNumber = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+WarmStart = Annotated[
+    tuple[dict[str, StrictInt | StrictFloat | StrictStr], ...],
+    Field(
+        max_length=10_000,
+        description="Architectures that are proposed before any other, in this order: those that "
+        "did well before, say. They must be of the space.",
+    ),
+]
+"""A field of every searcher's settings, so that what it starts from is part of them by value."""
 MetricName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.\-]+$")]
 
 

@@ -7,11 +7,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from searchers.ledger import Ledger
-from searchers.protocol import Observation, Problem, Proposal, Searcher
+from searchers.protocol import Observation, Problem, Proposal, Searcher, WarmStart
 
 
 class RandomSettings(BaseModel):
-    """Random search: each active choice is uniform over its options, without repetition."""
+    """Random search: each active choice is uniform over its options, without repetition.
+
+    What a warm start names goes first.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -19,6 +22,7 @@ class RandomSettings(BaseModel):
     batch_size: int = Field(
         default=20, ge=1, le=10_000, description="Proposals between two barriers."
     )
+    warm_start: WarmStart = ()
 
     def build(self, problem: Problem, seed: int) -> "RandomSearcher":
         """Returns the searcher; equal problems, settings and seeds propose equal architectures."""
@@ -32,7 +36,7 @@ class RandomSearcher(Searcher):
         self._space = problem.space
         self._settings = settings
         self._rng = np.random.default_rng(seed)
-        self._ledger = Ledger(problem)
+        self._ledger = Ledger(problem, settings.warm_start)
 
     @property
     def batch_size(self) -> int:  # noqa: D102 - as in Searcher

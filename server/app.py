@@ -6,20 +6,26 @@ from typing import Any
 from fastapi import FastAPI
 
 from server import problems
+from server.metrics import Metrics, RequestMetrics
 from server.middleware import RawBodies, RequestGuard, RequestLog
 from server.routes import (
     assessments,
+    campaigns,
+    comparisons,
     data_sets,
     evaluations,
     exports,
     health,
     jobs,
+    metrics,
+    occurrence_reports,
     refinements,
     runners,
     searches,
     spaces,
     supernets,
     uploads,
+    webhooks,
 )
 from server.routes.common import Service
 
@@ -54,19 +60,31 @@ def build_app(service: Service) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
+    app.state.metrics = Metrics(
+        service.store,
+        service.settings.home,
+        version("espalier"),
+        cache_seconds=service.settings.metrics_cache_seconds,
+        silent_seconds=service.settings.lease_seconds,
+    )
     for routes in (
         health,
+        metrics,
         uploads,
         data_sets,
         spaces,
         supernets,
         assessments,
         searches,
+        comparisons,
         evaluations,
         refinements,
         exports,
+        campaigns,
+        occurrence_reports,
         jobs,
         runners,
+        webhooks,
     ):
         app.include_router(routes.router)
     problems.install(app)
@@ -76,6 +94,7 @@ def build_app(service: Service) -> FastAPI:
     )
     app.add_middleware(RequestGuard, max_body_bytes=service.settings.max_body_bytes, raw=chunks)
     app.add_middleware(RequestLog)
+    app.add_middleware(RequestMetrics, metrics=app.state.metrics)
     return app
 
 

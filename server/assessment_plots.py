@@ -71,7 +71,8 @@ def _draw_costs(
     axes.set_ylabel(LABELS["top1_percent"])
     axes.grid(visible=True, alpha=0.3)
     if measured:
-        axes.legend(loc="lower right", fontsize="small")
+        # Above: within the axes it would hide networks wherever it was.
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize="small")
 
 
 def _draw_ranks(

@@ -5,13 +5,16 @@
     +-- NotFoundError             ask for something that exists
     +-- ConflictError             wait, or change the state that is in the way
         +-- WrongOffsetError      go on at the offset that it names
+    +-- PreconditionFailedError   read it again, then decide
     +-- TooLargeError             send less
     +-- WrongMediaTypeError       send the media type that it names
     +-- WrongHostError            use the address that the server listens on
     +-- DatabaseUnavailableError  try again later
     +-- BusyError                 try again later
     +-- DiskFullError             free some space, then try again
+    +-- StorageUnavailableError   try again later
     +-- SchemaError               run `espalier db upgrade`
+    +-- BackupError               do what it says, then back up or restore again
     +-- DamagedArtifactError      restore the file from a backup; it is not what was stored
     +-- StaleAttemptError         stop working on the job: another attempt owns it, or it ended
         +-- LeaseLostError        the same, learnt from a heartbeat
@@ -23,6 +26,10 @@ import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 200
+"""Values in messages are cut in the middle; what tensors a file lacks is one such value."""
 
 
 class ServerError(Exception):
@@ -51,7 +58,7 @@ class InvalidRequestError(ServerError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__(
             "; ".join(
-                f"{fault.pointer or 'the body'} {fault.rule}, got {reprlib.repr(fault.value)}"
+                f"{fault.pointer or 'the body'} {fault.rule}, got {_REPR.repr(fault.value)}"
                 for fault in faults
             )
         )
@@ -84,6 +91,10 @@ class WrongOffsetError(ConflictError):
         self.offset = offset
 
 
+class PreconditionFailedError(ServerError):
+    """What shall be changed is no longer what the caller has seen."""
+
+
 class TooLargeError(ServerError):
     """The body is larger than the server takes."""
 
@@ -108,8 +119,16 @@ class DiskFullError(ServerError):
     """The disk has no room for what was sent."""
 
 
+class StorageUnavailableError(ServerError):
+    """The storage of artifacts cannot be reached, or refuses what it was asked."""
+
+
 class SchemaError(ServerError):
     """The database's tables are not those that this version needs."""
+
+
+class BackupError(ServerError):
+    """A backup cannot be made, is not whole, or cannot be restored."""
 
 
 class DamagedArtifactError(ServerError):

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from search_space.families import space_settings
 from search_space.outcomes import Measured
 from searchers.front import pareto_front
-from searchers.protocol import Limit, Problem
+from searchers.protocol import Limit, Objective, Problem
 from server.schemas.responses import ExcessView, InfeasiblePointView, PointView
-from server.store import Point
-from server.tables import MeasurementRow
+from server.store import Point, Store
+from server.tables import MeasurementRow, SearchRow
 
 Interval = tuple[float, float]
 
@@ -89,6 +90,17 @@ def report_front(
         num_measured=len(measured),
         remeasured=bool(measurements),
     )
+
+
+def front_of(store: Store, search: SearchRow) -> tuple[Problem, ReportedFront]:
+    """Returns the problem that a search solves, and its front so far."""
+    problem = Problem(
+        space_settings(store.get_space(search.space_id).settings).build(),
+        tuple(Objective.model_validate(objective) for objective in search.objectives),
+        tuple(Limit.model_validate(limit) for limit in search.limits),
+    )
+    points, measurements = store.search_points(search.id), store.last_measurements(search.id)
+    return problem, report_front(problem, points, measurements)
 
 
 def _candidate(point: Point, again: MeasurementRow | None) -> Candidate:

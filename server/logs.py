@@ -1,21 +1,33 @@
-"""Logs: one JSON object per line on standard error, of our own and of libraries' loggers."""
+"""Logs: one JSON object per line on standard error, of our own and of libraries' loggers.
+
+Every line of a request carries `request_id`, every line of a job `job_id` and `attempt`, also those
+that libraries and workers' drivers write: they are bound to the context, not passed along. No
+secrets: passwords in addresses are masked, and tracebacks show no variables.
+"""
 
 import logging
 import sys
+from typing import Any
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
-from server.settings import LogLevel
+from server.configuration import masked
+from server.settings import LogFormat, LogLevel
 
 
-def configure_logs(level: LogLevel) -> None:
-    """Sends the logs of this process to standard error as JSON lines."""
+def configure_logs(level: LogLevel, log_format: LogFormat) -> None:
+    """Sends the logs of this process to standard error, as JSON lines or as lines for people."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.dict_tracebacks,
+        # Variables of the frames would show keys and passwords.
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+        if log_format == "json"
+        else structlog.processors.format_exc_info,
+        _mask_secrets,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -24,10 +36,12 @@ def configure_logs(level: LogLevel) -> None:
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
+        foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(default=str)
+            if log_format == "json"
+            else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -38,3 +52,15 @@ def configure_logs(level: LogLevel) -> None:
     # One line per migration and one per request of the client are not worth reading.
     for name in ("alembic", "httpx", "matplotlib", "PIL"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def _mask_secrets(
+    _logger: Any, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Replaces passwords, also those in the texts of errors."""
+    return {name: _masked_part(name, value) for name, value in event.items()}
+
+
+def _masked_part(name: str, value: Any) -> Any:
+    # What structlog passes along for itself (a record, the error) is no value to be shown.
+    return value if name.startswith("_") or name == "exc_info" else masked(name, value)

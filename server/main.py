@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from server import schema
 from server.app import build_app
-from server.artifacts import ArtifactStore
+from server.artifacts import open_artifacts
 from server.database import open_engine
 from server.logs import configure_logs
 from server.routes.common import Service
@@ -79,7 +79,9 @@ def open_service(
     Raises:
         SchemaError: see `open_database`.
         DatabaseUnavailableError: the database cannot be reached.
+        ConfigurationError: the storage of artifacts cannot be opened.
     """
+    artifacts = open_artifacts(settings)
     engine = open_database(settings)
     store = Store(engine, max_lost_leases=settings.max_lost_leases)
     uploads = UploadFiles(settings.uploads_folder)
@@ -87,7 +89,7 @@ def open_service(
     service = Service(
         settings=settings,
         store=store,
-        artifacts=ArtifactStore(settings.artifacts_folder),
+        artifacts=artifacts,
         uploads=uploads,
         registrations=threading.BoundedSemaphore(MAX_REGISTRATIONS),
         schema_revision=schema.check(engine).needed,
@@ -123,9 +125,27 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _listen(host: str, port: int) -> socket.socket:
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Returns a socket that listens on an address.
+
+    Raises:
+        OSError: the port is taken, or the address is not this machine's.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family)
+    # Named as TCP, which sockets are not by default: only then does asyncio switch off Nagle's
+    # algorithm for connections, which holds back every small answer for 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
     logger.info("listening", host=host, port=listener.getsockname()[1])
     return listener
 
@@ -144,7 +164,7 @@ def serve(settings: Settings, *, with_runner: bool = True) -> None:
         DatabaseUnavailableError: the database cannot be reached.
         OSError: the port is taken.
     """
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, settings.log_format)
     stopping = threading.Event()
     supervisor = RunnerSupervisor(settings) if with_runner else None
     with open_service(settings, stopping=stopping, supervisor=supervisor) as app:
@@ -156,7 +176,7 @@ def serve(settings: Settings, *, with_runner: bool = True) -> None:
             timeout_graceful_shutdown=round(settings.shutdown_seconds) or 1,
         )
         server = _Server(config, stopping)
-        with _listen(settings.host, settings.port) as listener:
+        with listen(settings.host, settings.port) as listener:
             if supervisor:
                 supervisor.start()
             try:

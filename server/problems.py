@@ -1,5 +1,6 @@
 """Every error as one JSON shape: `application/problem+json` (RFC 9457)."""
 
+import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from server.errors import (
+    BackupError,
     BusyError,
     ConflictError,
     DamagedArtifactError,
@@ -23,9 +25,11 @@ from server.errors import (
     Fault,
     InvalidRequestError,
     NotFoundError,
+    PreconditionFailedError,
     SchemaError,
     ServerError,
     StaleAttemptError,
+    StorageUnavailableError,
     TooLargeError,
     WrongHostError,
     WrongMediaTypeError,
@@ -36,6 +40,8 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 _MAX_VALUE_LENGTH = 500
 _SHOULD = re.compile(r"^\w+ should\b")
+_FOUND = re.compile(r"( after validation)?, not \S+$")
+"""What pydantic adds to its rules on lengths."""
 
 logger = structlog.get_logger(__name__)
 
@@ -43,13 +49,16 @@ STATUSES: Mapping[type[ServerError], HTTPStatus] = {
     InvalidRequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
+    PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     WrongHostError: HTTPStatus.MISDIRECTED_REQUEST,
     WrongMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     DiskFullError: HTTPStatus.SERVICE_UNAVAILABLE,
+    StorageUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     SchemaError: HTTPStatus.SERVICE_UNAVAILABLE,
+    BackupError: HTTPStatus.INTERNAL_SERVER_ERROR,
     DamagedArtifactError: HTTPStatus.INTERNAL_SERVER_ERROR,
     StaleAttemptError: HTTPStatus.CONFLICT,
 }
@@ -180,6 +189,10 @@ def _fault(error: Mapping[str, Any], body: Any) -> Fault:
     kind, context, value = error["type"], error.get("ctx", {}), error["input"]
     rule = _SHOULD.sub("must", str(error["msg"]).removeprefix("Value error, "))
     match kind:
+        case "value_error":
+            rule, value = _rule_and_value(rule, value)
+        case "too_short" | "too_long":
+            rule = _FOUND.sub("", rule)
         case "missing":
             rule, value = "must be given", None
         case "extra_forbidden":
@@ -194,6 +207,22 @@ def _fault(error: Mapping[str, Any], body: Any) -> Fault:
     if origin == "body":
         return Fault(_pointer(path, body, is_missing=is_missing), rule, value)
     return Fault(str(path[-1] if path else origin), rule, value)
+
+
+def _rule_and_value(message: str, whole: Any) -> tuple[str, Any]:
+    """Returns the parts of a message of ours, "...must be even, got 3": of one field of several.
+
+    Args:
+        message: of a check of several fields together; one without a value stays as it is.
+        whole: what was checked, which stands for the value where the message has none.
+    """
+    rule, found, value = message.rpartition(", got ")
+    if not found:
+        return message, whole
+    try:
+        return rule, ast.literal_eval(value)
+    except (ValueError, SyntaxError):  # words
+        return message, whole
 
 
 def _pointer(path: Sequence[str | int], body: Any, *, is_missing: bool) -> str:

@@ -20,8 +20,11 @@ from importlib.metadata import version
 
 import structlog
 
-from server.artifacts import ArtifactStore
+from server.artifacts import ArtifactStore, open_artifacts
+from server.campaigns.duty import INTERVAL_S as CAMPAIGNS_INTERVAL_S
+from server.campaigns.duty import advance_campaigns
 from server.database import open_engine
+from server.duties import Duty, on_duty
 from server.errors import (
     DatabaseUnavailableError,
     LeaseLostError,
@@ -43,10 +46,12 @@ from server.execution.train import run_train
 from server.job_states import JobStatus
 from server.locks import FileLock, RunnerLockedError
 from server.logs import configure_logs
+from server.maintenance.retention import retention_duties
 from server.processes import stop_with_parent
 from server.schema import require_current
 from server.settings import Settings
 from server.store import ClaimedJob, ClaimLimits, RunnerFacts, StopRequest, Store
+from server.webhooks import delivering
 from workers import cluster
 from workers.cluster import ClusterError, ClusterResources
 from workers.failures import ran_out_of_memory
@@ -64,7 +69,6 @@ EXECUTORS: Mapping[str, Executor] = {
     "refine": run_refine,
     "assess": run_assess,
 }
-
 HEARTBEAT_S = 1.0
 """How often a lease is renewed, and thus how soon a cancellation is noticed."""
 
@@ -105,6 +109,7 @@ class Runner:
             they need none; raises `ClusterError`. Called from the thread of `run`, and again when
             the cluster may have been lost.
         sole: whether no other runner can be alive, so that jobs found running have no owner.
+        duties: periodic work of the service, done beside the jobs.
     """
 
     def __init__(
@@ -116,6 +121,7 @@ class Runner:
         connect: Callable[[], ClusterResources | None],
         *,
         sole: bool,
+        duties: Sequence[Duty] = (),
     ) -> None:
         self._store = store
         self._artifacts = artifacts
@@ -124,6 +130,7 @@ class Runner:
         self._connect = connect
         self._sole = sole
         self._has_orphans = sole
+        self._duties = duties
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._shutdown = threading.Event()
         self._wake = threading.Event()
@@ -139,6 +146,12 @@ class Runner:
     def run(self) -> None:
         """Works until `stop`; waits for a database or a cluster that is not there."""
         logger.info("runner started", owner=self._owner)
+        with on_duty(self._store, self._duties):
+            self._take_jobs()
+            self._sign_off()
+        logger.info("runner stopped", owner=self._owner)
+
+    def _take_jobs(self) -> None:
         while self._running or not self._shutdown.is_set():
             wait_s = HEARTBEAT_S
             if not self._shutdown.is_set() and len(self._running) < self._settings.max_running_jobs:
@@ -149,8 +162,6 @@ class Runner:
             self._running = [job for job in self._running if job.thread.is_alive()]
             for job in self._running:
                 self._watch(job)
-        self._sign_off()
-        logger.info("runner stopped", owner=self._owner)
 
     def _take_job(self) -> float:
         """Starts a job if there is one to do; returns how long to wait before the next look."""
@@ -215,7 +226,8 @@ class Runner:
 
     def _start(self, job: ClaimedJob) -> None:
         logger.info("job started", job_id=job.id, kind=job.kind, attempt=job.attempt)
-        context = JobContext(job, self._store, self._artifacts, self._settings, StopFlag())
+        store = self._store.within(job.project_id)
+        context = JobContext(job, store, self._artifacts, self._settings, StopFlag())
         thread = threading.Thread(target=self._execute, args=(context,), name=job.id, daemon=True)
         self._running.append(_RunningJob(context, thread))
         thread.start()
@@ -275,6 +287,8 @@ class Runner:
     def _execute(self, context: JobContext) -> None:
         """Runs the job's executor and settles how the job ended; the job thread's only function."""
         job = context.job
+        # For all that is logged in this thread, by whomever.
+        structlog.contextvars.bind_contextvars(job_id=job.id, kind=job.kind, attempt=job.attempt)
         log = logger.bind(job_id=job.id, kind=job.kind, attempt=job.attempt)
         try:
             try:
@@ -358,7 +372,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         arguments: `--supervised` where a parent holds the other end of standard input.
     """
     settings = Settings()
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, settings.log_format)
     try:
         with ExitStack() as stack:
             if settings.is_sqlite:
@@ -375,6 +389,15 @@ def main(arguments: Sequence[str] = ()) -> int:
     return 0
 
 
+def duties_of(settings: Settings) -> Sequence[Duty]:
+    """Returns what every runner does besides its jobs."""
+    return (
+        Duty("campaigns", CAMPAIGNS_INTERVAL_S, advance_campaigns),
+        Duty("webhooks", 1.0, delivering(settings.webhook_private_hosts)),
+        *retention_duties(settings),
+    )
+
+
 def open_runner(settings: Settings) -> Runner:
     """Returns a runner on the settings' database and artifacts, with all executors.
 
@@ -385,7 +408,7 @@ def open_runner(settings: Settings) -> Runner:
     engine = open_engine(settings)
     require_current(engine)
     store = Store(engine, max_lost_leases=settings.max_lost_leases)
-    artifacts = ArtifactStore(settings.artifacts_folder)
+    artifacts = open_artifacts(settings)
     runner = Runner(
         store,
         artifacts,
@@ -393,6 +416,7 @@ def open_runner(settings: Settings) -> Runner:
         EXECUTORS,
         connect=lambda: connect_cluster(runner.stop),
         sole=settings.is_sqlite,
+        duties=duties_of(settings),
     )
     return runner
 

@@ -1,14 +1,18 @@
-"""What an operator may set, each from the environment variable `ESPALIER_` + its name."""
+"""What an operator may set: by the environment variable `ESPALIER_` + its name, or in a file.
+
+`server.configuration` says how the two go together.
+"""
 
 import ipaddress
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from server.configuration import PREFIX, FileSource
 from workers.settings import ResourceSettings
 
 GIB = 2**30
@@ -16,6 +20,7 @@ GIB = 2**30
 RootName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 ResourcesKind = Literal["train", "search", "refine", "assess"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["json", "text"]
 
 
 def default_home() -> Path:
@@ -53,11 +58,23 @@ class Settings(BaseSettings):
         max_archive_bytes: all files in an archive of images, unpacked.
         max_chunk_bytes: the largest part that an upload takes at once.
         max_upload_bytes: the largest file that may be uploaded.
+        webhook_private_hosts: names and addresses of webhooks that may lie on this machine or in a
+            private network, as a JSON list; all others must be public.
         shutdown_seconds: how long requests in flight and the runner get to end on their own.
         log_level: the least severe messages that are logged.
+        log_format: `json` gives one object per line, `text` lines for people.
+        artifacts_url: where artifacts are kept if not in `home`: an fsspec address such as
+            `s3://bucket/folder`.
+        artifacts_options: what the storage at `artifacts_url` is opened with, as a JSON object.
+        artifacts_cache_bytes: how much of a remote storage is kept in `home` for reading.
+        artifacts_grace_hours: a file that no row refers to is garbage only when it is as old.
+        metrics_cache_seconds: how old the figures of the database in `/metrics` may be.
+        retention_days: events and work folders of jobs that ended so long ago, uploads that are as
+            old and not used, deliveries and other records are removed by the runners; never if not
+            set.
     """
 
-    model_config = SettingsConfigDict(env_prefix="ESPALIER_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     home: Path = Field(default_factory=default_home)
     database_url: str = ""
@@ -80,8 +97,29 @@ class Settings(BaseSettings):
     max_archive_bytes: int = Field(default=64 * GIB, ge=1024)
     max_chunk_bytes: int = Field(default=64 * 2**20, ge=1024)
     max_upload_bytes: int = Field(default=64 * GIB, ge=1024)
+    webhook_private_hosts: frozenset[str] = frozenset()
     shutdown_seconds: float = Field(default=10.0, gt=0, le=3600, allow_inf_nan=False)
     log_level: LogLevel = "info"
+    log_format: LogFormat = "json"
+    artifacts_url: str = ""
+    artifacts_options: dict[str, Any] = Field(default_factory=dict)
+    artifacts_cache_bytes: int = Field(default=32 * GIB, ge=0)
+    artifacts_grace_hours: float = Field(default=24.0, ge=0, allow_inf_nan=False)
+    metrics_cache_seconds: float = Field(default=10.0, ge=0, le=3600, allow_inf_nan=False)
+    retention_days: float | None = Field(default=None, gt=0, le=36_500, allow_inf_nan=False)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Returns where values come from, the strongest first."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, FileSource(settings_cls)
 
     @field_validator("host")
     @classmethod
@@ -138,11 +176,21 @@ class Settings(BaseSettings):
         """Whether the database is a SQLite file."""
         return self.database_url.startswith("sqlite")
 
+    @property
+    def cache_folder(self) -> Path:
+        """Where copies of files of a remote storage lie."""
+        return self.home / "artifacts-cache"
+
     def environment(self) -> dict[str, str]:
-        """Returns the environment variables that give a child process these settings."""
-        values = self.model_dump(mode="json")
+        """Returns the environment variables that give a child process these settings.
+
+        What is not set is left out: there is no text for it.
+        """
+        values = self.model_dump(mode="json", exclude_none=True)
         return {
-            f"ESPALIER_{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
+            f"{PREFIX}{name.upper()}": json.dumps(value)
+            if isinstance(value, dict | list)
+            else str(value)
             for name, value in values.items()
             if value is not None
         }

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from server.errors import Fault, InvalidRequestError
 from server.tables import Json
+from supernet.schedules.base import InvalidTrainingError
 from supernet.settings import TrainingSettings
 
 FINE_TUNING: Mapping[str, Any] = {"epochs": 5, "learning_rate": 0.01, "warmup_epochs": 0.5}
@@ -30,6 +31,9 @@ def completed(
     given: TrainingSettings,
     supernet_training: Json,
     pointer: str,
+    *,
+    num_images: int,
+    num_workers: int = 1,
     defaults: Mapping[str, Any] | None = None,
 ) -> Json:
     """Returns complete settings as JSON, without a schedule.
@@ -38,6 +42,8 @@ def completed(
         given: settings of a request; only those fields count that the request set.
         supernet_training: what the supernet was trained with, for all others.
         pointer: to `given`.
+        num_images: training images of the data set.
+        num_workers: that train one network together.
         defaults: what goes before the supernet's.
 
     Raises:
@@ -49,7 +55,12 @@ def completed(
         **given.model_dump(mode="json", exclude_unset=True),
     }
     try:
-        return as_json(TrainingSettings.model_validate(values))
+        settings = TrainingSettings.model_validate(values)
+        settings.check_batch(num_images, num_workers)
+    except InvalidTrainingError as error:
+        raise InvalidRequestError.single(
+            f"{pointer}/{error.field}", error.rule, error.value
+        ) from None
     except ValidationError as error:
         raise InvalidRequestError(
             [
@@ -57,6 +68,7 @@ def completed(
                 for fault in error.errors()
             ]
         ) from error
+    return as_json(settings)
 
 
 def as_json(settings: TrainingSettings) -> Json:

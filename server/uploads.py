@@ -5,7 +5,6 @@ written, and nothing needs to be mended when it comes back. Who writes or checks
 on it, which the operating system frees with the process.
 """
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -13,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from server.disks import room_for
 from server.errors import (
     ConflictError,
-    DiskFullError,
     InvalidRequestError,
     NotFoundError,
     ServerError,
@@ -23,8 +22,6 @@ from server.errors import (
 )
 from server.store import Store
 from server.tables import UploadRow
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class UploadFiles:
@@ -151,15 +148,11 @@ class Appender:
             rule = f"must end with the {self._size_bytes} bytes that were announced"
             raise InvalidRequestError.single("", rule, f"at least {end}")
         rest = memoryview(content)
-        try:
+        with room_for("the upload"):
             while rest:
                 written = os.write(self._descriptor, rest)
                 rest = rest[written:]
                 self.offset += written
-        except OSError as error:
-            if error.errno in _FULL:
-                raise DiskFullError(f"the disk has no room for the upload: {error}") from error
-            raise
 
 
 def complete_upload_path(store: Store, files: UploadFiles, upload_id: str, pointer: str) -> Path:

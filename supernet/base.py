@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from search_space.family import NetworkSettings
 from search_space.layers import PARAMETRIC, Layer
 from search_space.space import Architecture, Option, SearchSpace
+from search_space.tensors import kernel_sizes, layer_tensors
 from supernet.channels import by_layer, channel_groups, is_depthwise, sort_by_importance
 from supernet.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticLinear
 from supernet.network import Network, add_at, initialize
@@ -51,7 +52,7 @@ class Supernet(nn.Module):
         self.allowed = {name: tuple(options) for name, options in (allowed or {}).items()}
         self.space: SearchSpace = settings.build().restrict(self.allowed)
         self.layers = settings.lower(self.space.largest())
-        kernels = _kernel_sizes(settings, self.space)
+        kernels = kernel_sizes(settings, self.space)
         for layer in self.layers:
             if layer.op in PARAMETRIC:
                 add_at(self, layer.name, _elastic(layer, kernels))
@@ -108,19 +109,24 @@ class Supernet(nn.Module):
                         target[kind].copy_(tensor)
         return network.train(self.training)
 
-    def sort_channels(self, *companions: Mapping[str, Tensor]) -> None:
+    def sort_channels(
+        self, *companions: Mapping[str, Tensor], trained: Sequence[Architecture] = ()
+    ) -> None:
         """Sorts hidden channels by importance so that smaller networks keep the best ones.
 
-        The largest network's function stays as it is; all others change.
+        The functions of the largest network and of those that are named stay as they are; all
+        others change.
 
         Args:
             companions: further tensors that move along, by the names of their parameters (an
                 optimizer's momentum).
+            trained: networks that keep their channels, because they were trained already.
         """
         sort_by_importance(
             channel_groups(self.layers),
             by_layer(self.state_dict()),
             [by_layer(tensors) for tensors in companions],
+            [self.settings.lower(self.space.validate(each)) for each in trained],
         )
 
     def _known_plan(self, architecture: Architecture) -> tuple[Plan, tuple[int, ...]]:
@@ -155,26 +161,26 @@ class Supernet(nn.Module):
         return module.forward
 
     def _slices(self, layer: Layer) -> dict[str, Tensor]:
+        """Returns what an extracted layer copies, by kind."""
         module = self.get_submodule(layer.name)
-        if isinstance(module, ElasticBatchNorm2d):
-            kinds = ("weight", "bias", "running_mean", "running_var")
-            return dict(zip(kinds, module.sliced(layer.in_channels), strict=True))
+        parts: tuple[Tensor | None, ...]
         if isinstance(module, ElasticConv2d):
-            weight, bias = module.sliced(
+            parts = module.sliced(
                 layer.in_channels,
                 layer.out_channels,
                 layer.kernel,
                 layer.in_heads,
                 layer.out_heads,
             )
-            return {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
-        if isinstance(module, LayerNorm):
-            return dict(zip(("weight", "bias"), module.sliced(layer.in_channels), strict=True))
-        if isinstance(module, PositionEmbedding):
-            return {"embedding": module.sliced(*layer.out_shape)}
-        assert isinstance(module, ElasticLinear)
-        weight, bias = module.sliced(layer.in_channels, layer.out_channels)
-        return {"weight": weight, "bias": bias}
+        elif isinstance(module, ElasticLinear):
+            parts = module.sliced(layer.in_channels, layer.out_channels)
+        elif isinstance(module, PositionEmbedding):
+            parts = (module.sliced(*layer.out_shape),)
+        else:
+            assert isinstance(module, ElasticBatchNorm2d | LayerNorm)
+            parts = module.sliced(layer.in_channels)
+        owned = [part for part in parts if part is not None]
+        return dict(zip(layer_tensors(layer), owned, strict=True))
 
 
 def _elastic(layer: Layer, kernels: Mapping[str, Sequence[int]]) -> nn.Module:
@@ -193,24 +199,3 @@ def _elastic(layer: Layer, kernels: Mapping[str, Sequence[int]]) -> nn.Module:
         in_heads=layer.in_heads,
         out_heads=layer.out_heads,
     )
-
-
-def _kernel_sizes(settings: NetworkSettings, space: SearchSpace) -> dict[str, tuple[int, ...]]:
-    """Returns every convolution's kernel sizes, ascending.
-
-    Found by lowering the largest architecture with one choice changed at a time, which sees every
-    size as long as no layer's kernel depends on two choices at once.
-    """
-    sizes: dict[str, set[int]] = {}
-    largest = space.num_options - 1
-    for position, num_options in enumerate(space.num_options):
-        for option in range(num_options):
-            row = largest.copy()
-            row[position] = option
-            for layer in settings.lower(space.decode(row)):
-                if layer.op == "conv":
-                    sizes.setdefault(layer.name, set()).add(layer.kernel)
-    for layer in settings.lower(space.largest()):  # a space without choices has one architecture
-        if layer.op == "conv":
-            sizes.setdefault(layer.name, set()).add(layer.kernel)
-    return {name: tuple(sorted(found)) for name, found in sizes.items()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -81,9 +82,26 @@ Tensors = Mapping[str, Mapping[str, Tensor]]
 """Tensors by layer and then by kind: {"stem.conv": {"weight": ...}}."""
 
 
+def bands(group: ChannelGroup, networks: Sequence[Sequence[Layer]]) -> list[int]:
+    """Returns where bands of a group's channels end, ascending.
+
+    A band is what one of some networks has of the group and the next smaller one has not. Counted
+    in runs: a network with narrower attention heads has every head, so it ends no band.
+
+    Args:
+        group: of the largest network.
+        networks: the layers of each.
+    """
+    readers = (layer for layers in networks for layer in layers if layer.name == group.reader)
+    return sorted({layer.in_heads if group.run > 1 else layer.in_channels for layer in readers})
+
+
 @torch.no_grad()
 def sort_by_importance(
-    groups: Sequence[ChannelGroup], weights: Tensors, companions: Sequence[Tensors] = ()
+    groups: Sequence[ChannelGroup],
+    weights: Tensors,
+    companions: Sequence[Tensors] = (),
+    trained: Sequence[Sequence[Layer]] = (),
 ) -> None:
     """Sorts each group's channels in place, the most important first.
 
@@ -96,18 +114,32 @@ def sort_by_importance(
         groups: of the largest network.
         weights: its parameters and buffers.
         companions: tensors of the same shapes that are permuted along.
+        trained: the layers of smaller networks whose function shall stay as well: channels are
+            sorted within the bands that these networks end (the once-for-all code's
+            `expand_ratio_stage` does so for its own widths).
     """
     for group in groups:
         weight = weights[group.reader]["weight"]
         importance = weight.abs().sum(dim=[dim for dim in range(weight.dim()) if dim != 1])
         runs = torch.arange(len(importance), device=weight.device).view(-1, group.run)
         importance = importance.view(-1, group.run).sum(1)
-        order = runs[torch.argsort(importance, descending=True, stable=True)].flatten()
+        order = runs[_descending(importance, bands(group, trained))].flatten()
         for tensors in (weights, *companions):
             for layer, dim in group.members:
                 for kind, tensor in tensors.get(layer, {}).items():
                     if _has_channels(kind, dim):
                         tensor.copy_(tensor.index_select(dim, order))
+
+
+def _descending(importance: Tensor, ends: Sequence[int]) -> Tensor:
+    """Returns the indices that sort each band from high to low, bands in their order."""
+    bounds = sorted({0, *ends, len(importance)})
+    return torch.cat(
+        [
+            start + torch.argsort(importance[start:end], descending=True, stable=True)
+            for start, end in pairwise(bounds)
+        ]
+    )
 
 
 def _has_channels(kind: str, dim: int) -> bool:

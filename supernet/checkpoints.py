@@ -37,7 +37,7 @@ class CheckpointMismatchError(ValueError):
 
     Attributes:
         path: the checkpoint.
-        field: what differs ("space", "settings", "seed", "data").
+        field: what differs first ("space", "settings.schedule.kind", "seed", "data").
         expected: the value of the training that wants to resume.
         found: the checkpoint's.
     """
@@ -69,7 +69,8 @@ class TrainingState:
     """All that a training needs to go on.
 
     Attributes:
-        identity: what must be equal to resume: digests of space, settings and data, the seed.
+        identity: what must be equal to resume, as JSON: digests of space and data, the settings,
+            the seed.
         step: steps done.
         sums: the running sums of the epoch under way, for its report.
         loss_scale: state of the scaler of half-precision losses; empty without one.
@@ -146,10 +147,8 @@ class CheckpointFolder:
             except (OSError, ValueError) as error:
                 logger.warning("skipped checkpoint %s: %s", path, error)
                 continue
-            for name, expected in identity.items():
-                found = facts["identity"].get(name)
-                if found != expected:
-                    raise CheckpointMismatchError(path, name, expected, found)
+            if (difference := _first_difference("", identity, facts["identity"])) is not None:
+                raise CheckpointMismatchError(path, *difference)
             return TrainingState(
                 identity=facts["identity"],
                 step=facts["step"],
@@ -241,6 +240,18 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (not a mapping)
     except (safetensors.SafetensorError, KeyError) as error:
         raise ValueError(f"{path.name} is damaged or not ours: {error}") from error
+
+
+def _first_difference(name: str, expected: Any, found: Any) -> tuple[str, object, object] | None:
+    """Returns the path of the first field in which two JSON values differ, and both its values."""
+    if expected == found:
+        return None
+    if not (isinstance(expected, Mapping) and isinstance(found, Mapping)):
+        return name, expected, found
+    fields = (*expected, *(field for field in found if field not in expected))
+    first = next(field for field in fields if expected.get(field) != found.get(field))
+    path = f"{name}.{first}" if name else first
+    return _first_difference(path, expected.get(first), found.get(first))
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, torch.Tensor]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from search_space.tensors import transform_name
 from supernet.depthwise import depthwise_conv2d
 from supernet.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM
 
@@ -89,9 +90,7 @@ class ElasticConv2d(nn.Module):
         )
         self.register_parameter("bias", nn.Parameter(torch.empty(out_channels)) if bias else None)
         for small, large in itertools.pairwise(self.kernel_sizes):
-            self.register_parameter(
-                f"transform_{large}to{small}", nn.Parameter(torch.eye(small**2))
-            )
+            self.register_parameter(transform_name(small, large), nn.Parameter(torch.eye(small**2)))
 
     def forward(
         self,
@@ -147,9 +146,8 @@ class ElasticConv2d(nn.Module):
                 break
             margin = (large - small) // 2
             centre = weight[:, :, margin : margin + small, margin : margin + small]
-            flat = functional.linear(
-                centre.flatten(1), self.get_parameter(f"transform_{large}to{small}")
-            )
+            transform = self.get_parameter(transform_name(small, large))
+            flat = functional.linear(centre.flatten(1), transform)
             weight = flat.view(centre.shape)
         return weight
 

@@ -20,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from search_space.layers import PARAMETRIC, Layer
+from search_space.tensors import layer_tensors
 from supernet.files import sha256_of, write_durably
 from supernet.network import Network
 from supernet.token_nodes import COMPOUND, CONSTANTS, token_constants
@@ -117,12 +118,7 @@ def _tensors(layer: Layer, module: nn.Module | None) -> dict[str, Tensor]:
         return {f"{layer.name}.min": torch.tensor(0.0), f"{layer.name}.max": torch.tensor(6.0)}
     if module is None:
         return {}
-    if layer.op == "position":
-        return {f"{layer.name}.embedding": module.get_parameter("embedding")}
-    kinds = ["weight", "bias"] if layer.op != "conv" or layer.bias else ["weight"]
-    if layer.op == "batch_norm":
-        kinds += ["running_mean", "running_var"]
-    return {f"{layer.name}.{kind}": getattr(module, kind) for kind in kinds}
+    return {f"{layer.name}.{kind}": getattr(module, kind) for kind in layer_tensors(layer)}
 
 
 def _operator(layer: Layer, module: nn.Module | None) -> tuple[str, Mapping[str, Any]]:

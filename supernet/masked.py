@@ -34,6 +34,8 @@ def masked_forward(
     inputs_BCHW: Tensor,
     architectures: Sequence[Architecture],
     assignment_B: Tensor,
+    *,
+    checkpointing: bool = False,
 ) -> Tensor:
     """Returns the logits of every sample by its own architecture, all from one pass.
 
@@ -47,6 +49,7 @@ def masked_forward(
         inputs_BCHW: images at the architectures' resolution.
         architectures: at least one, of the supernet's space.
         assignment_B: int64, the index among `architectures` of each sample's own.
+        checkpointing: as of the supernet's forward.
 
     Returns:
         Shape (B, num_classes).
@@ -62,7 +65,8 @@ def masked_forward(
     whole = supernet.settings.lower(containing(supernet.space, architectures))
     _check_inputs(inputs_BCHW, whole[0].out_shape, assignment_B, len(parts))
     masks = _Masks(whole, [kept(whole, part) for part in parts], assignment_B)
-    return Plan(whole, partial(_masked, supernet, masks))(inputs_BCHW)
+    plan = Plan(whole, partial(_masked, supernet, masks))
+    return plan.checkpointed(inputs_BCHW) if checkpointing else plan(inputs_BCHW)
 
 
 def containing(space: SearchSpace, architectures: Sequence[Architecture]) -> Architecture:

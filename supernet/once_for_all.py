@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from search_space.cnn import MobileNetV3Settings
+from supernet.fitting import is_counter
 
 Value = TypeVar("Value")
 
@@ -50,11 +51,7 @@ def renamed(state: Mapping[str, Value], settings: MobileNetV3Settings) -> dict[s
         uses, are left out.
     """
     blocks = _blocks(settings)
-    return {
-        _renamed(name, blocks): value
-        for name, value in state.items()
-        if not name.endswith("num_batches_tracked")
-    }
+    return {_renamed(name, blocks): value for name, value in state.items() if not is_counter(name)}
 
 
 def _blocks(settings: MobileNetV3Settings) -> list[str]:

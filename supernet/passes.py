@@ -33,11 +33,13 @@ class Batch:
     Attributes:
         images: normalized, of shape (B, C, H, W).
         labels: of shape (B,).
+        positions: of the images in the step's whole batch, int64, of shape (B,), on the CPU.
         soft_labels: of shape (B, K), where images are mixtures; None where they are not.
     """
 
     images: Tensor
     labels: Tensor
+    positions: Tensor
     soft_labels: Tensor | None = None
 
     def __len__(self) -> int:
@@ -49,7 +51,12 @@ class Batch:
         parts = [slice(start, end) for start, end in itertools.pairwise(bounds)]
         soft = self.soft_labels
         return [
-            Batch(self.images[part], self.labels[part], None if soft is None else soft[part])
+            Batch(
+                self.images[part],
+                self.labels[part],
+                self.positions[part],
+                None if soft is None else soft[part],
+            )
             for part in parts
         ]
 
@@ -123,7 +130,7 @@ class Passes:
             total = torch.zeros((), device=self._device)
             for loss in subnet.losses:
                 if loss.targets == "labels":
-                    value = self._on_labels(logits, batch, sums)
+                    value = self._on_labels(logits, batch, sums).sum()
                 else:
                     value = soft_loss(logits, targets.of(loss, resolution), loss.temperature)
                     value = value / self._batch_size
@@ -135,30 +142,39 @@ class Passes:
     def _run_divided(
         self, subnets: Sequence[Subnet], batch: Batch, scaled: Scaled, sums: PassSums
     ) -> None:
-        """Each sub-network sees its own part of the images, all in one pass."""
-        architectures = [subnet.architecture for subnet in subnets]
-        assignment = torch.arange(len(batch), device=self._device) * len(subnets) // len(batch)
+        """Each sub-network sees its own part of the images, all in one pass.
+
+        An image's place in the whole batch decides whose it is, so that neither the number of ranks
+        nor that of accumulated parts changes who is trained on what.
+        """
+        owners = batch.positions * len(subnets) // self._batch_size
+        present, assignment = owners.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+        architectures = [subnets[number].architecture for number in present.tolist()]
         resolution = self._supernet.settings.resolution(architectures[0])
         inputs = _Resized(batch.images, channels_last=self._settings.channels_last)
         with self._autocast():
             logits = masked_forward(
-                self._supernet, inputs.at(resolution), architectures, assignment
+                self._supernet,
+                inputs.at(resolution),
+                architectures,
+                assignment.to(self._device),
+                checkpointing=self._settings.activation_checkpointing,
             ).float()
-        value = self._on_labels(logits, batch, sums)
-        scaled(value).backward()  # type: ignore[no-untyped-call]  # torch's lack
-        sums.losses += value.detach() / len(subnets)
+        values = self._on_labels(logits, batch, sums)
+        scaled(values.sum()).backward()  # type: ignore[no-untyped-call]  # torch's lack
+        sums.losses.index_add_(0, owners.to(self._device), values.detach())
 
     def _on_labels(self, logits: Tensor, batch: Batch, sums: PassSums) -> Tensor:
-        """Returns the loss on the labels; notes it."""
+        """Returns each image's part of the loss on the labels, shape (B,); notes the sum."""
         targets = batch.labels if batch.soft_labels is None else batch.soft_labels
         smoothing = self._settings.label_smoothing
-        value = functional.cross_entropy(
-            logits, targets, reduction="sum", label_smoothing=smoothing
+        values = functional.cross_entropy(
+            logits, targets, reduction="none", label_smoothing=smoothing
         )
-        value = value / self._batch_size
-        sums.label_loss = sums.label_loss + value.detach()
+        values = values / self._batch_size
+        sums.label_loss = sums.label_loss + values.detach().sum()
         sums.num_correct = sums.num_correct + (logits.detach().argmax(1) == batch.labels).sum()
-        return value
+        return values
 
     def _logits(self, inputs: Tensor, architecture: Architecture) -> Tensor:
         run = self._compiled.get(architecture.digest)

@@ -1,5 +1,6 @@
 """What a training tells: a report per epoch, and why it diverged."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,12 +33,12 @@ class DivergedError(RuntimeError):
 
     def __str__(self) -> str:
         each = ", ".join(
-            f"{loss:.4g} of {architecture.digest}"
+            f"{architecture.digest} (loss {loss:.4g}) {json.dumps(dict(architecture))}"
             for loss, architecture in zip(self.losses, self.architectures, strict=True)
         )
         return (
-            f"losses and gradients must be finite, got losses {each} at step {self.step}; "
-            f"the last good checkpoint is {self.checkpoint or 'none'}"
+            f"losses and gradients must be finite, got others at step {self.step}; the last good "
+            f"checkpoint is {self.checkpoint or 'none'}; the step trained {each}"
         )
 
 

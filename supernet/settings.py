@@ -78,7 +78,7 @@ class TrainingSettings(BaseModel):
     kept_checkpoints: int = Field(default=2, ge=1, le=1000)
 
     def build_schedule(
-        self, network: NetworkSettings, space: SearchSpace, num_images: int
+        self, network: NetworkSettings, space: SearchSpace, num_images: int, num_workers: int
     ) -> Schedule:
         """Returns the schedule of a training on so many images.
 
@@ -86,25 +86,66 @@ class TrainingSettings(BaseModel):
             network: settings of the family.
             space: its space, or what is left of it.
             num_images: training images.
+            num_workers: among which each batch is divided.
 
         Raises:
-            InvalidTrainingError: the batch is larger than the data, or the schedule does not fit
-                the space or the epochs.
+            InvalidTrainingError: the batch is larger than the data or too small for what shares it,
+                the schedule does not fit the space or the epochs, or settings exclude each other.
             InvalidArchitectureError: the schedule's architecture is not of the space.
+        """
+        self.check_batch(num_images, num_workers)
+        if self.compile and self.activation_checkpointing:
+            rule = "must be off with compile: compiled networks keep what they choose to"
+            raise InvalidTrainingError("activation_checkpointing", rule, value=True)
+        if isinstance(self.schedule, MultiArchitectureSettings):
+            self._check_division(self.schedule, network, space)
+        horizon = Horizon(
+            self.epochs, num_images // self.batch_size, self.learning_rate, self.warmup_epochs
+        )
+        return self.schedule.build(space, horizon)
+
+    def _check_division(
+        self, schedule: MultiArchitectureSettings, network: NetworkSettings, space: SearchSpace
+    ) -> None:
+        """Returns if batches can be divided among networks in one pass.
+
+        Raises:
+            InvalidTrainingError: they cannot.
+        """
+        try:
+            can_mask(network, space)
+        except MaskError as error:
+            rule = f"must fit the family ({error})"
+            raise InvalidTrainingError("schedule.kind", rule, schedule.kind) from error
+        if schedule.num_architectures > self.batch_size:
+            rule = f"must be at most batch_size ({self.batch_size}): each has images of its own"
+            raise InvalidTrainingError(
+                "schedule.num_architectures", rule, schedule.num_architectures
+            )
+        if self.compile:
+            rule = f"must be off with {schedule.kind}, where no network recurs"
+            raise InvalidTrainingError("compile", rule, value=True)
+
+    def check_batch(self, num_images: int, num_workers: int = 1) -> None:
+        """Returns if there is a batch for every step, and images for every part of it.
+
+        Args:
+            num_images: training images.
+            num_workers: that train together, each on its share of a batch.
+
+        Raises:
+            InvalidTrainingError: the batch is larger than the data, or a part of it has less than
+                two images, of which batch norms estimate no variance.
         """
         if self.batch_size > num_images:
             rule = f"must be at most {num_images}, the number of training images"
             raise InvalidTrainingError("batch_size", rule, self.batch_size)
-        horizon = Horizon(
-            self.epochs, num_images // self.batch_size, self.learning_rate, self.warmup_epochs
-        )
-        if isinstance(self.schedule, MultiArchitectureSettings):
-            try:
-                can_mask(network, space)
-            except MaskError as error:
-                rule = f"must fit the family ({error})"
-                raise InvalidTrainingError("schedule.kind", rule, self.schedule.kind) from error
-        return self.schedule.build(space, horizon)
+        if self.batch_size // num_workers // self.accumulation_steps < 2:
+            rule = (
+                f"must give each of {num_workers} workers at least 2 images in each of "
+                f"{self.accumulation_steps} accumulation_steps"
+            )
+            raise InvalidTrainingError("batch_size", rule, self.batch_size)
 
     @classmethod
     def preset(cls, name: Literal["digits"], **overrides: Any) -> Self:

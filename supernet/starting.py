@@ -17,15 +17,17 @@ from torch import Tensor
 
 from search_space.cnn import MobileNetV3Settings
 from search_space.space import InvalidArchitectureError, Option
+from search_space.tensors import Shape
 from supernet.base import Supernet
 from supernet.checkpoints import InvalidSupernetError, load_supernet
+from supernet.fitting import head_of_other_classes, is_counter, misfits
 from supernet.once_for_all import renamed
 from supernet.starting_settings import InvalidStartError, check_same_network
 
 logger = logging.getLogger(__name__)
 
-NUM_NAMED = 3
-"""So many tensors of each kind of fault are named in an error."""
+FLOATS = frozenset([torch.float64, torch.float32, torch.float16, torch.bfloat16])
+"""Of other ones (of 8 bits) torch cannot even say whether they are finite."""
 
 
 @dataclass(frozen=True)
@@ -139,56 +141,23 @@ def _torch_state(path: Path) -> dict[str, Tensor]:
 @torch.no_grad()
 def _fill(supernet: Supernet, tensors: Mapping[str, Tensor]) -> None:
     """Copies tensors into a supernet's parameters and buffers of the same names."""
-    own = supernet.state_dict()
-    given = {n: t for n, t in tensors.items() if not n.endswith("num_batches_tracked")}
-    head = [name for name in own if name.rpartition(".")[0] == supernet.layers[-1].name]
-    if _has_other_classes(own, given, head):
-        logger.info("the head %s is drawn anew: it has other classes", supernet.layers[-1].name)
-        own = {name: tensor for name, tensor in own.items() if name not in head}
-        given = {name: tensor for name, tensor in given.items() if name not in head}
-    _check_tensors(own, given)
-    for name, tensor in given.items():
-        own[name].copy_(tensor)
-
-
-def _has_other_classes(
-    own: Mapping[str, Tensor], given: Mapping[str, Tensor], head: list[str]
-) -> bool:
-    """Whether the head's tensors are there, all of them of another number of classes alone."""
-    found = [(own[name], given[name]) for name in head if name in given]
-    return len(found) == len(head) and all(
-        mine.shape[1:] == other.shape[1:] and len(mine) != len(other) for mine, other in found
-    )
-
-
-def _check_tensors(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
-    """Raises InvalidStartError unless the tensors fit; transforms may be missing."""
-    faults = {
-        "missing": [n for n in own if n not in given and ".transform_" not in n],
-        "unexpected": [name for name in given if name not in own],
-        "of another shape": [
-            f"{name} {tuple(given[name].shape)} instead of {tuple(tensor.shape)}"
-            for name, tensor in own.items()
-            if name in given and given[name].shape != tensor.shape
-        ],
-        "not of finite floating-point numbers": [
-            name for name, tensor in given.items() if not _is_finite(tensor)
-        ],
-    }
-    if any(faults.values()):
+    own, head = supernet.state_dict(), supernet.layers[-1].name
+    shapes, given = _shapes(own), _shapes(tensors)
+    unusable = {name for name, tensor in tensors.items() if not _is_usable(tensor)}
+    if faults := misfits(shapes, given, unusable, head):
         rule = "must be those of the space's largest network"
-        raise InvalidStartError("tensors", rule, _described(faults))
+        raise InvalidStartError("tensors", rule, faults)
+    not_taken = head_of_other_classes(shapes, given, head)
+    if not_taken:
+        logger.info("the head %s is drawn anew: it has other classes", head)
+    for name, tensor in tensors.items():
+        if name not in not_taken and not is_counter(name):
+            own[name].copy_(tensor)
 
 
-def _is_finite(tensor: Tensor) -> bool:
-    return tensor.is_floating_point() and bool(tensor.isfinite().all())
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, Shape]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
-def _described(faults: Mapping[str, list[str]]) -> str:
-    """Returns "2 missing (stem.conv.weight, ...), 1 unexpected (x)"."""
-    parts = []
-    for fault, names in faults.items():
-        if names:
-            shown = ", ".join(names[:NUM_NAMED]) + (", ..." if len(names) > NUM_NAMED else "")
-            parts.append(f"{len(names)} {fault} ({shown})")
-    return "; ".join(parts)
+def _is_usable(tensor: Tensor) -> bool:
+    return tensor.dtype in FLOATS and bool(tensor.isfinite().all())

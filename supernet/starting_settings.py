@@ -14,8 +14,10 @@ import safetensors
 from pydantic import BaseModel, ConfigDict, Field
 
 from search_space.family import NetworkSettings
+from search_space.tensors import supernet_tensors
 from supernet.datasets.sources import Located
 from supernet.errors import FieldError
+from supernet.fitting import misfits, tensors_in
 
 # How torch's format of before version 1.6 begins: a pickle of a number that means just this.
 LEGACY_TORCH_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
@@ -102,6 +104,27 @@ def _is_torch_file(path: Path) -> bool:
             return any(name.endswith("/data.pkl") for name in archive.namelist())
     with path.open("rb") as file:
         return file.read(len(LEGACY_TORCH_START)) == LEGACY_TORCH_START
+
+
+def check_tensors(start: WeightsStart, path: Path, settings: NetworkSettings) -> None:
+    """Returns if a safetensors file's tensors have the names and shapes of a space's supernet.
+
+    Only their values are not looked at, so that this takes no time.
+
+    Args:
+        start: the choice, whose path or upload is named in the error.
+        path: where the file is, of which `check_file` said that it is of that kind.
+        settings: of the space to train.
+
+    Raises:
+        InvalidStartError: they are those of another network.
+    """
+    space = settings.build()
+    own = supernet_tensors(settings, space)
+    head = settings.lower(space.largest())[-1].name
+    if faults := misfits(own, *tensors_in(path), head):
+        rule = "must hold the tensors of the space's largest network"
+        raise InvalidStartError(start.place_field, rule, faults)
 
 
 def check_same_network(wanted: NetworkSettings, found: NetworkSettings) -> None:

@@ -22,17 +22,18 @@ as it needs; the second argument is the resolution at which its student sees the
 class FrozenLargest:
     """The largest network of a supernet as it is in the middle of its training.
 
-    It sees images at its student's resolution where its space has that, else at its own largest,
-    and normalizes by each batch's own statistics: a supernet's running statistics fit none of its
-    networks (the once-for-all code runs its teacher in the same way).
+    It sees images at its student's resolution where its space has that, else at its own largest.
+    Its batch norms do what the supernet's do. In training they normalize by each batch's own
+    statistics, as running statistics fit none of a supernet's networks (the once-for-all code runs
+    its teacher in the same way); frozen ones stay frozen.
 
     Args:
-        supernet: is copied.
+        supernet: is copied, in the mode in which it is.
         channels_last: how images are stored.
     """
 
     def __init__(self, supernet: Supernet, *, channels_last: bool) -> None:
-        self._supernet = copy.deepcopy(supernet).train().requires_grad_(requires_grad=False)
+        self._supernet = copy.deepcopy(supernet).requires_grad_(requires_grad=False)
         self._channels_last = channels_last
         choices = (c for c in supernet.space.choices if c.name == RESOLUTION)
         self._resolutions = next((choice.options for choice in choices), ())

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from search_space.space import digest_of
 from supernet.averages import WeightAverage
 from supernet.base import Supernet
 from supernet.checkpoints import CheckpointFolder, TrainingState
@@ -46,6 +45,7 @@ def train(
     group: Group | None = None,
     teacher: Teacher | None = None,
     report: Callable[[EpochReport], None] = lambda _: None,
+    on_step: Callable[[Step], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Trains a supernet in place, from its newest checkpoint if it has one.
@@ -60,6 +60,7 @@ def train(
             weights; running batch-norm statistics are each rank's own.
         teacher: what `single` distils from, on the supernet's device; other schedules need none.
         report: called on every rank after every epoch, with equal reports.
+        on_step: called on every rank before every step, with what it trains.
         should_stop: polled on rank 0 once per step. When it says so, all ranks stop after the same
             step and a checkpoint is written.
 
@@ -67,14 +68,16 @@ def train(
         Whether the training is complete; False when it was stopped.
 
     Raises:
-        ValueError: data and space do not fit, a rank's share of a batch is too small, or the
-            schedule needs a teacher that is not given (an InvalidTrainingError, with the field).
+        ValueError: data and space do not fit, or the settings fit neither them nor the number of
+            ranks, or need a teacher that is not given (an InvalidTrainingError, with the field).
         DivergedError: on every rank, when a loss or a gradient is not finite.
         CheckpointMismatchError: the newest checkpoint is of another training.
         CheckpointWriteError: a checkpoint could not be written.
         InvalidArchitectureError: the schedule's architecture is not of the space.
     """
-    training = _Training(supernet, data, settings, seed, checkpoints, group or Alone(), teacher)
+    training = _Training(
+        supernet, data, settings, seed, checkpoints, group or Alone(), teacher, on_step
+    )
     training.resume()
     is_stopping = False
     while training.step < training.num_steps and not is_stopping:
@@ -110,9 +113,9 @@ class _Training:
         checkpoints: CheckpointFolder | None,
         group: Group,
         teacher: Teacher | None,
+        on_step: Callable[[Step], None],
     ) -> None:
         _check_fit(supernet, data)
-        _check_share(settings, group)
         self._supernet = supernet.train()
         if settings.frozen_batch_norm:
             _freeze_statistics(supernet)
@@ -120,8 +123,11 @@ class _Training:
         self._settings = settings
         self._seed = seed
         self._checkpoints = checkpoints
+        self._on_step = on_step
         self.group = group
-        self._schedule = settings.build_schedule(supernet.settings, supernet.space, len(data.train))
+        self._schedule = settings.build_schedule(
+            supernet.settings, supernet.space, len(data.train), group.world_size
+        )
         self.steps_per_epoch = len(data.train) // settings.batch_size
         self.num_steps = settings.epochs * self.steps_per_epoch
         self.step = 0
@@ -149,7 +155,7 @@ class _Training:
         """Returns what a checkpoint must agree in to be resumed from."""
         return {
             "space": self._supernet.space.digest,
-            "settings": digest_of(self._settings.model_dump(mode="json")),
+            "settings": self._settings.model_dump(mode="json"),
             "seed": self._seed,
             "data": self._data.version,
         }
@@ -228,6 +234,7 @@ class _Training:
                 self._keep_teacher()
         rng = np.random.default_rng([self._seed, SCHEDULE_STREAM, self.step])
         step = self._schedule.step(self.step, rng)
+        self._on_step(step)
         self._gradients.zero()
         done = self._passes.run(step, self._share(position), self._scaler.scale)
         is_stopping = self._reduce(step, done, wants_stop=wants_stop)
@@ -238,7 +245,8 @@ class _Training:
         companions = moments(optimizer_state(self._optimizer, self._supernet))
         if self._average is not None:
             companions.append(self._average.tensors)
-        self._supernet.sort_channels(*companions)
+        trained = self._schedule.trained_widths(self.step)
+        self._supernet.sort_channels(*companions, trained=trained)
 
     def _keep_teacher(self) -> FrozenLargest:
         channels_last = self._settings.channels_last
@@ -262,6 +270,7 @@ class _Training:
         return Batch(
             self._data.normalize(images[mine]),
             labels[mine],
+            torch.arange(len(batch))[mine],
             None if soft_labels is None else soft_labels[mine],
         )
 
@@ -290,8 +299,8 @@ class _Training:
             self._sums.num_on_labels += 1 if step.is_divided else num_on_labels
             self._sums.distillation_loss += distillation_loss
             self._sums.num_distilled += len(losses) - num_on_labels
-        elif self._scaler.get_scale() > 1:
-            self._sums.num_skipped += 1
+        elif math.isfinite(label_loss + distillation_loss) and self._scaler.get_scale() > 1:
+            self._sums.num_skipped += 1  # the scale was too large for half precision: it shrinks
         else:
             architectures = [subnet.architecture for subnet in step.subnets]
             newest = self._checkpoints.newest_name() if self._checkpoints is not None else None
@@ -332,16 +341,6 @@ def _freeze_statistics(supernet: Supernet) -> None:
     for module in supernet.modules():
         if isinstance(module, ElasticBatchNorm2d):
             module.eval()
-
-
-def _check_share(settings: TrainingSettings, group: Group) -> None:
-    smallest = settings.batch_size // group.world_size // settings.accumulation_steps
-    if smallest < 2:
-        rule = (
-            f"must give each of {group.world_size} workers at least 2 images in each of "
-            f"{settings.accumulation_steps} accumulation_steps"
-        )
-        raise InvalidTrainingError("batch_size", rule, settings.batch_size)
 
 
 def _check_fit(supernet: Supernet, data: TensorData) -> None:

@@ -18,6 +18,7 @@ from supernet.data import TensorData
 from supernet.evaluate import evaluate_architecture
 from supernet.groups import Alone, Distributed
 from supernet.reports import DivergedError, EpochReport
+from supernet.schedules.base import Step
 from supernet.teachers import Teacher, largest_as_teacher
 from supernet.training import train
 from workers.failures import is_out_of_memory, summary
@@ -46,7 +47,9 @@ def train_worker(config: dict[str, Any]) -> None:
     except Exception as error:
         ray.get(progress.fail.remote(traceback.format_exc()))
         if would_repeat(error):
-            raise TrainingFailedError(summary(error)) from error
+            # Names whole architectures.
+            limit = 20_000 if isinstance(error, DivergedError) else 500
+            raise TrainingFailedError(summary(error, limit)) from error
         raise
 
 
@@ -74,7 +77,8 @@ def _train(job: TrainingJob, progress: Any) -> None:
         if rank == 0:
             ray.get(progress.report.remote(epoch))
 
-    with _cancel_flag(progress) as cancelled, sampled_digest(supernet) as sampled:
+    sampled = SampledSequence()
+    with _cancel_flag(progress) as cancelled:
         is_complete = train(
             supernet,
             data,
@@ -85,10 +89,11 @@ def _train(job: TrainingJob, progress: Any) -> None:
             ),
             group=Distributed() if context.get_world_size() > 1 else Alone(),
             report=report,
+            on_step=sampled.note,
             should_stop=cancelled.is_set,
             teacher=_teacher(job, data),
         )
-    ray.get(progress.sampled.remote(rank, sampled.hexdigest()))
+    ray.get(progress.sampled.remote(rank, sampled.digest))
     if is_complete and rank == 0:
         ray.get(progress.finish.remote(_finish(job, supernet, data)))
 
@@ -148,16 +153,18 @@ def _cancel_flag(progress: Any) -> Iterator[threading.Event]:
         thread.join()
 
 
-@contextmanager
-def sampled_digest(supernet: Supernet) -> Iterator[Any]:
-    """Yields a hash that every architecture goes into that the supernet is called with."""
-    sequence = hashlib.sha256()
+class SampledSequence:
+    """A digest of all architectures that a training has trained so far, in their order."""
 
-    def note(_: torch.nn.Module, arguments: tuple[Any, ...]) -> None:
-        sequence.update(arguments[1].digest.encode())
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
 
-    handle = supernet.register_forward_pre_hook(note)
-    try:
-        yield sequence
-    finally:
-        handle.remove()
+    def note(self, step: Step) -> None:
+        """Takes a step's architectures into the digest."""
+        for subnet in step.subnets:
+            self._hash.update(subnet.architecture.digest.encode())
+
+    @property
+    def digest(self) -> str:
+        """In hexadecimal digits."""
+        return self._hash.hexdigest()

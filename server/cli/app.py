@@ -1,15 +1,31 @@
 """All commands in one application, and how their errors are told."""
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
-from server.cli import assessments, jobs, operations, refinements, resources, searches
+from server.cli import (
+    assessments,
+    comparisons,
+    configuration,
+    database,
+    jobs,
+    operations,
+    refinements,
+    resources,
+    searches,
+    stored_files,
+    webhooks,
+)
 from server.client import ClientError
+from server.configuration import FILE_VARIABLE, ConfigurationError
 from server.errors import ServerError
 
 app = typer.Typer(
@@ -25,11 +41,15 @@ app.add_typer(jobs.app, name="job")
 app.command("runners")(jobs.list_runners)
 resources.add_to(app)
 assessments.add_to(resources.supernet_app)
+comparisons.add_to(searches.app)
 app.add_typer(searches.app, name="search")
 app.command("refine")(refinements.refine)
 app.add_typer(refinements.app, name="refinement")
 app.command("export")(searches.export)
-app.add_typer(operations.database_app, name="db")
+app.add_typer(database.app, name="db")
+app.add_typer(stored_files.app, name="artifacts")
+app.add_typer(configuration.app, name="config")
+app.add_typer(webhooks.app, name="webhook")
 
 
 def _print_version(wanted: bool) -> None:
@@ -44,8 +64,14 @@ def _options(
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
     ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="A TOML file of settings; by default $ESPALIER_CONFIG."),
+    ] = None,
 ) -> None:
     """Holds the options of `espalier` itself."""
+    if config is not None:
+        os.environ[FILE_VARIABLE] = str(config.absolute())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -58,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(arguments, prog_name="espalier")
     except ValidationError as error:  # settings of the environment
         _fail([_setting_text(fault) for fault in error.errors()])
-    except (ClientError, ServerError) as error:
+    except (ClientError, ServerError, ConfigurationError, SettingsError) as error:
         _fail(str(error).splitlines())
     except OSError as error:
         _fail([f"{error.filename}: {error.strerror}" if error.filename else str(error)])

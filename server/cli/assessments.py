@@ -93,8 +93,11 @@ def _show(
     client: Client, assessment: AssessmentDetail, plot: Path | None, *, as_json: bool
 ) -> None:
     show(result_tables.assessment_table(assessment), assessment, as_json=as_json)
-    if assessment.summary is not None and not as_json:
-        output_console().print(result_tables.summary_table(assessment.summary))
+    if not as_json:
+        for note in result_tables.assessment_notes(assessment):
+            output_console().print(note, style="dim", markup=False)
+        if assessment.summary is not None:
+            output_console().print(result_tables.summary_table(assessment.summary))
     if plot is not None:
         image_format = cast("Literal['png', 'svg']", plot.suffix[1:])
         write_file(plot, client.assessment_picture(assessment.id, image_format))

@@ -1,4 +1,4 @@
-"""`espalier serve`, `runner`, `demo` and `db`: the commands that start something here."""
+"""`espalier serve`, `runner` and `demo`: the commands that start something here."""
 
 import importlib
 import os
@@ -11,8 +11,6 @@ import typer
 
 from server.cli.common import output_console
 from server.processes import stop_with_parent
-
-database_app = typer.Typer(help="Check and upgrade the database's schema.", no_args_is_help=True)
 
 HomeOption = Annotated[
     Path | None,
@@ -65,29 +63,3 @@ def demo(
     from server.demo import run_demo
 
     run_demo(output, home or output / "home", output_console())
-
-
-@database_app.command("check")
-def check_schema() -> None:
-    """Say whether the database has this version's schema; exit with 1 if not."""
-    from server import schema
-    from server.database import open_engine
-    from server.settings import Settings
-
-    status = schema.check(open_engine(Settings()))
-    current = status.state == "current"
-    typer.echo(status.message, err=not current)
-    if not current:
-        raise typer.Exit(1)
-
-
-@database_app.command("upgrade")
-def upgrade_schema() -> None:
-    """Bring the database to this version's schema, making it if there is none."""
-    from server import schema
-    from server.database import open_engine
-    from server.settings import Settings
-
-    settings = Settings()
-    settings.home.mkdir(parents=True, exist_ok=True)
-    typer.echo(schema.upgrade(open_engine(settings)).message)

@@ -128,10 +128,19 @@ def trust_note(summary: AssessmentSummary) -> str:
 
 
 def correlation_text(correlation: CorrelationView) -> str:
-    """Returns a correlation with its interval."""
+    """Returns a correlation with its interval, and of how many networks it is."""
     if correlation.value is None:
         return f"not defined for these {correlation.num_pairs} networks"
-    text = f"{correlation.value:.2f}"
-    if correlation.interval is not None:
-        text += " (95 % interval {:.2f} to {:.2f})".format(*correlation.interval)
-    return text
+    text = f"{correlation.value:.2f} of {correlation.num_pairs} networks"
+    if correlation.interval is None:
+        return f"{text}, too few for an interval"
+    return text + " (95 % interval {:.2f} to {:.2f})".format(*correlation.interval)
+
+
+def assessment_notes(assessment: AssessmentDetail) -> list[str]:
+    """Returns why some of an assessment's networks have no figures."""
+    reasons = {
+        one.architecture_digest: one.reason or (one.standalone and one.standalone.reason)
+        for one in assessment.architectures
+    }
+    return [f"{digest}: {reason}" for digest, reason in reasons.items() if reason]

@@ -18,10 +18,18 @@ from server.client.networks import NetworkRequests
 from server.client.resources import ResourceRequests
 from server.client.searches import SearchRequests
 from server.client.supernets import SupernetRequests
+from server.client.webhooks import WebhookRequests
 from server.schemas.responses import ReadyView, VersionView
 
 
-class Client(ResourceRequests, SupernetRequests, SearchRequests, NetworkRequests, JobRequests):
+class Client(
+    ResourceRequests,
+    SupernetRequests,
+    SearchRequests,
+    NetworkRequests,
+    JobRequests,
+    WebhookRequests,
+):
     """Speaks to one service.
 
     Args:

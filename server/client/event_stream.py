@@ -26,7 +26,7 @@ def read_events(chunks: Iterable[bytes]) -> Iterator[ReceivedEvent]:
     last_id = ""
     kind = ""
     data: list[str] = []
-    for line in _lines(chunks):
+    for line in split_lines(chunks):
         if not line:
             if data:
                 yield ReceivedEvent(last_id, kind or "message", "\n".join(data))
@@ -45,7 +45,7 @@ def read_events(chunks: Iterable[bytes]) -> Iterator[ReceivedEvent]:
                 pass
 
 
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+def split_lines(chunks: Iterable[bytes]) -> Iterator[str]:
     """Yields complete lines; `str.splitlines` would also split at separators inside of JSON."""
     rest = b""
     for chunk in chunks:

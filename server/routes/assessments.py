@@ -29,7 +29,7 @@ from server.schemas.assessments import (
     StandaloneView,
 )
 from server.schemas.responses import AssessmentSummary, PageOf
-from server.tables import AssessedRow, AssessmentRow, JobRow, Json
+from server.tables import AssessedRow, AssessmentRow, JobRow, Json, SupernetRow
 from server.training_alone import completed, schedule_faults
 
 router = APIRouter(prefix="/v1", tags=["assessments"])
@@ -118,7 +118,7 @@ def create(
         samples=body.samples,
         strata=min(body.strata, body.samples - 2),
         accuracy=body.accuracy.model_dump(mode="json"),
-        standalone=_standalone_settings(body.standalone, supernet.training, service),
+        standalone=_standalone_settings(body.standalone, supernet, service),
         resources=granted(body, "assess", service).model_dump(mode="json"),
         seed=body.seed,
         options=body.job,
@@ -128,12 +128,17 @@ def create(
 
 
 def _standalone_settings(
-    body: StandaloneBody | None, supernet_training: Json, service: Service
+    body: StandaloneBody | None, supernet: SupernetRow, service: Service
 ) -> Json | None:
     if body is None:
         return None
     resources = granted(body, "train", service, "/standalone/resources")
-    training = completed(body.training, supernet_training, "/standalone/training")
+    training = completed(
+        body.training,
+        supernet.training,
+        "/standalone/training",
+        num_images=service.store.get_data_set(supernet.data_set_id).counts["train"],
+    )
     return {
         **body.model_dump(mode="json"),
         "training": training,

@@ -4,13 +4,14 @@ import base64
 import binascii
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Path, Query, Request, Response
 
 from server.artifacts import ArtifactStore
+from server.callers import LOCAL
 from server.errors import InvalidRequestError
 from server.problems import MEDIA_TYPE
 from server.schemas.responses import PageOf
@@ -48,10 +49,10 @@ class Service:
 
 
 def get_service(request: Request) -> Service:
-    """Returns the parts of the service that answers the request."""
+    """Returns the parts of the service that answers the request; its store acts for the caller."""
     service = request.app.state.service
     assert isinstance(service, Service)
-    return service
+    return replace(service, store=service.store.acting_for(LOCAL))
 
 
 ServiceDep = Annotated[Service, Depends(get_service)]
@@ -140,11 +141,12 @@ def conditional(
     return Response(content, media_type=media_type, headers=headers)
 
 
-def picture_responses(media_type: str) -> dict[int | str, dict[str, Any]]:
+def picture_responses(*media_types: str) -> dict[int | str, dict[str, Any]]:
     """Returns the declaration of the answers of a route that gives a picture."""
     schema = {"type": "string", "format": "binary"}
+    content = {media_type: {"schema": schema} for media_type in media_types}
     return {
-        200: {"description": "The picture.", "content": {media_type: {"schema": schema}}},
+        200: {"description": "The picture.", "content": content},
         304: {"description": "What it shows has not changed."},
         **problems(404),
     }

@@ -1,6 +1,5 @@
 """Data sets."""
 
-import errno
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -10,7 +9,8 @@ from pathlib import Path
 import structlog
 from fastapi import APIRouter, Response
 
-from server.errors import BusyError, DiskFullError, InvalidRequestError
+from server.disks import room_for
+from server.errors import BusyError, InvalidRequestError
 from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
 from server.routes.places import places_of
 from server.schemas.requests import DataSetBody
@@ -45,7 +45,7 @@ def view(row: DataSetRow) -> DataSetView:
     "",
     status_code=201,
     operation_id="create_data_set",
-    responses={200: {"model": DataSetView}, **problems(409, *BODY)},
+    responses={200: {"model": DataSetView}, **problems(404, 409, *BODY)},
 )
 def create(body: DataSetBody, service: ServiceDep, response: Response) -> DataSetView:
     """Reads, checks and stores a data set; 200 if it was stored under this name before.
@@ -53,6 +53,8 @@ def create(body: DataSetBody, service: ServiceDep, response: Response) -> DataSe
     The answer comes when all of it has been read, which takes minutes for hundreds of thousands of
     images; other requests are answered meanwhile.
     """
+    if body.supersedes is not None:
+        service.store.get_data_set(body.supersedes)
     settings = service.settings
     with (
         take_turn(service.registrations, _PATIENCE_S),
@@ -60,13 +62,9 @@ def create(body: DataSetBody, service: ServiceDep, response: Response) -> DataSe
     ):
         data_set, report = _examine(body, service, Path(folder))
         path = Path(folder) / "data_set.safetensors"
-        try:
+        with room_for("the data set"):
             write_data_set(data_set, path)
-            artifact = service.artifacts.add_file(path, "application/octet-stream")
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DiskFullError(f"the disk has no room for the data set: {error}") from error
-            raise
+        artifact = service.artifacts.add_file(path, "application/octet-stream")
     row, created = service.store.add_data_set(
         body.name,
         body.source.model_dump(mode="json"),
@@ -75,6 +73,7 @@ def create(body: DataSetBody, service: ServiceDep, response: Response) -> DataSe
         data_set.image_shape,
         data_set.num_classes,
         report.model_dump(mode="json"),
+        body.supersedes,
     )
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/v1/data-sets/{row.id}"

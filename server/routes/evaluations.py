@@ -1,8 +1,10 @@
 """Evaluations of all searches, and all that is known about an architecture."""
 
+import itertools
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Path, Query
+from fastapi.responses import StreamingResponse
 
 from search_space.families import space_settings
 from search_space.family import NetworkSettings
@@ -56,6 +58,50 @@ def list_all(
         space_id=space,
     )
     return parameters.page(page, view)
+
+
+NDJSON = "application/x-ndjson"
+_ROWS_PER_READ = 500
+
+
+@router.get(
+    "/evaluations.ndjson",
+    operation_id="export_evaluations",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "Each line an evaluation as in the list.",
+            "content": {NDJSON: {"schema": {"type": "string"}}},
+        },
+        **problems(404),
+    },
+)
+def export_all(
+    service: ServiceDep,
+    space: Annotated[Digest | None, Query(description="A space's id.")] = None,
+    search: Annotated[
+        str | None,
+        Query(
+            max_length=100,
+            pattern=r"^[0-9a-z_]+$",
+            description="A search's id: all that it was told, reused results included.",
+        ),
+    ] = None,
+) -> StreamingResponse:
+    """All evaluations, oldest first, one JSON document a line.
+
+    An answer that ends without a newline was cut short.
+    """
+    if search is not None:
+        service.store.get_search(search)
+    batches = service.store.evaluation_batches(_ROWS_PER_READ, search_id=search, space_id=space)
+    # The first rows are read while the request can still be refused.
+    first = next(batches, ())
+    lines = (
+        "".join(f"{view(row).model_dump_json()}\n" for row in rows)
+        for rows in itertools.chain([first], batches)
+    )
+    return StreamingResponse(lines, media_type=NDJSON)
 
 
 @router.get("/architectures/{digest}", operation_id="get_architecture", responses=problems(404))

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from fastapi import APIRouter
 
+from server.errors import SchemaError
 from server.routes.common import ServiceDep, problems
 from server.schemas.responses import LiveView, ReadyView, VersionView
 
@@ -19,14 +20,25 @@ def live() -> LiveView:
 
 @router.get("/readyz", operation_id="ready", responses=problems())
 def ready(service: ServiceDep) -> ReadyView:
-    """The database answers; 503 if it does not. Without a runner the service is degraded."""
-    service.store.ping()
+    """The database answers and its schema is this program's; 503 if not.
+
+    Where jobs wait and no runner lives, the service is degraded: it takes requests all the same.
+    """
+    found = service.store.readiness(service.settings.lease_seconds)
+    if found.schema_revision != service.schema_revision:
+        raise SchemaError(
+            f"the database's schema has become {found.schema_revision}, and this process needs "
+            f"{service.schema_revision}: restart the service with the version that changed it"
+        )
     runner = service.runner_state()
+    waits = found.waiting_jobs > 0 and found.runners == 0
     return ReadyView(
-        status="degraded" if runner == "restarting" else "ok",
+        status="degraded" if runner == "restarting" or waits else "ok",
         database="ok",
         schema_revision=service.schema_revision,
         runner=cast("Any", runner),
+        runners_alive=found.runners,
+        waiting_jobs=found.waiting_jobs,
     )
 
 

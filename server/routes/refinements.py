@@ -97,12 +97,20 @@ def create(body: RefinementBody, service: ServiceDep, response: Response) -> Ref
     search, problem, front = report(service, body.search)
     chosen, selection = best_of_front(problem, front, body.count)
     supernet = service.store.get_supernet(search.supernet_id)
+    training = completed(
+        body.training,
+        supernet.training,
+        "/training",
+        num_images=service.store.get_data_set(supernet.data_set_id).counts["train"],
+        num_workers=body.resources.num_workers,
+        defaults=FINE_TUNING,
+    )
     row, job = service.store.add_refinement(
         name=body.name,
         search_id=search.id,
         chosen=chosen,
         selection=selection,
-        training=completed(body.training, supernet.training, "/training", FINE_TUNING),
+        training=training,
         distillation=body.distillation,
         runs=body.runs,
         resources=granted(body, "refine", service).model_dump(mode="json"),

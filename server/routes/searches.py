@@ -5,10 +5,10 @@ from typing import Any, Literal
 from fastapi import APIRouter, Response
 
 from search_space.families import space_settings
-from search_space.space import digest_of
-from searchers.protocol import Limit, Objective, Problem
+from search_space.space import InvalidArchitectureError, digest_of
+from searchers.protocol import Limit, Objective, Problem, WarmStart
 from server.errors import Fault, InvalidRequestError
-from server.fronts import ReportedFront, infeasible_views, point_views, report_front
+from server.fronts import ReportedFront, front_of, infeasible_views, point_views
 from server.routes import evaluations
 from server.routes.assessments import newest_summaries
 from server.routes.common import (
@@ -64,7 +64,7 @@ def view(
 
 def _shown(service: Service, row: SearchRow, job: JobRow) -> SearchView:
     assessment = newest_summaries(service, [row.supernet_id])[row.supernet_id]
-    return view(row, job, service.store.search_counts(row.id), assessment)
+    return view(row, job, service.store.search_counts([row])[row.id], assessment)
 
 
 def problem_of(service: Service, row: SearchRow) -> Problem:
@@ -82,7 +82,10 @@ def create(body: SearchBody, service: ServiceDep, response: Response) -> SearchV
 
     409 if that has failed or was cancelled.
     """
-    _check_metrics(body)
+    if faults := search_faults(body):
+        raise InvalidRequestError(faults)
+    if body.searcher.warm_start:
+        check_warm_start(service, body, body.searcher.warm_start, "/searcher")
     row, job = service.store.add_search(
         name=body.name,
         supernet_id=body.supernet,
@@ -99,26 +102,51 @@ def create(body: SearchBody, service: ServiceDep, response: Response) -> SearchV
     return _shown(service, row, job)
 
 
-def _check_metrics(body: SearchBody) -> None:
-    """Returns if the evaluator reports everything that the problem is about.
+def search_faults(body: SearchBody, prefix: str = "") -> list[Fault]:
+    """Returns what is wrong with a search before anything it names is looked up.
 
-    Raises:
-        InvalidRequestError: it does not, or it reads the test split.
+    The evaluator must report everything that the problem is about, and not read the test split.
+
+    Args:
+        body: of the search.
+        prefix: where it is in the request's body.
     """
     faults = []
     if body.evaluator.accuracy.split == "test":
         rule = "must not be the test split: that is read once, for the network that is reported"
-        faults.append(Fault("/evaluator/accuracy/split", rule, "test"))
+        faults.append(Fault(f"{prefix}/evaluator/accuracy/split", rule, "test"))
     if body.evaluator.latency is None:
         rule = "must not be latency_ms without /evaluator/latency, which says how it is measured"
         for field, parts in (("objectives", body.objectives), ("limits", body.limits)):
             faults += [
-                Fault(f"/{field}/{position}/metric", rule, part.metric)
+                Fault(f"{prefix}/{field}/{position}/metric", rule, part.metric)
                 for position, part in enumerate(parts)
                 if part.metric == "latency_ms"
             ]
-    if faults:
-        raise InvalidRequestError(faults)
+    return faults
+
+
+def check_warm_start(service: Service, body: SearchBody, first: WarmStart, pointer: str) -> None:
+    """Returns if all architectures are of the space that is searched.
+
+    Args:
+        service: has the spaces.
+        body: of the search.
+        first: the architectures.
+        pointer: of the searcher's settings in the request's body.
+
+    Raises:
+        NotFoundError: there is no such supernet.
+        InvalidRequestError: one is not.
+    """
+    supernet = service.store.get_supernet(body.supernet)
+    space = space_settings(service.store.get_space(supernet.space_id).settings).build()
+    for position, values in enumerate(first):
+        try:
+            space.encode(values)
+        except InvalidArchitectureError as error:
+            place = f"{pointer}/warm_start/{position}/{error.choice}"
+            raise InvalidRequestError.single(place, error.rule, error.value) from None
 
 
 @router.get("", operation_id="list_searches", responses=problems())
@@ -127,12 +155,10 @@ def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SearchView]:
     store = service.store
     page = store.list_searches(parameters.limit, parameters.before)
     jobs = store.get_jobs([row.job_id for row in page.rows])
+    counts = store.search_counts(page.rows)
     known = newest_summaries(service, [row.supernet_id for row in page.rows])
     return parameters.page(
-        page,
-        lambda row: view(
-            row, jobs[row.job_id], store.search_counts(row.id), known[row.supernet_id]
-        ),
+        page, lambda row: view(row, jobs[row.job_id], counts[row.id], known[row.supernet_id])
     )
 
 
@@ -173,10 +199,7 @@ def report(service: Service, search_id: str) -> tuple[SearchRow, Problem, Report
         NotFoundError: there is no such search.
     """
     row = service.store.get_search(search_id)
-    problem = problem_of(service, row)
-    points = service.store.search_points(search_id)
-    measurements = service.store.last_measurements(search_id)
-    return row, problem, report_front(problem, points, measurements)
+    return row, *front_of(service.store, row)
 
 
 @router.get(

@@ -17,8 +17,10 @@ from supernet.starting_settings import (
     ScratchStart,
     StartSettings,
     SupernetStart,
+    WeightsStart,
     check_file,
     check_same_network,
+    check_tensors,
 )
 
 MEDIA_TYPE = "application/octet-stream"
@@ -47,7 +49,7 @@ def resolve(
     if isinstance(start, OnceForAllStart) and not isinstance(settings, MobileNetV3Settings):
         rule = f"must not be once_for_all for a space of kind {settings.kind}"
         raise InvalidRequestError.single("/start/kind", rule, start.kind)
-    artifact = _stored(start, service)
+    artifact = _stored(start, settings, service)
     return given | {"version": artifact.sha256}, artifact
 
 
@@ -110,12 +112,14 @@ def _trained(supernet_id: str, service: Service) -> tuple[str, NetworkSettings]:
     return row.version, found
 
 
-def _stored(start: FileStart, service: Service) -> Artifact:
+def _stored(start: FileStart, settings: NetworkSettings, service: Service) -> Artifact:
     """Returns a stored copy of the file, which nothing changes any more."""
     places = places_of(service, start.upload, "/start/upload")
     try:
         path = places.resolve(start, folders=False)
         check_file(start, path)
+        if isinstance(start, WeightsStart):
+            check_tensors(start, path, settings)
     except (InvalidDataSetError, InvalidStartError) as error:
         raise InvalidRequestError.single(f"/start/{error.field}", error.rule, error.value) from None
     return service.artifacts.add_file(path, MEDIA_TYPE)

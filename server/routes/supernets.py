@@ -52,9 +52,10 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
     settings = spaces.network_settings(space, "/space")
     data_set = store.get_data_set(body.data_set)
     _check_images(data_set, settings)
+    num_images = data_set.counts["train"]
     try:
         schedule = body.training.build_schedule(
-            settings, settings.build(), data_set.counts["train"]
+            settings, settings.build(), num_images, body.resources.num_workers
         )
     except InvalidTrainingError as error:
         pointer = f"/training/{error.field.replace('.', '/')}"

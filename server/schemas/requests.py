@@ -62,6 +62,12 @@ class DataSetBody(Body):
 
     name: Name
     source: DataSetSource
+    supersedes: str | None = Field(
+        default=None,
+        description="The id of the data set that this is a newer version of: campaigns that "
+        "retrain take the newest.",
+        max_length=100,
+    )
 
 
 class UploadBody(Body):

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, Field, PlainSerializer
+from pydantic import AliasChoices, BaseModel, Field, PlainSerializer
 
 from search_space.space import Option
 from server.job_states import JobStatus
@@ -39,6 +39,10 @@ class DataSetView(BaseModel):
     num_classes: int
     report: DataSetReport | None = Field(
         description="What was found when it was registered; null where an older version did that."
+    )
+    supersedes: str | None = Field(
+        validation_alias=AliasChoices("supersedes", "supersedes_id"),
+        description="The data set that this is a newer version of; null if of none.",
     )
     created_at: Moment
 
@@ -418,3 +422,7 @@ class ReadyView(BaseModel):
     runner: Literal["running", "restarting", "external"] = Field(
         description="The runner that `espalier serve` keeps; `external` where it keeps none."
     )
+    runners_alive: int = Field(
+        description="Runners that the database has heard of lately, each with a Ray that answers."
+    )
+    waiting_jobs: int

@@ -2,37 +2,49 @@
 
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
+from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage
 from server.store.claims import ClaimLimits
-from server.store.evaluations import EvaluationStore, Finalist, Point
+from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
+from server.store.figures import Figures, FigureStore
 from server.store.job_requests import JobRequestStore
 from server.store.jobs import ClaimedJob, JobStore
 from server.store.leases import LeaseStore, StopRequest
+from server.store.occurrences import Candidate
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
+from server.store.retention import RetentionStore
 from server.store.runners import RunnerFacts, RunnerStore
 from server.store.searches import Asked, SearchStore, Told
 from server.store.uploads import UploadStore
+from server.store.webhooks import ClaimedDelivery, WebhookStore
 
 __all__ = [
     "Artifact",
     "Asked",
     "Assessed",
+    "Candidate",
     "Chosen",
     "ClaimLimits",
+    "ClaimedDelivery",
     "ClaimedJob",
     "ExportFile",
+    "Figures",
     "Finalist",
+    "Observed",
+    "OccurrenceSearch",
     "Page",
     "Point",
     "RunnerFacts",
     "StopRequest",
     "Store",
     "Told",
+    "Usage",
 ]
 
 
 class Store(
+    CampaignStore,
     JobStore,
     JobRequestStore,
     LeaseStore,
@@ -44,6 +56,9 @@ class Store(
     ExportStore,
     RefinementStore,
     AssessmentStore,
+    FigureStore,
+    RetentionStore,
+    WebhookStore,
 ):
     """The database. Rows that it returns are detached values.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Self, TypeVar
@@ -15,6 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 from server.callers import Caller
 from server.database import DatabaseNow
 from server.errors import DatabaseUnavailableError, NotFoundError
+from server.store.isolation import ProjectSession
 from server.tables import ArtifactRow, Table
 
 Row = TypeVar("Row")
@@ -24,6 +26,8 @@ _NAMES = {
     "artifacts": "artifact",
     "data_sets": "data set",
     "uploads": "upload",
+    "webhooks": "webhook",
+    "deliveries": "delivery",
     "spaces": "space",
     "jobs": "job",
     "supernets": "supernet",
@@ -34,6 +38,8 @@ _NAMES = {
     "refined_networks": "network of the refinement",
     "assessments": "assessment",
     "assessed_architectures": "sample of the assessment",
+    "campaigns": "campaign",
+    "occurrences": "occurrence",
 }
 
 
@@ -60,23 +66,43 @@ class Transactions:
     Args:
         engine: from `server.database.open_engine`.
         max_lost_leases: a job that was lost with its runner more often than this has failed.
-        caller: whom it acts for, `session.info["caller"]` in every transaction; None for the
-            service itself.
     """
 
-    def __init__(
-        self, engine: Engine, *, max_lost_leases: int = 20, caller: Caller | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, *, max_lost_leases: int = 20) -> None:
         self._engine = engine
-        info = {"caller": caller}
-        self._new_session = sessionmaker(engine, expire_on_commit=False, info=info)
+        self._new_session = sessionmaker(engine, class_=ProjectSession, expire_on_commit=False)
         writer = engine.execution_options(writes=True)
-        self._new_write_session = sessionmaker(writer, expire_on_commit=False, info=info)
+        self._new_write_session = sessionmaker(
+            writer, class_=ProjectSession, expire_on_commit=False
+        )
         self._max_lost_leases = max_lost_leases
+        self._info: dict[str, Any] = {"caller": None, "project_id": None}
+        self._open: Session | None = None
+
+    def _joining(self, session: Session) -> Self:
+        """Returns a store whose methods take part in an open transaction, each in a savepoint.
+
+        What a method of several steps is made of: it commits once, or not at all.
+        """
+        other = copy(self)
+        other._open = session
+        return other
 
     def acting_for(self, caller: Caller) -> Self:
-        """Returns a store over the same engine that acts for somebody."""
-        return type(self)(self._engine, max_lost_leases=self._max_lost_leases, caller=caller)
+        """Returns a store over the same engine that acts for somebody, within their project.
+
+        In its transactions `session.info["caller"]` is the caller; for the service itself, None.
+        """
+        return self._with_info(caller=caller, project_id=caller.project_id)
+
+    def within(self, project_id: str) -> Self:
+        """Returns a store over the same engine by which the service itself works in a project."""
+        return self._with_info(caller=None, project_id=project_id)
+
+    def _with_info(self, **info: Any) -> Self:
+        other = copy(self)
+        other._info = info
+        return other
 
     @contextmanager
     def _read(self) -> Iterator[Session]:
@@ -85,7 +111,10 @@ class Transactions:
         Raises:
             DatabaseUnavailableError: the database cannot be reached or is too busy.
         """
-        with _unavailable(), self._new_session() as session:
+        if self._open is not None:
+            yield self._open
+            return
+        with _unavailable(), self._new_session(info=self._info) as session:
             yield session
 
     @contextmanager
@@ -95,7 +124,15 @@ class Transactions:
         Raises:
             DatabaseUnavailableError: the database cannot be reached or is too busy.
         """
-        with _unavailable(), self._new_write_session.begin() as session:
+        if self._open is not None:
+            with self._open.begin_nested():
+                yield self._open
+            return
+        with (
+            _unavailable(),
+            self._new_write_session(info=self._info) as session,
+            session.begin(),
+        ):
             yield session
 
     def ping(self) -> None:
@@ -106,6 +143,11 @@ class Transactions:
         """
         with self._read() as session:
             clock(session)
+
+    def now(self) -> datetime:
+        """Returns the time by the database's clock."""
+        with self._read() as session:
+            return clock(session)
 
     def close(self) -> None:
         """Closes all connections."""

@@ -1,7 +1,8 @@
 """What was measured: evaluations, reusable by every search, and finalists measured again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, or_, select
@@ -30,6 +31,16 @@ class Point:
 
     number: int
     evaluation: EvaluationRow
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a search was told about one proposal, without the architecture."""
+
+    number: int
+    status: str
+    metrics: Mapping[str, float]
+    created_at: datetime
 
 
 class EvaluationStore(Transactions):
@@ -129,6 +140,52 @@ class EvaluationStore(Transactions):
                 .limit(limit)
             )
             return [Point(number, evaluation) for number, evaluation in rows]
+
+    def search_history(self, search_id: str) -> list[Observed]:
+        """Returns what the search was told, in the order in which it was."""
+        with self._read() as session:
+            rows = session.execute(
+                select(
+                    ObservationRow.number,
+                    EvaluationRow.status,
+                    EvaluationRow.metrics,
+                    ObservationRow.created_at,
+                )
+                .join(EvaluationRow, EvaluationRow.id == ObservationRow.evaluation_id)
+                .where(ObservationRow.search_id == search_id)
+                .order_by(ObservationRow.told_order)
+            )
+            return [Observed(*row) for row in rows]
+
+    def evaluation_batches(
+        self, batch: int, *, search_id: str | None = None, space_id: str | None = None
+    ) -> Iterator[Sequence[EvaluationRow]]:
+        """Yields all evaluations in the order of their ids, so many at a time.
+
+        Each batch is a transaction of its own: a reader who takes his time holds up nobody. What is
+        recorded meanwhile is included.
+
+        Args:
+            batch: rows in a batch.
+            search_id: only what this search was told, reused results included.
+            space_id: only those of this space.
+        """
+        after = ""
+        while True:
+            statement = select(EvaluationRow).where(EvaluationRow.id > after)
+            if search_id is not None:
+                told = select(ObservationRow.evaluation_id).where(
+                    ObservationRow.search_id == search_id
+                )
+                statement = statement.where(EvaluationRow.id.in_(told))
+            if space_id is not None:
+                statement = statement.where(EvaluationRow.space_id == space_id)
+            with self._read() as session:
+                rows = session.scalars(statement.order_by(EvaluationRow.id).limit(batch)).all()
+            if not rows:
+                return
+            yield rows
+            after = rows[-1].id
 
     def record_measurements(
         self, job: ClaimedJob, search_id: str, finalists: Sequence[Finalist]

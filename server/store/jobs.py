@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from server.callers import DEFAULT_PROJECT
 from server.errors import (
     ConflictError,
     InvalidRequestError,
@@ -23,6 +24,8 @@ from server.ids import new_id
 from server.job_states import OWNED, TERMINAL, TRANSITIONS, JobStatus
 from server.schemas.job_options import RetryPolicy
 from server.store.base import Page, Transactions, get, newest_first
+from server.store.isolation import bind_project
+from server.store.webhooks import announce
 from server.tables import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, Json
 from workers.settings import ResourceSettings
 
@@ -36,6 +39,7 @@ class ClaimedJob:
     spec: Json
     attempt: int
     owner: str
+    project_id: str = DEFAULT_PROJECT
 
 
 class JobStore(Transactions):
@@ -204,6 +208,8 @@ def succeed_job(session: Session, job: ClaimedJob, now: datetime, result: Json) 
 def fence(session: Session, job: ClaimedJob) -> JobRow:
     """Locks the job's row and returns it if this attempt still owns it.
 
+    The rest of the transaction is within the job's project.
+
     Raises:
         StaleAttemptError: it does not.
     """
@@ -213,6 +219,7 @@ def fence(session: Session, job: ClaimedJob) -> JobRow:
             f"job {job.id} is {row.status} in attempt {row.attempt} of {row.lease_owner}; "
             f"attempt {job.attempt} of {job.owner} is over"
         )
+    bind_project(session, row.project_id)
     return row
 
 
@@ -293,6 +300,9 @@ def _move(
         raise StaleAttemptError(f"job {job.id} is no longer {expected} in attempt {attempt}")
     session.refresh(job)
     add_event(session, job.id, job.attempt, to.value, data or {}, now)
+    if to in TERMINAL:
+        told = {"job": job.id, "kind": job.kind}
+        announce(session, job.project_id, f"job.{to.value}", told, now)
 
 
 def _fail_dependants(session: Session, root: JobRow, now: datetime) -> None:

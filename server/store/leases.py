@@ -80,7 +80,7 @@ class LeaseStore(Transactions):
                     "started_at": job.started_at or now,
                 }
                 change_status(session, job, JobStatus.RUNNING, now, {"owner": owner}, **lease)
-                return ClaimedJob(job.id, job.kind, job.spec, job.attempt, owner)
+                return ClaimedJob(job.id, job.kind, job.spec, job.attempt, owner, job.project_id)
 
     def release_orphans(self, owner: str) -> list[str]:
         """Ends all leases but `owner`'s, which must be known to be those of dead runners.

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from search_space.families import SpaceSettings
 from search_space.space import SearchSpace
@@ -47,6 +48,7 @@ class ResourceStore(Transactions):
         shape: Sequence[int],
         num_classes: int,
         report: Json | None = None,
+        supersedes: str | None = None,
     ) -> tuple[DataSetRow, bool]:
         """Registers a data set, once for equal name and content.
 
@@ -58,15 +60,19 @@ class ResourceStore(Transactions):
             shape: (channels, height, width) of an image.
             num_classes: number of labels.
             report: what was found in it.
+            supersedes: id of the data set that it is a newer version of.
 
         Returns:
             The row, and whether it is new.
 
         Raises:
+            NotFoundError: there is no data set that it would be a newer version of.
             ConflictError: the name stands for other content.
         """
         with self._write() as session:
             now = clock(session)
+            if supersedes is not None:
+                get(session, DataSetRow, supersedes)
             add_artifact(session, artifact, now)
             values = {
                 "id": new_id("dat", now),
@@ -77,6 +83,7 @@ class ResourceStore(Transactions):
                 "shape": list(shape),
                 "num_classes": num_classes,
                 "report": report,
+                "supersedes_id": supersedes,
                 "created_at": now,
             }
             created = insert_new(session, DataSetRow, [values]) == 1
@@ -85,6 +92,11 @@ class ResourceStore(Transactions):
                 raise ConflictError(
                     f"data set {name!r} exists with other content: version {row.version[:16]}, "
                     f"this one is {artifact.sha256[:16]}; give it another name"
+                )
+            if supersedes not in (None, row.supersedes_id):
+                raise ConflictError(
+                    f"data set {name!r} exists and supersedes {row.supersedes_id or 'none'}, "
+                    f"not {supersedes}"
                 )
             return row, created
 
@@ -243,3 +255,20 @@ class ResourceStore(Transactions):
             supernet.version = artifact.sha256
             supernet.summary = summary
             succeed_job(session, job, now, {"version": artifact.sha256})
+
+
+def newest_version(session: Session, data_set: DataSetRow) -> DataSetRow:
+    """Returns the newest data set that takes the place of one, directly or over others; or itself.
+
+    Where several take the place of one, the newest of them counts.
+    """
+    while True:
+        newer = session.scalar(
+            select(DataSetRow)
+            .where(DataSetRow.supersedes_id == data_set.id)
+            .order_by(DataSetRow.id.desc())
+            .limit(1)
+        )
+        if newer is None:
+            return data_set
+        data_set = newer

@@ -134,16 +134,16 @@ class SearchStore(Transactions):
         with self._read() as session:
             return newest_first(session, select(SearchRow), SearchRow.id, limit, before)
 
-    def search_counts(self, search_id: str) -> dict[str, int]:
-        """Returns how many proposals were observed as measured, infeasible and failed."""
+    def search_counts(self, searches: Sequence[SearchRow]) -> dict[str, dict[str, int]]:
+        """Returns how many proposals were measured, infeasible and failed, by search.
+
+        A search that has succeeded knows it: to count a page of long ones would take a while.
+        """
+        results = {row.id: row.result or {} for row in searches}
+        known = {one: result["counts"] for one, result in results.items() if "counts" in result}
         with self._read() as session:
-            counted = session.execute(
-                select(EvaluationRow.status, func.count())
-                .join(ObservationRow, ObservationRow.evaluation_id == EvaluationRow.id)
-                .where(ObservationRow.search_id == search_id)
-                .group_by(EvaluationRow.status)
-            )
-            return {"measured": 0, "infeasible": 0, "failed": 0, **dict(counted.all())}
+            others = [row.id for row in searches if row.id not in known]
+            return known | _counts(session, others)
 
     # --- the log -------------------------------------------------------------------------------
 
@@ -237,8 +237,24 @@ class SearchStore(Transactions):
         """
         with self._write() as session:
             fence(session, job)
+            result = {**result, "counts": _counts(session, [search_id])[search_id]}
             get(session, SearchRow, search_id).result = result
             succeed_job(session, job, clock(session), result)
+
+
+def _counts(session: Session, search_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    counts = {one: {"measured": 0, "infeasible": 0, "failed": 0} for one in search_ids}
+    if not counts:
+        return counts
+    counted = session.execute(
+        select(ObservationRow.search_id, EvaluationRow.status, func.count())
+        .join(EvaluationRow, ObservationRow.evaluation_id == EvaluationRow.id)
+        .where(ObservationRow.search_id.in_(search_ids))
+        .group_by(ObservationRow.search_id, EvaluationRow.status)
+    )
+    for search_id, status, count in counted:
+        counts[search_id][status] = count
+    return counts
 
 
 def _next_step(session: Session, search_id: str) -> int:

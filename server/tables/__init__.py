@@ -5,9 +5,16 @@ Rows that methods of the store return are detached: plain values, filled complet
 
 from search_space.space import Architecture
 from server.tables.assessments import AssessedRow, AssessmentRow
-from server.tables.base import Json, Table, UtcDateTime
+from server.tables.base import Json, ProjectOwned, Table, UtcDateTime
+from server.tables.campaigns import (
+    CampaignRow,
+    OccurrenceRow,
+    OccurrenceSearchRow,
+    PromotionRow,
+)
 from server.tables.exports import ExportRow, ReadingRow
 from server.tables.jobs import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, RunnerRow
+from server.tables.projects import ProjectRow
 from server.tables.refinements import FineTuningRow, RefinedNetworkRow, RefinementRow
 from server.tables.resources import ArtifactRow, DataSetRow, SpaceRow, SupernetRow, UploadRow
 from server.tables.searches import (
@@ -17,12 +24,15 @@ from server.tables.searches import (
     ProposalRow,
     SearchRow,
 )
+from server.tables.webhooks import DeliveryRow, WebhookRow
 
 __all__ = [
     "ArtifactRow",
     "AssessedRow",
     "AssessmentRow",
+    "CampaignRow",
     "DataSetRow",
+    "DeliveryRow",
     "EvaluationRow",
     "ExportRow",
     "FineTuningRow",
@@ -33,6 +43,11 @@ __all__ = [
     "Json",
     "MeasurementRow",
     "ObservationRow",
+    "OccurrenceRow",
+    "OccurrenceSearchRow",
+    "ProjectOwned",
+    "ProjectRow",
+    "PromotionRow",
     "ProposalRow",
     "ReadingRow",
     "RefinedNetworkRow",
@@ -44,6 +59,7 @@ __all__ = [
     "Table",
     "UploadRow",
     "UtcDateTime",
+    "WebhookRow",
     "architecture_of",
 ]
 

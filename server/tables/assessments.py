@@ -5,10 +5,10 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from server.tables.base import Json, Table, one_of
+from server.tables.base import Json, ProjectOwned, Table, one_of
 
 
-class AssessmentRow(Table):
+class AssessmentRow(ProjectOwned, Table):
     """An assessment of one supernet version; `summary` is null until the job has succeeded.
 
     `standalone` says how some of the architectures are trained alone; null where none is. While the
@@ -33,7 +33,7 @@ class AssessmentRow(Table):
     __table_args__ = (Index(None, "supernet_id", "id"),)
 
 
-class AssessedRow(Table):
+class AssessedRow(ProjectOwned, Table):
     """A sampled architecture with the accuracy that it has as a part of the supernet.
 
     Not an evaluation, which is a search's and is reused by searches: an assessment belongs to no

@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, Dialect, MetaData
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
+
+from server.callers import DEFAULT_PROJECT
 
 Json = dict[str, Any]
 
@@ -50,6 +52,16 @@ class Table(DeclarativeBase):
     )
     # JSON, not JSONB: the order of an architecture's choices is part of how it is shown.
     type_annotation_map = {datetime: UtcDateTime, Json: JSON, list[Any]: JSON, int: BigInteger}  # noqa: RUF012 -- SQLAlchemy reads it as it stands
+
+
+class ProjectOwned:
+    """What every row has that belongs to a project: all but those that hold plain values.
+
+    `server.store.isolation` fills the column and lets nobody see another project's rows. It refers
+    to no table: SQLite could not add such a column to a table with rows; and projects stay.
+    """
+
+    project_id: Mapped[str] = mapped_column(server_default=DEFAULT_PROJECT, sort_order=1)
 
 
 def one_of(column: str, values: list[str]) -> CheckConstraint:

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from server.tables.base import Json, Table
+from server.tables.base import Json, ProjectOwned, Table
 
 
-class ExportRow(Table):
+class ExportRow(ProjectOwned, Table):
     """A network in files; `files` is a list of {name, size_bytes, sha256, media_type}."""
 
     __tablename__ = "exports"
@@ -28,7 +28,7 @@ class ExportRow(Table):
     __table_args__ = (Index(None, "architecture_digest", "id"),)
 
 
-class ReadingRow(Table):
+class ReadingRow(ProjectOwned, Table):
     """One reading of a data set's test split: the split is spent a little by each.
 
     It was made for an export or for a refinement.

@@ -6,10 +6,10 @@ from sqlalchemy import BigInteger, ForeignKey, Index, Integer, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.job_states import JobStatus
-from server.tables.base import Json, Table, one_of
+from server.tables.base import Json, ProjectOwned, Table, one_of
 
 
-class JobRow(Table):
+class JobRow(ProjectOwned, Table):
     """A unit of work: everything that a runner must know is in `spec`.
 
     `submitted_by` is the id of the API key that it was submitted with; null where there are no
@@ -47,6 +47,7 @@ class JobRow(Table):
         # The order in which waiting jobs are claimed.
         Index(None, "status", "priority", "id"),
         Index(None, "kind", "id"),
+        Index(None, "project_id", "id"),
     )
 
     @property
@@ -55,7 +56,7 @@ class JobRow(Table):
         return JobStatus(self.status)
 
 
-class JobEventRow(Table):
+class JobEventRow(ProjectOwned, Table):
     """Something that happened to a job.
 
     Events of one job are committed in the order of their ids (each is written under a lock on the
@@ -76,7 +77,7 @@ class JobEventRow(Table):
     __table_args__ = (Index(None, "job_id", "id"), {"sqlite_autoincrement": True})
 
 
-class JobDependencyRow(Table):
+class JobDependencyRow(ProjectOwned, Table):
     """A job that is not claimed before another, older one has succeeded."""
 
     __tablename__ = "job_dependencies"
@@ -87,7 +88,7 @@ class JobDependencyRow(Table):
     __table_args__ = (Index(None, "depends_on"),)
 
 
-class JobNeedRow(Table):
+class JobNeedRow(ProjectOwned, Table):
     """How much of a resource of Ray ("CPU", "GPU" or a custom one) a job holds at once."""
 
     __tablename__ = "job_needs"

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import ForeignKey, ForeignKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from server.tables.base import Json, Table
+from server.tables.base import Json, ProjectOwned, Table
 
 
-class RefinementRow(Table):
+class RefinementRow(ProjectOwned, Table):
     """A refinement of the best architectures of a search's front.
 
     `selection` says which were taken and why; `result` is null until the job has succeeded.
@@ -35,7 +35,7 @@ class RefinementRow(Table):
     created_at: Mapped[datetime]
 
 
-class RefinedNetworkRow(Table):
+class RefinedNetworkRow(ProjectOwned, Table):
     """One architecture of a refinement, and how far it has come.
 
     Attributes:
@@ -65,7 +65,7 @@ class RefinedNetworkRow(Table):
     created_at: Mapped[datetime]
 
 
-class FineTuningRow(Table):
+class FineTuningRow(ProjectOwned, Table):
     """A finished fine-tuning: one run of one architecture, its weights and their accuracy."""
 
     __tablename__ = "fine_tunings"

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from server.tables.base import Json, Table
+from server.tables.base import Json, ProjectOwned, Table
 
 
 class ArtifactRow(Table):
@@ -20,26 +20,30 @@ class ArtifactRow(Table):
     created_at: Mapped[datetime]
 
 
-class DataSetRow(Table):
+class DataSetRow(ProjectOwned, Table):
     """A registered data set; its version is the digest of its content and split.
 
     `report` is what was found when it was registered; null where an older version did that.
+    `supersedes_id` is of the data set that it is a newer version of, if it is one.
     """
 
     __tablename__ = "data_sets"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
     source: Mapped[Json]
     version: Mapped[str] = mapped_column(ForeignKey("artifacts.sha256"))
     counts: Mapped[Json]
     shape: Mapped[list[Any]]
     num_classes: Mapped[int]
     report: Mapped[Json | None]
+    supersedes_id: Mapped[str | None] = mapped_column(index=True)
     created_at: Mapped[datetime]
 
+    __table_args__ = (UniqueConstraint("project_id", "name"),)
 
-class UploadRow(Table):
+
+class UploadRow(ProjectOwned, Table):
     """A file that is sent in parts; how much is there, the file itself says.
 
     `completed_at` is null until its size and digest have been found to be those announced.
@@ -54,7 +58,7 @@ class UploadRow(Table):
     created_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
 
-    __table_args__ = (UniqueConstraint("sha256", "size_bytes", "name"),)
+    __table_args__ = (UniqueConstraint("project_id", "sha256", "size_bytes", "name"),)
 
 
 class SpaceRow(Table):
@@ -70,7 +74,7 @@ class SpaceRow(Table):
     created_at: Mapped[datetime]
 
 
-class SupernetRow(Table):
+class SupernetRow(ProjectOwned, Table):
     """A trained network, or one in training (`version`, its file's digest, is then null)."""
 
     __tablename__ = "supernets"

@@ -7,10 +7,10 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from search_space.outcomes import Failed, Infeasible, Measured, Outcome
-from server.tables.base import Json, Table, one_of
+from server.tables.base import Json, ProjectOwned, Table, one_of
 
 
-class SearchRow(Table):
+class SearchRow(ProjectOwned, Table):
     """A search: its policy, its problem and its evaluator, each by value.
 
     While its supernet is in training, the evaluator's `supernet_version` and the digest are null.
@@ -35,7 +35,7 @@ class SearchRow(Table):
     created_at: Mapped[datetime]
 
 
-class ProposalRow(Table):
+class ProposalRow(ProjectOwned, Table):
     """What a searcher asked for; `step` is the position of that ask in the search's log."""
 
     __tablename__ = "proposals"
@@ -50,8 +50,8 @@ class ProposalRow(Table):
     __table_args__ = (UniqueConstraint("search_id", "architecture_digest"),)
 
 
-class EvaluationRow(Table):
-    """What came of evaluating one architecture, reusable by every search with equal settings.
+class EvaluationRow(ProjectOwned, Table):
+    """What came of evaluating one architecture, for every search of the project with its settings.
 
     A failure is no property of the architecture: it is kept, but only the search that met it goes
     by it, so the constraint that makes results unique leaves failures out.
@@ -75,6 +75,7 @@ class EvaluationRow(Table):
         one_of("status", ["measured", "infeasible", "failed"]),
         Index(
             "uq_evaluations_result",
+            "project_id",
             "space_id",
             "architecture_digest",
             "evaluator_digest",
@@ -90,9 +91,13 @@ class EvaluationRow(Table):
             sqlite_where=text("status = 'failed'"),
             postgresql_where=text("status = 'failed'"),
         ),
-        Index(None, "architecture_digest", "id"),
-        Index(None, "evaluator_digest", "id"),
-        Index(None, "space_id", "id"),
+        # Each list is of one project.
+        Index(None, "project_id", "id"),
+        Index(None, "project_id", "architecture_digest", "id"),
+        Index(None, "project_id", "evaluator_digest", "id"),
+        Index(None, "project_id", "space_id", "id"),
+        # For counting: a monitor asks every few seconds.
+        Index(None, "status"),
     )
 
     @property
@@ -104,7 +109,7 @@ class EvaluationRow(Table):
         return Infeasible(reason) if self.status == "infeasible" else Failed(reason)
 
 
-class ObservationRow(Table):
+class ObservationRow(ProjectOwned, Table):
     """What a searcher was told; `step` is the position of that tell in the search's log."""
 
     __tablename__ = "observations"
@@ -119,7 +124,7 @@ class ObservationRow(Table):
     __table_args__ = (UniqueConstraint("search_id", "told_order"),)
 
 
-class MeasurementRow(Table):
+class MeasurementRow(ProjectOwned, Table):
     """Metrics of a finalist that was measured again, together with the others of its occasion."""
 
     __tablename__ = "measurements"

@@ -30,6 +30,11 @@ _NAMES = frozenset(
     f"{prefix}{kind}" for prefix in _PREFIXES for kind in ("images", "labels", "jpeg", "offsets")
 ) | {"n_train", "classes"}
 
+_CHANNELS = (1, 3, 4)
+"""Of usual images. An image of so few pixels in height and more channels has them in front."""
+
+_HOLDS = "must hold images and labels, or train_images, train_labels, test_images, test_labels"
+
 
 def load_arrays(source: ArraysSource, places: Places, on_progress: OnProgress) -> Loaded:
     """Returns the data set of a `.npz` file.
@@ -52,10 +57,7 @@ def load_arrays(source: ArraysSource, places: Places, on_progress: OnProgress) -
             name: _split_of(arrays, f"{name}_") for name in SPLITS if f"{name}_images" in arrays
         }
     if "train" not in given:
-        rule = (
-            "must hold images and labels, or train_images, train_labels, test_images, test_labels"
-        )
-        raise InvalidDataSetError(source.place_field, rule, sorted(arrays))
+        raise InvalidDataSetError(source.place_field, _HOLDS, sorted(arrays))
     splits = with_all_splits(
         given, source.validation_fraction, source.test_fraction, source.split_seed
     )
@@ -73,6 +75,8 @@ def _read_npz(path: Path, source: ArraysSource, places: Places) -> Arrays:
                 raise InvalidDataSetError(source.place_field, rule, size)
             stream.seek(0)
             file = np.load(stream, allow_pickle=False)
+            if not _NAMES.intersection(file.files):
+                raise InvalidDataSetError(source.place_field, _HOLDS, sorted(file.files))
             return {name: file[name] for name in file.files if name in _NAMES}
     except InvalidDataSetError:
         raise
@@ -98,6 +102,9 @@ def _split_of(arrays: Arrays, prefix: str) -> Split:
         raise InvalidDataSetError(name, "must be uint8", str(images.dtype))
     if images.ndim not in (3, 4) or 0 in images.shape:
         rule = "must have shape (count, height, width) or (count, height, width, channels)"
+        raise InvalidDataSetError(name, rule, images.shape)
+    if images.ndim == 4 and images.shape[1] in _CHANNELS and images.shape[3] > max(_CHANNELS):
+        rule = "must have its channels last: shape (count, height, width, channels)"
         raise InvalidDataSetError(name, rule, images.shape)
     labels = _labels(arrays, prefix, name, len(images))
     images = images[:, None] if images.ndim == 3 else np.moveaxis(images, 3, 1)

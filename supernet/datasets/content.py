@@ -101,6 +101,9 @@ def with_all_splits(
         validation_fraction: share of train that becomes validation, if that is missing.
         test_fraction: likewise.
         seed: draws the cut.
+
+    Raises:
+        InvalidDataSetError: a class has too few images for some to be left in train.
     """
     whole = given["train"]
     fractions = {"validation": validation_fraction, "test": test_fraction}
@@ -113,6 +116,13 @@ def with_all_splits(
         name: Split(whole.images[part], whole.labels[part])
         for name, part in zip(("train", *missing), parts, strict=True)
     }
+    lost = np.setdiff1d(whole.labels, cut["train"].labels)
+    if len(lost):
+        rule = (
+            f"must have enough images of class {lost[0]} for {' and '.join(missing)} to be cut off"
+        )
+        count = int(np.count_nonzero(whole.labels == lost[0]))
+        raise InvalidDataSetError("train_labels", rule, count)
     return {name: cut[name] if name in cut else given[name] for name in SPLITS}
 
 

@@ -1,5 +1,6 @@
 """Where sources are read from, and how much of it: no path leaves its root."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,7 +94,10 @@ def resolve_inside(
     except (OSError, RuntimeError, ValueError):  # too long, links in a circle, no text
         raise InvalidDataSetError("path", wanted, path) from None
     if not resolved.is_relative_to(root.resolve()):
-        raise InvalidDataSetError("path", f"must lie inside {name}", path)
+        rule = f"must lie inside {name}"
+        if Path(os.path.normpath(root / path)).is_relative_to(root):
+            rule += ", and so must what symbolic links lead to"
+        raise InvalidDataSetError("path", rule, path)
     if not found:
         raise InvalidDataSetError("path", wanted, path)
     return resolved

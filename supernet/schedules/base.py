@@ -25,7 +25,8 @@ class Loss:
     Attributes:
         targets: the images' labels; or the soft outputs, on the same images, of the largest network
             of the same step (which comes before); or those of the training's frozen teacher.
-        weight: its factor in the step's sum. It scales gradients as a rate of its own would.
+        weight: its factor in the step's sum. It scales gradients; under SGD that is a rate of its
+            own.
         temperature: divides both logits of a soft loss, which is then multiplied by its square
             (Hinton et al. 2015, arXiv 1503.02531, section 2); means nothing for labels.
     """
@@ -137,6 +138,13 @@ class Schedule(ABC):
 
         `sort_channels` sorts hidden channels by importance; `keep_teacher` freezes a copy of the
         largest network, which is the teacher of all later steps.
+        """
+        return ()
+
+    def trained_widths(self, number: int) -> tuple[Architecture, ...]:  # noqa: ARG002 (most none)
+        """Returns networks of all widths, but for the largest, that were trained before a step.
+
+        Where channels are sorted before that step, these networks keep theirs.
         """
         return ()
 

@@ -49,7 +49,8 @@ class DelayedShrinkingSettings(BaseModel):
         """Returns the schedule over a space.
 
         Raises:
-            InvalidTrainingError: the ramp would not end within the training.
+            InvalidTrainingError: a part would have no step, or the ramp would not end within the
+                training.
         """
         return DelayedShrinking(space, horizon, self)
 
@@ -75,7 +76,8 @@ class DelayedShrinking(Schedule):
         settings: when shrinking starts and how.
 
     Raises:
-        InvalidTrainingError: the ramp would not end within the training.
+        InvalidTrainingError: a part would have no step, or the ramp would not end within the
+            training.
     """
 
     def __init__(
@@ -86,6 +88,19 @@ class DelayedShrinking(Schedule):
         start_epoch = round(settings.start * horizon.epochs)
         self._start = start_epoch * horizon.steps_per_epoch
         self._num_ramp_steps = round(settings.ramp_epochs * horizon.steps_per_epoch)
+        if (settings.start > 0 and start_epoch == 0) or start_epoch == horizon.epochs:
+            raise InvalidTrainingError(
+                "schedule.start",
+                f"must be 0, or leave the largest network alone and what follows at least one of "
+                f"{horizon.epochs} epochs each",
+                settings.start,
+            )
+        if settings.ramp_epochs > 0 and self._num_ramp_steps == 0:
+            raise InvalidTrainingError(
+                "schedule.ramp_epochs",
+                f"must be 0, or at least one step of {horizon.steps_per_epoch} per epoch",
+                settings.ramp_epochs,
+            )
         if start_epoch + settings.ramp_epochs >= horizon.epochs:
             raise InvalidTrainingError(
                 "schedule.ramp_epochs",

@@ -1,13 +1,13 @@
 """Progressive shrinking (Cai et al. 2020, arXiv 1908.09791, section 3.3; its released code)."""
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, product
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from search_space.space import SearchSpace
+from search_space.space import Architecture, SearchSpace
 from supernet.schedules.base import (
     Action,
     Horizon,
@@ -58,7 +58,7 @@ class ProgressiveShrinkingSettings(BaseModel):
         phases: the first one trains the largest network alone and so admits nothing; a frozen copy
             of it is the teacher of all others. None takes the published phases, as far as the
             space has their dimensions (`published_phases`).
-        distillation: weight of the soft loss against the teacher, beside the labels'.
+        distillation: weight of the soft loss against the teacher, beside the labels'; 0 for none.
         temperature: of that loss.
     """
 
@@ -171,10 +171,9 @@ class ProgressiveShrinking(Schedule):
             )
             for number, (phase, num_epochs) in enumerate(zip(self._phases, epochs, strict=True))
         ]
-        self._losses = (
-            Loss("labels"),
-            Loss("teacher", settings.distillation, settings.temperature),
-        )
+        self._losses: tuple[Loss, ...] = (Loss("labels"),)
+        if settings.distillation > 0:
+            self._losses += (Loss("teacher", settings.distillation, settings.temperature),)
 
     def step(self, number: int, rng: np.random.Generator) -> Step:
         """Returns the networks of one step, all of one resolution."""
@@ -196,10 +195,34 @@ class ProgressiveShrinking(Schedule):
         if number not in self._starts or number == 0:
             return ()
         current = self._starts.index(number)
-        actions: list[Action] = ["keep_teacher"] if current == 1 else []
+        is_distilled = len(self._losses) > 1
+        actions: list[Action] = ["keep_teacher"] if current == 1 and is_distilled else []
         if self._phases[current].sort_channels:
             actions.append("sort_channels")
         return tuple(actions)
+
+    def trained_widths(self, number: int) -> tuple[Architecture, ...]:
+        """Returns networks of each combination of widths that the phase before admitted.
+
+        They are as deep as the largest, so that every layer shows its widths.
+        """
+        current = self._number(number)
+        if current == 0:
+            return ()
+        names = [dimension(choice.name) for choice in self.space.choices]
+        lowest = self.space.num_options - self._admitted[current - 1]
+        steps: dict[str, int] = {}  # by dimension: how far down from the largest option
+        for name, options, low in zip(names, self.space.num_options - 1, lowest, strict=True):
+            if name not in KERNELS | DEPTHS | {RESOLUTION}:
+                steps[name] = max(steps.get(name, 0), int(options - low))
+        found = []
+        for down in product(*(range(most + 1) for most in steps.values())):
+            below = dict(zip(steps, down, strict=True))
+            genes = self.space.num_options - 1 - np.array([below.get(name, 0) for name in names])
+            found.append(
+                self.space.decode(self.space.canonical(np.maximum(genes, lowest)[None])[0])
+            )
+        return tuple(found[1:])
 
     def phase(self, number: int) -> str:
         """Returns the name of the step's phase."""

@@ -197,6 +197,7 @@ def test_integral_ratios_are_one_option_however_they_are_written() -> None:
         ({"preset": "mnist"}, "'digits', 'cifar', 'imagenet', .* or 'proxyless'"),
         ({"resolutions": [32, 16]}, "options must ascend"),
         ({"resolutions": []}, "at least 1 item"),
+        ({"resolutions": [31, 64]}, "resolutions must be at least 32, the product .*, got 31"),
         ({"stages": [{"widths": [8], "kernel_sizes": [4]}]}, "kernel sizes must be odd"),
         ({"stages": [{"widths": [8], "depths": [33]}]}, "at most 32 blocks"),
         ({"stages": [{"widths": [8], "expand_ratios": [0]}]}, "greater than 0"),

@@ -140,6 +140,8 @@ def test_the_tiny_preset_reaches_from_starved_to_ample() -> None:
     [
         ({"preset": "mnist"}, "'tiny', 'cifar' or 'imagenet'"),
         ({"stem_depths": [1, 0]}, "options must ascend"),
+        ({"resolutions": [31, 64]}, "resolutions must be at least 32, the product .*, got 31"),
+        ({"preset": "tiny", "resolutions": [1]}, "resolutions must be at least 2, .* got 1"),
         ({"stem_depths": [9]}, "less than or equal to 8"),
         ({"stem_depths": []}, "at least 1 item"),
         ({"stages": []}, "at least 1 item"),

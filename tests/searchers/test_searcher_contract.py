@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from toy_problems import METRICS, Script, grid, play, search, two_losses, zdt1
 
 from search_space.cnn import MobileNetV3Settings
 from search_space.outcomes import Failed, Infeasible, Measured, Outcome
-from search_space.space import Architecture, SearchSpace
+from search_space.space import Architecture, InvalidArchitectureError, SearchSpace
 from searchers.nsga2 import NSGA2Settings
 from searchers.protocol import (
     Limit,
@@ -183,6 +184,40 @@ class SearcherContract:
         assert adapter.validate_json(text) == self.searcher_settings
         kind = self.searcher_settings.kind
         assert adapter.validate_python({"kind": kind}) == type(self.searcher_settings)()
+
+    def warm(self, space: SearchSpace, first: list[Architecture], seed: int = 0) -> Searcher:
+        warm_start = tuple(dict(architecture) for architecture in first)
+        settings = self.searcher_settings.model_copy(update={"warm_start": warm_start})
+        text = settings.model_dump_json()  # as it comes from a job's spec
+        return type(settings).model_validate_json(text).build(two_losses(space), seed)
+
+    @inherited
+    @given(spaces(), seeds, scripts, st.integers(0, 12))
+    def test_a_warm_start_is_proposed_first_and_is_part_of_what_determines_the_rest(
+        self, space: SearchSpace, seed: int, script: Script, count: int
+    ) -> None:
+        drawn = [space.decode(row) for row in space.sample(count, np.random.default_rng(seed))]
+        distinct = list(dict.fromkeys(drawn))
+        proposals = play(self.warm(space, drawn, seed), script)
+        found = [proposal.architecture for proposal in proposals]
+        assert found[: len(distinct)] == distinct[: len(found)]
+        assert len(set(found)) == len(found) == min(space.size, sum(asked for asked, _ in script))
+        assert play(self.warm(space, drawn, seed), script) == proposals
+
+    def test_a_warm_start_may_be_asked_for_in_parts_and_beyond_the_first_batch(self) -> None:
+        space = grid(3, 10)
+        first = [space.decode(row) for row in space.sample(25, np.random.default_rng(1))]
+        distinct = list(dict.fromkeys(first))
+        searcher = self.warm(space, first)
+        proposals = [*searcher.ask(3)]
+        searcher.tell([Observation(proposal, GOOD) for proposal in proposals])
+        proposals += searcher.ask(len(distinct))
+        assert [p.architecture for p in proposals[: len(distinct)]] == distinct
+        assert len({p.architecture for p in proposals}) == len(distinct) + 3
+
+    def test_a_warm_start_of_another_space_is_refused(self) -> None:
+        with pytest.raises(InvalidArchitectureError, match="x1"):
+            self.warm(grid(3, 10), [Architecture({"x1": 0.123})])
 
     def test_the_batch_size_is_positive(self) -> None:
         assert self.build(grid(3, 10)).batch_size > 0

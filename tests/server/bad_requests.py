@@ -32,6 +32,15 @@ def refinement_body(**changes: Any) -> dict[str, Any]:
     return {"name": "x", "search": "SEARCH"} | changes
 
 
+def campaign_body(**changes: Any) -> dict[str, Any]:
+    schedule = {"kind": "cron", "expression": "0 3 * * *"}
+    return {"name": "x", "schedule": schedule, "template": template()} | changes
+
+
+def template(**changes: Any) -> dict[str, Any]:
+    return {"search": search_body()} | changes
+
+
 ASSESSMENTS = "/v1/supernets/SUPERNET/assessments"
 
 
@@ -56,6 +65,13 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "must be 'digits', 'cifar', 'imagenet', 'tiny', 'mobilenetv2' or 'proxyless'",
         "mnist",
     ),
+    "a resolution that the strides leave nothing of": (
+        "/v1/spaces",
+        {"kind": "resnet", "preset": "imagenet", "resolutions": [16, 64]},
+        "",
+        "resolutions must be at least 32, the product of all strides, got 16",
+        ...,
+    ),
     "condition on nothing": (
         "/v1/spaces",
         custom(choices=[{"name": "a", "options": [1], "when": {"parent": "b", "options": [1]}}]),
@@ -67,7 +83,7 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/v1/spaces",
         custom(choices=[{"name": "a", "options": []}]),
         "/choices/0/options",
-        "must have at least 1 item after validation, not 0",
+        "must have at least 1 item",
         [],
     ),
     "option outside its choices": (
@@ -81,6 +97,116 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/v1/spaces/SPACE/cost",
         {"architecture": {"wings": 2}},
         "/architecture/wings",
+        "is not a choice of space 'mobilenetv3'",
+        2,
+    ),
+    "warm start outside the space": (
+        "/v1/searches",
+        search_body(searcher={"kind": "random", "warm_start": [{"wings": 2}]}),
+        "/searcher/warm_start/0/wings",
+        "is not a choice of space 'mobilenetv3'",
+        2,
+    ),
+    "impossible day of a campaign": (
+        "/v1/campaigns",
+        campaign_body(schedule={"kind": "cron", "expression": "0 0 30 2 *"}),
+        "/schedule",
+        "expression must have a possible day-of-month, got '0 0 30 2 *'",
+        ...,
+    ),
+    "impossible date of a campaign": (
+        "/v1/campaigns",
+        campaign_body(schedule={"kind": "once", "at": "2026-02-30T00:00:00Z"}),
+        "/schedule/at",
+        "must be a valid datetime or date, day value is outside expected range",
+        "2026-02-30T00:00:00Z",
+    ),
+    "campaign in the past": (
+        "/v1/campaigns",
+        campaign_body(schedule={"kind": "once", "at": "2001-02-03T00:00:00Z"}),
+        "/schedule/at",
+        ...,
+        "2001-02-03T00:00:00+00:00",
+    ),
+    "unknown time zone": (
+        "/v1/campaigns",
+        campaign_body(
+            schedule={"kind": "cron", "expression": "0 3 * * *", "time_zone": "Mars/Olympus"}
+        ),
+        "/schedule/time_zone",
+        'must be an IANA time zone such as "Europe/Berlin" or "UTC"',
+        "Mars/Olympus",
+    ),
+    "matrix of a million searches": (
+        "/v1/campaigns",
+        campaign_body(
+            template=template(
+                matrix={
+                    "devices": [{"threads": 1 + number} for number in range(100)],
+                    "searchers": [{"kind": "random", "batch_size": 1 + n} for n in range(100)],
+                    "seeds": list(range(100)),
+                }
+            )
+        ),
+        "/template/matrix",
+        "must have at most 200 searches, got 1000000 (100 devices x 100 searchers x 100 seeds)",
+        ...,
+    ),
+    "name of a campaign that an address cannot hold": (
+        "/v1/campaigns",
+        campaign_body(name="Über/all"),
+        "/name",
+        ...,
+        "Über/all",
+    ),
+    "name of a campaign that is an id": (
+        "/v1/campaigns",
+        campaign_body(name="cam_01k9qv7m3c8r2n5t6w0x4y1zab"),
+        "/name",
+        "must not look like the id of something",
+        ...,
+    ),
+    "campaign that makes up for all but skips": (
+        "/v1/campaigns",
+        campaign_body(catch_up={"kind": "run_all", "max_age_seconds": 3600}),
+        "",
+        (
+            "overlap must be 'queue' where catch_up is run_all, so that what is made up for "
+            "runs one after the other, got 'skip'"
+        ),
+        ...,
+    ),
+    "latency without a device in a template": (
+        "/v1/campaigns",
+        campaign_body(
+            template=template(matrix={"limits": [[{"metric": "latency_ms", "upper": 1}]]})
+        ),
+        "/template/search/limits/0/metric",
+        ...,
+        "latency_ms",
+    ),
+    "promotion by a metric that nobody knows": (
+        "/v1/campaigns",
+        campaign_body(promotion={"rule": {"kind": "objective", "metric": "beauty"}}),
+        "/promotion/rule/metric",
+        f"must be one of {', '.join(METRIC_GOALS)}",
+        "beauty",
+    ),
+    "retraining that distils from nobody": (
+        "/v1/campaigns",
+        campaign_body(template=template(retraining={"training": {"schedule": DISTILLED}})),
+        "/template/retraining/training/schedule",
+        "must not distil from a teacher: a campaign has none",
+        "single",
+    ),
+    "warm start of a campaign outside the space": (
+        "/v1/campaigns",
+        campaign_body(
+            template=template(
+                matrix={"searchers": [{"kind": "random", "warm_start": [{"wings": 2}]}]}
+            )
+        ),
+        "/template/matrix/searchers/0/warm_start/0/wings",
         "is not a choice of space 'mobilenetv3'",
         2,
     ),
@@ -116,7 +242,7 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/v1/data-sets",
         {"name": "x", "source": {"kind": "arrays", "path": "link.npz"}},
         "/source/path",
-        "must lie inside the data folder",
+        "must lie inside the data folder, and so must what symbolic links lead to",
         "link.npz",
     ),
     "no such file": (
@@ -165,7 +291,7 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/v1/data-sets",
         {"name": "x", "source": {"kind": "webdataset", "path": "link.npz", "image_size": 8}},
         "/source/path",
-        "must lie inside the data folder",
+        "must lie inside the data folder, and so must what symbolic links lead to",
         "link.npz",
     ),
     "a table that is none": (
@@ -294,6 +420,22 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "must be at most 1000, the number of training images",
         2000,
     ),
+    "a batch too small for its workers": (
+        "/v1/supernets",
+        supernet_body(
+            training={"batch_size": 8, "accumulation_steps": 2}, resources={"num_workers": 3}
+        ),
+        "/training/batch_size",
+        "must give each of 3 workers at least 2 images in each of 2 accumulation_steps",
+        8,
+    ),
+    "recomputation of compiled networks": (
+        "/v1/supernets",
+        supernet_body(training={"compile": True, "activation_checkpointing": True}),
+        "/training/activation_checkpointing",
+        "must be off with compile: compiled networks keep what they choose to",
+        True,
+    ),
     "fewer epochs than phases": (
         "/v1/supernets",
         supernet_body(training={"epochs": 3, "schedule": {"kind": "progressive_shrinking"}}),
@@ -331,6 +473,21 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/training/schedule/phases/1/admitted/heads",
         f"must be a dimension of the space, one of {DIMENSIONS}",
         "heads",
+    ),
+    "a warm-up of the teacher without steps": (
+        "/v1/supernets",
+        supernet_body(
+            training={
+                "epochs": 10,
+                "schedule": {"kind": "delayed_shrinking", "start": 0.01, "ramp_epochs": 1},
+            }
+        ),
+        "/training/schedule/start",
+        (
+            "must be 0, or leave the largest network alone and what follows at least one of 10 "
+            "epochs each"
+        ),
+        0.01,
     ),
     "a ramp longer than the training": (
         "/v1/supernets",
@@ -406,7 +563,7 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/v1/supernets",
         supernet_body(start={"kind": "weights", "path": "link.npz"}),
         "/start/path",
-        "must lie inside the data folder",
+        "must lie inside the data folder, and so must what symbolic links lead to",
         "link.npz",
     ),
     "weights that are not there": (
@@ -423,12 +580,36 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "must name a safetensors file",
         "floats.npz",
     ),
+    "weights of another network": (
+        "/v1/supernets",
+        supernet_body(start={"kind": "weights", "path": "other.safetensors"}),
+        "/start/path",
+        "must hold the tensors of the space's largest network",
+        (
+            "182 missing (stem.conv.weight, stem.norm.weight, stem.norm.bias, ...); "
+            "1 unexpected (stem.weight)"
+        ),
+    ),
     "a checkpoint in another format": (
         "/v1/supernets",
         supernet_body(start={"kind": "once_for_all", "path": "floats.npz"}),
         "/start/path",
         "must name a file that torch.save wrote",
         "floats.npz",
+    ),
+    "a batch larger than the share of each worker": (
+        "/v1/supernets",
+        supernet_body(training={"batch_size": 7}, resources={"num_workers": 4}),
+        "/training/batch_size",
+        "must give each of 4 workers at least 2 images in each of 1 accumulation_steps",
+        7,
+    ),
+    "patches that do not tile": (
+        "/v1/spaces",
+        {"kind": "vit", "preset": "tiny", "resolutions": [9]},
+        "",
+        "resolutions must be multiples of 4 = patch_size * 2^(number of stages - 1)",
+        9,
     ),
     "zero evaluations": (
         "/v1/searches",
@@ -462,15 +643,15 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/v1/searches",
         search_body(objectives=[]),
         "/objectives",
-        "must have at least 1 item after validation, not 0",
+        "must have at least 1 item",
         [],
     ),
     "one objective twice": (
         "/v1/searches",
         search_body(objectives=OBJECTIVES * 2),
         "/objectives",
-        "metrics must be distinct, got ['top1_percent', 'top1_percent']",
-        OBJECTIVES * 2,
+        "metrics must be distinct",
+        ["top1_percent", "top1_percent"],
     ),
     "an unbounded limit": (
         "/v1/searches",
@@ -576,6 +757,13 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/standalone/count",
         "must be at most 4, the samples",
         5,
+    ),
+    "training alone in batches larger than the data": (
+        ASSESSMENTS,
+        {"standalone": {"training": {"batch_size": 5000}}},
+        "/standalone/training/batch_size",
+        "must be at most 1000, the number of training images",
+        5000,
     ),
     "training alone on a schedule": (
         ASSESSMENTS,

@@ -150,10 +150,14 @@ def trained_alone(top1_percent: float, status: str = "trained") -> dict[str, Any
 
 
 def observe(
-    store: Store, search: SearchRow, job: ClaimedJob, figures: Sequence[tuple[float, float]]
+    store: Store,
+    search: SearchRow,
+    job: ClaimedJob,
+    figures: Sequence[tuple[float, float]],
+    seed: int = 0,
 ) -> list[Architecture]:
     """Lets a search observe architectures with these accuracies and latencies."""
-    genes = SPACE.sample(len(figures), np.random.default_rng(0))
+    genes = SPACE.sample(len(figures), np.random.default_rng(seed))
     architectures = [SPACE.decode(row) for row in genes]
     proposals = [Proposal(number, a) for number, a in enumerate(architectures)]
     store.record_proposals(job, search.id, proposals)

@@ -13,7 +13,7 @@ import httpx
 import uvicorn
 
 from server.local_service import service_environment
-from server.main import open_service
+from server.main import listen, open_service
 from server.settings import Settings
 from server.store import Store
 
@@ -42,7 +42,7 @@ def serving(settings: Settings, store: Store) -> Iterator[Live]:
             app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5
         )
         server = uvicorn.Server(config)
-        with config.bind_socket() as socket:
+        with listen("127.0.0.1", 0) as socket:
             port = socket.getsockname()[1]
             thread = threading.Thread(target=server.run, args=([socket],))
             thread.start()

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import safetensors.numpy
 from bad_requests import CASES, search_body, supernet_body
 from examples import SPACE, add_data_set, add_search, add_supernet, claim, observe, trained_supernet
 from image_files import picture, write_folder
@@ -49,6 +50,8 @@ class World:
         }
         folder = live.settings.data_folder
         folder.mkdir()
+        other = {"stem.weight": np.ones(2, dtype=np.float32)}
+        safetensors.numpy.save_file(other, folder / "other.safetensors")
         np.savez(folder / "floats.npz", images=np.zeros((9, 4, 4)), labels=np.arange(9) % 3)
         (folder / "link.npz").symlink_to(outside)
         (folder / "floats.txt").write_text("0.5")

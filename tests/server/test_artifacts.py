@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from server.artifacts import ArtifactStore
-from server.errors import DamagedArtifactError
+from server.errors import DamagedArtifactError, DiskFullError
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -70,6 +70,6 @@ def disk_of(num_bytes: int) -> Iterator[None]:
 def test_a_full_disk_leaves_what_was_stored(tmp_path: Path) -> None:
     artifacts = ArtifactStore(tmp_path)
     stored = artifacts.add_bytes(b"small", "text/plain")
-    with disk_of(1000), pytest.raises(OSError, match="File too large"):
+    with disk_of(1000), pytest.raises(DiskFullError, match="File too large"):
         artifacts.add_bytes(b"x" * 100_000, "text/plain")
     assert files_in(tmp_path) == [artifacts.path(stored.sha256)]

@@ -13,6 +13,9 @@ from examples import artifact, assessed, search_with_a_front
 from live import Live
 
 from server.artifacts import ArtifactStore
+from server.cli.result_tables import assessment_notes, correlation_text
+from server.schemas.assessments import AssessmentDetail
+from server.schemas.responses import CorrelationView
 from server.store import ExportFile
 
 
@@ -80,6 +83,25 @@ def test_refining_shows_before_and_after_and_writes_the_files(
     assert run("refinement", "show", listed["id"]).out == done.out
 
 
+def test_a_table_of_an_assessment_says_why_something_failed(live: Live) -> None:
+    search, _ = search_with_a_front(live.store)
+    done = assessed(live.store, search.supernet_id)
+    detail = live.client.get(f"/v1/assessments/{done}").json()
+    assert assessment_notes(AssessmentDetail.model_validate(detail)) == []
+    first, second, _ = detail["architectures"]
+    first["standalone"] |= {"status": "failed", "reason": "the loss is not finite"}
+    second["reason"] = "it is too large"
+    assert assessment_notes(AssessmentDetail.model_validate(detail)) == [
+        f"{first['architecture_digest']}: the loss is not finite",
+        f"{second['architecture_digest']}: it is too large",
+    ]
+
+
+def test_a_correlation_of_few_networks_says_so() -> None:
+    view = CorrelationView(value=1.0, interval=None, num_pairs=2)
+    assert correlation_text(view) == "1.00 of 2 networks, too few for an interval"
+
+
 def test_an_assessment_is_followed_shown_and_drawn(live: Live, run: Run, tmp_path: Path) -> None:
     search, _ = search_with_a_front(live.store)
     supernet = live.store.get_supernet(search.supernet_id)
@@ -91,7 +113,7 @@ def test_an_assessment_is_followed_shown_and_drawn(live: Live, run: Run, tmp_pat
     assert shown.code == 0, shown.err
     assert "100k  90.0 (88.0-92.0)" in shown.out
     assert "mean Pareto    90.67 % top-1, over budgets of MACs" in shown.out
-    assert "Kendall        0.33 (95 % interval" in shown.out
+    assert "Kendall        0.33 of 3 networks (95 % interval" in shown.out
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
     def fail() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from campaign_examples import campaign
 from examples import SPACE, add_search, assessed, claim, observe, trained_supernet
 from jsonschema import Draft202012Validator
 from live import Live
@@ -15,6 +16,7 @@ OPERATIONS = {
     "live",
     "ready",
     "version",
+    "metrics",
     "create_upload",
     "list_uploads",
     "get_upload",
@@ -56,6 +58,36 @@ OPERATIONS = {
     "get_assessment",
     "get_assessment_png",
     "get_assessment_svg",
+    "create_campaign",
+    "list_campaigns",
+    "get_campaign",
+    "change_campaign",
+    "delete_campaign",
+    "pause_campaign",
+    "resume_campaign",
+    "run_campaign",
+    "list_campaign_times",
+    "list_occurrences",
+    "get_occurrence",
+    "get_occurrence_report",
+    "get_occurrence_report_png",
+    "get_occurrence_report_svg",
+    "list_promotions",
+    "get_campaign_best",
+    "download_campaign_best_file",
+    "get_hypervolume",
+    "get_hypervolume_picture",
+    "compare_searches",
+    "compare_searches_picture",
+    "export_evaluations",
+    "create_webhook",
+    "list_webhooks",
+    "get_webhook",
+    "change_webhook",
+    "delete_webhook",
+    "ping_webhook",
+    "list_deliveries",
+    "retry_delivery",
     "list_jobs",
     "get_job",
     "cancel_job",
@@ -102,7 +134,8 @@ def test_examples_of_bodies_are_valid(sqlite_live: Live) -> None:
         name: schema["examples"] for name, schema in schemas.items() if "examples" in schema
     }
     bodies = {"DataSetBody", "UploadBody", "SupernetBody", "SearchBody", "ExportBody"}
-    assert bodies | {"RefinementBody", "AssessmentBody"} <= set(examples)
+    bodies |= {"RefinementBody", "AssessmentBody", "CampaignBody", "CampaignPatch"}
+    assert bodies <= set(examples)
     for name, values in examples.items():
         whole = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
         for value in values:
@@ -124,6 +157,8 @@ def test_an_independent_client_finds_no_fault(sqlite_live: Live, tmp_path: Path)
         "digest": architecture.digest,
         "upload_id": store.add_upload("a.zip", 1000, "0" * 64)[0].id,
         "assessment_id": assessed(store, search.supernet_id),
+        "campaign": store.add_campaign(campaign(search.supernet_id)).name,
+        "occurrence_id": store.run_campaign("nightly").id,
     }
     hints = "\n".join(f'"path.{name}" = {json.dumps(value)}' for name, value in known.items())
     (tmp_path / "schemathesis.toml").write_text(f"[parameters]\n{hints}\n")

@@ -173,10 +173,13 @@ def test_a_search_without_a_front_has_nothing_to_refine(sqlite_live: Live) -> No
 def test_what_a_fine_tuning_leaves_open_is_the_supernets() -> None:
     supernet = {"epochs": 60, "batch_size": 32, "schedule": {"kind": "sandwich"}}
     given = TrainingSettings(augmentation={"flip": True}, epochs=3)
-    training = completed(given, supernet, "/training", FINE_TUNING)
+    training = completed(given, supernet, "/training", num_images=99, defaults=FINE_TUNING)
     assert (training["epochs"], training["learning_rate"]) == (3, 0.01)
     assert (training["batch_size"], training["augmentation"]["flip"]) == (32, True)
     assert training["momentum"] == TrainingSettings().momentum
     with pytest.raises(InvalidRequestError) as caught:
-        completed(given, {"batch_size": 0}, "/training")
+        completed(given, {"batch_size": 0}, "/training", num_images=99)
     assert [fault.pointer for fault in caught.value.faults] == ["/training/batch_size"]
+    for bounds in ({"num_images": 31}, {"num_images": 99, "num_workers": 17}):
+        with pytest.raises(InvalidRequestError, match=r"/training/batch_size must .*, got 32"):
+            completed(given, supernet, "/training", **bounds)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from examples import add_supernet, artifact
 
 from server.artifacts import ArtifactStore
+from server.duties import Duty
 from server.execution.context import JobContext, JobFailedError
 from server.job_states import JobStatus
 from server.locks import FileLock, RunnerLockedError
@@ -30,9 +31,12 @@ def running(
     *,
     connect: Callable[[], None] = lambda: None,
     sole: bool = True,
+    duties: Sequence[Duty] = (),
 ) -> Iterator[Runner]:
     artifacts = ArtifactStore(settings.artifacts_folder)
-    runner = Runner(store, artifacts, settings, {"train": executor}, connect, sole=sole)
+    runner = Runner(
+        store, artifacts, settings, {"train": executor}, connect, sole=sole, duties=duties
+    )
     thread = threading.Thread(target=runner.run)
     thread.start()
     try:

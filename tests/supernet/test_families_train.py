@@ -68,4 +68,4 @@ def test_networks_that_no_mask_can_unite_are_refused(family: str) -> None:
     network: NetworkSettings = EXAMPLES[family]  # of elastic kernels, batch norms or resolutions
     settings = settings_with(MultiArchitectureSettings())
     with pytest.raises(InvalidTrainingError, match=r"schedule.kind must fit the family .* differ"):
-        settings.build_schedule(network, network.build(), 40)
+        settings.build_schedule(network, network.build(), 40, 1)

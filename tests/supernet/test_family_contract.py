@@ -30,6 +30,7 @@ from supernet.checkpoints import load_supernet, save_supernet
 from supernet.evaluate import evaluate_architecture
 from supernet.export import onnx_model
 from supernet.network import fold
+from supernet.schedules.sampling import DEPTHS, RESOLUTION, dimension
 from supernet.settings import AccuracySettings, TrainingSettings
 from supernet.training import train
 
@@ -154,6 +155,22 @@ def test_sorting_channels_keeps_the_largest_network_and_changes_others(name: str
     largest, smallest = (network(images(network, a), a) for a in extremes)
     torch.testing.assert_close(largest, before[0], rtol=1e-5, atol=1e-5)
     assert not torch.allclose(smallest, before[1], rtol=1e-2, atol=1e-2)
+
+
+@every_family
+def test_networks_that_were_trained_keep_their_channels(name: str) -> None:
+    network = small_supernet(settings=EXAMPLES[name])
+    space = network.space
+    # All of the largest but its widths: sorting by norms of whole layers would mix them.
+    widths = [dimension(choice.name) not in DEPTHS | {RESOLUTION} for choice in space.choices]
+    narrow = space.decode(space.canonical(np.where(widths, 0, space.num_options - 1)[None])[0])
+    before = {a: network(images(network, a), a) for a in (space.largest(), narrow)}
+    weights = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    network.sort_channels(trained=[narrow])
+    for architecture, logits in before.items():
+        found = network(images(network, architecture), architecture)
+        torch.testing.assert_close(found, logits, rtol=1e-4, atol=1e-5)
+    assert any(not torch.equal(weights[k], t) for k, t in network.state_dict().items())
 
 
 @every_family

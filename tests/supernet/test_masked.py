@@ -159,3 +159,22 @@ def test_bad_calls_are_refused_with_rule_and_value() -> None:
         masked_forward(WITHOUT, x, pair, torch.tensor([0, 1, 2]))
     with pytest.raises(InvalidArchitectureError):
         masked_forward(WITHOUT, x, [SETTINGS.build().largest()], own)
+
+
+def test_recomputed_masked_passes_keep_fewer_activations_and_give_the_same_gradients() -> None:
+    architectures = random_architectures(WITHOUT.space, 4)
+    own, x = torch.arange(8) % 4, images(8)
+    kept, found = [], []
+    for checkpointing in (False, True):
+        sizes: list[int] = []
+
+        def note(tensor: torch.Tensor, sizes: list[int] = sizes) -> torch.Tensor:
+            sizes.append(tensor.numel())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            logits = masked_forward(WITHOUT, x, architectures, own, checkpointing=checkpointing)
+        found.append(gradients(WITHOUT, logits))
+        kept.append(sum(sizes))
+    assert kept[1] < 0.5 * kept[0]
+    torch.testing.assert_close(found[1], found[0], rtol=1e-5, atol=1e-6)

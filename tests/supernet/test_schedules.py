@@ -159,9 +159,18 @@ def test_without_a_ramp_or_a_delay_it_is_the_sandwich() -> None:
     assert schedule.actions(0) == ()
 
 
-def test_a_ramp_beyond_the_end_is_refused() -> None:
-    with pytest.raises(InvalidTrainingError, match=r"schedule.ramp_epochs .* below 10, got 10.0"):
-        delayed(ramp_epochs=10.0)
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"ramp_epochs": 10.0}, r"schedule.ramp_epochs .* below 10, got 10.0"),
+        ({"ramp_epochs": 0.05}, r"ramp_epochs must be 0, or at least one step of 5 .* got 0.05"),
+        ({"start": 0.02}, r"schedule.start must be 0, or leave .* of 20 epochs each, got 0.02"),
+        ({"start": 0.98, "ramp_epochs": 0.0}, r"schedule.start must be 0, or leave .* got 0.98"),
+    ],
+)
+def test_parts_without_steps_are_refused(given: dict[str, float], message: str) -> None:
+    with pytest.raises(InvalidTrainingError, match=message):
+        delayed(**given)
 
 
 # --- progressive shrinking ----------------------------------------
@@ -216,6 +225,20 @@ def test_each_phase_admits_more_and_the_resolution_is_free_throughout() -> None:
     assert seen_options(schedule, space, 480, 605)["expand_ratio"] == {3, 4, 6}
 
 
+def test_channels_are_sorted_anew_within_the_widths_that_were_trained() -> None:
+    """The released code's `expand_ratio_stage`."""
+    space = MobileNetV3Settings.from_preset("imagenet").build()
+    schedule = ProgressiveShrinkingSettings().build(space, Horizon(605, 1, 1.0))
+    assert schedule.trained_widths(0) == schedule.trained_widths(455) == ()
+    (kept,) = schedule.trained_widths(480)
+    largest = space.largest()
+    assert dict(kept) == {**largest, **{name: 4 for name in largest if "expand_ratio" in name}}
+    both = {"kernel_size": 3, "depth": 2, "expand_ratio": 2, "width": 2}
+    admitted = phases({}, both, {}).build(SPACE, HORIZON).trained_widths(99)
+    assert len(set(admitted)) == 3  # expand ratios and widths, each large or small
+    assert all(architecture["stage1.depth"] == 2 for architecture in admitted)
+
+
 def test_networks_of_one_step_share_their_resolution() -> None:
     schedule = ProgressiveShrinkingSettings().build(SPACE, HORIZON)
     found = [
@@ -229,6 +252,13 @@ def test_students_learn_from_labels_and_from_the_frozen_teacher() -> None:
     schedule = ProgressiveShrinkingSettings(distillation=0.7).build(SPACE, HORIZON)
     assert step_of(schedule, 0).subnets[0].losses == (Loss(),)
     assert step_of(schedule, 99).subnets[0].losses == (Loss(), Loss("teacher", 0.7))
+
+
+def test_without_distillation_no_teacher_is_kept() -> None:
+    schedule = ProgressiveShrinkingSettings(distillation=0.0).build(SPACE, HORIZON)
+    actions = {action for number in range(100) for action in schedule.actions(number)}
+    assert actions == {"sort_channels"}
+    assert {s.losses for step in steps(schedule) for s in step.subnets} == {(Loss(),)}
 
 
 def test_phases_follow_what_the_space_has() -> None:

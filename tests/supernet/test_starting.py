@@ -218,7 +218,10 @@ def test_tensors_that_do_not_fit_are_all_counted_and_the_first_named(tmp_path: P
         ({"classifier__weight": torch.ones(10, 5)}, "of another shape (classifier.weight"),
         ({"classifier__bias": torch.ones(3)}, "of another shape (classifier.bias"),
         ({"classifier__bias": None}, "missing (classifier.bias)"),
+        ({"classifier__bias": torch.ones(3), "classifier__weight": torch.ones(4, 24)}, "weight"),
+        ({"classifier__bias": torch.ones(3), "classifier__weight": torch.ones(3)}, "weight"),
         ({"stem__norm__bias": torch.ones(4, dtype=torch.int64)}, "(stem.norm.bias)"),
+        ({"stem__norm__bias": torch.ones(4).to(torch.float8_e4m3fn)}, "(stem.norm.bias)"),
     ],
 )
 def test_a_damaged_head_is_no_head_of_other_classes(

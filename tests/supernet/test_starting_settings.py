@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 import safetensors.numpy
+import safetensors.torch
 import torch
 from pydantic import TypeAdapter, ValidationError
 
 from search_space.cnn import MobileNetV3Settings
+from search_space.families import NETWORK_FAMILIES
+from search_space.family import NetworkSettings
+from search_space.tensors import is_transform
+from supernet.base import Supernet
 from supernet.starting_settings import (
     InvalidStartError,
     OnceForAllStart,
@@ -19,6 +24,7 @@ from supernet.starting_settings import (
     WeightsStart,
     check_file,
     check_same_network,
+    check_tensors,
 )
 
 START: TypeAdapter[Any] = TypeAdapter(StartSettings)
@@ -69,6 +75,52 @@ def test_an_archive_of_something_else_is_no_checkpoint(tmp_path: Path) -> None:
         archive.writestr("notes.txt", "hello")
     with pytest.raises(InvalidStartError, match="torch"):
         check_file(OnceForAllStart(path="a"), tmp_path / "a")
+
+
+FOUR = MobileNetV3Settings.from_preset("tiny", num_classes=4)
+
+
+def faults(path: Path, settings: NetworkSettings, tensors: dict[str, Any]) -> str:
+    """What the look at a file's header finds; "" where it fits."""
+    safetensors.torch.save_file(tensors, path)
+    try:
+        check_tensors(WeightsStart(path=path.name), path, settings)
+    except InvalidStartError as error:
+        start = "path must hold the tensors of the space's largest network, got "
+        return str(error).removeprefix(start).strip("'")
+    return ""
+
+
+@pytest.mark.parametrize("kind", sorted(NETWORK_FAMILIES))
+def test_tensors_are_compared_by_the_header_alone(tmp_path: Path, kind: str) -> None:
+    settings = NETWORK_FAMILIES[kind].from_preset("tiny")
+    tensors = Supernet(settings).state_dict()
+    path = tmp_path / "w"
+    assert faults(path, settings, tensors) == ""
+    plain = {name: tensor for name, tensor in tensors.items() if not is_transform(name)}
+    assert faults(path, settings, plain) == ""
+    half = {name: tensor.bfloat16() for name, tensor in plain.items()}
+    assert faults(path, settings, half) == ""
+    other = settings.model_copy(update={"num_classes": 3})
+    assert faults(path, other, tensors) == ""
+    first, *_, last = plain
+    assert faults(path, settings, {**plain, first: plain[first][:1]}).startswith(
+        f"1 of another shape ({first} (1, "
+    )
+    assert faults(path, settings, {**plain, first: plain[first].int()}) == (
+        f"1 not of finite floating-point numbers ({first})"
+    )
+    missing = {name: tensor for name, tensor in plain.items() if name != last}
+    assert faults(path, settings, {**missing, "x": torch.ones(1)}) == (
+        f"1 missing ({last}); 1 unexpected (x)"
+    )
+
+
+def test_the_head_may_be_of_other_classes_but_not_of_another_width(tmp_path: Path) -> None:
+    tensors = Supernet(FOUR).state_dict()
+    assert faults(tmp_path / "w", FOUR.model_copy(update={"num_classes": 7}), tensors) == ""
+    narrow = {**tensors, "classifier.weight": tensors["classifier.weight"][:, :3].contiguous()}
+    assert faults(tmp_path / "w", FOUR, narrow).startswith("1 of another shape (classifier.weight")
 
 
 def test_networks_are_the_same_whatever_their_classes() -> None:

@@ -136,7 +136,17 @@ IMAGES, LABELS = arrays()
         ({"images": IMAGES * 0, "labels": LABELS}, "train_images", "constant channel 0"),
         ({"images": IMAGES}, "labels", "must accompany images"),
         ({"pictures": IMAGES}, "path", "must hold images and labels"),
-        ({"images": IMAGES[:4], "labels": LABELS[:4]}, "train_labels", "every class"),
+        ({"pictures": IMAGES}, "path", r"got \['pictures'\]"),
+        (
+            {"images": IMAGES[:4], "labels": LABELS[:4]},
+            "train_labels",
+            "enough images of class 0 for validation and test to be cut off, got 1",
+        ),
+        (
+            {"images": np.stack([IMAGES] * 3, 1), "labels": LABELS},
+            "images",
+            r"must have its channels last: .*, got \(40, 3, 6, 5\)",
+        ),
     ],
 )
 def test_bad_arrays_name_the_field_the_rule_and_the_value(

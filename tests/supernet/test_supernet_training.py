@@ -1,24 +1,18 @@
-import ast
 import pickle
-import subprocess
-import sys
-import threading
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from supernet_examples import SETTINGS, few_digits, random_images, small_supernet
-from train_rank import RANKS_TRAINING
+from supernet_examples import SETTINGS, VIT, few_digits, random_images, small_supernet
 
 from search_space.cnn import MobileNetV3Settings
+from search_space.family import NetworkSettings
 from supernet.base import Supernet
-from supernet.checkpoints import CheckpointFolder, CheckpointMismatchError, load_supernet
+from supernet.checkpoints import CheckpointFolder, CheckpointMismatchError
 from supernet.gradients import GradientBuffer
 from supernet.reports import DivergedError, EpochReport
-from supernet.schedules.base import InvalidTrainingError
+from supernet.schedules.base import InvalidTrainingError, Step
 from supernet.schedules.delayed_shrinking import DelayedShrinkingSettings
 from supernet.schedules.progressive_shrinking import PhaseSettings, ProgressiveShrinkingSettings
 from supernet.schedules.sandwich import SandwichSettings
@@ -46,6 +40,8 @@ SCHEDULES = [
     ),
 ]
 """Each sorts channels or keeps a teacher after the second of four epochs, if at all."""
+
+ONE_RESOLUTION_VIT = VIT.model_copy(update={"resolutions": (16,)})
 
 TRAINING = TrainingSettings(
     epochs=4, batch_size=16, augmentation={"crop_padding": 1}, warmup_epochs=0.5
@@ -95,7 +91,7 @@ def killed_after(epoch: int, checkpoints: CheckpointFolder, training: TrainingSe
         trained(training, checkpoints=checkpoints, report=report)
 
 
-@pytest.mark.parametrize("epoch", [1, 3])
+@pytest.mark.parametrize("epoch", [1, 2, 3])
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=[schedule.kind for schedule in SCHEDULES])
 def test_a_resumed_training_is_bitwise_equal_to_an_uninterrupted_one(
     tmp_path: Path, epoch: int, schedule: ScheduleSettings
@@ -117,6 +113,77 @@ def test_a_resumed_training_is_bitwise_equal_to_an_uninterrupted_one(
     assert is_complete
     assert [report.epoch for report in reports] == list(range(epoch + 1, 5))
     assert_bitwise_equal(resumed, trained(training))
+
+
+def test_sorting_between_phases_leaves_what_earlier_phases_trained() -> None:
+    stage = SETTINGS.stages[1].model_dump() | {"depths": [1], "expand_ratios": [0.5, 1, 2]}
+    fixed = {"resolutions": [8], "stages": [stage | {"kernel_sizes": [3]}]}
+    network = MobileNetV3Settings.model_validate(SETTINGS.model_dump(mode="json") | fixed)
+    width = {"name": "width", "share": 1, "sort_channels": True, "num_subnets": 2}
+    phases = (
+        {"name": "largest", "share": 1},
+        width | {"admitted": {"expand_ratio": 2}},
+        width | {"admitted": {"expand_ratio": 3}, "learning_rate_factor": 1e-12},
+    )
+    schedule = ProgressiveShrinkingSettings.model_validate({"phases": phases})
+    training = TRAINING.model_copy(update={"schedule": schedule, "epochs": 3, "weight_decay": 0.0})
+    supernet = Supernet(network)
+    largest, middle, smallest = (
+        supernet.space.validate(dict.fromkeys(supernet.space.largest(), ratio))
+        for ratio in (2, 1, 0.5)
+    )
+    images = DATA.normalize(DATA.train.images[:16])
+    project = "stage1.block1.project.conv.weight"
+    before: list[torch.Tensor] = []
+
+    def note(report: EpochReport) -> None:
+        if report.epoch == 2:
+            with torch.no_grad():  # two steps change no order of norms
+                supernet.get_parameter(project).normal_(generator=torch.Generator().manual_seed(0))
+                before.extend(supernet(images, a) for a in (largest, middle, smallest))
+
+    train(supernet, DATA, training, seed=0, report=note)
+    after = [supernet(images, a) for a in (largest, middle, smallest)]
+    moved = [float((a - b).detach().abs().max()) for a, b in zip(after, before, strict=True)]
+    assert max(moved[:2]) < 1e-5, moved
+    assert moved[2] > 1e-4, moved
+
+
+@pytest.mark.parametrize(
+    ("network", "changes"),
+    [
+        (SETTINGS, {"precision": "float16", "accumulation_steps": 2, "gradient_clip": 0.5}),
+        (ONE_RESOLUTION_VIT, {"schedule": {"kind": "multi_architecture"}, "ema_decay": 0.9}),
+    ],
+    ids=["float16", "multi_architecture"],
+)
+def test_scalers_and_divided_batches_resume_bitwise(
+    tmp_path: Path, network: NetworkSettings, changes: dict[str, Any]
+) -> None:
+    training = TrainingSettings.model_validate(TRAINING.model_dump() | changes)
+    polls: list[int] = []
+
+    def stop_in_third_step() -> bool:
+        polls.append(1)
+        return len(polls) == 3
+
+    folder, resumed, whole = CheckpointFolder(tmp_path), Supernet(network), Supernet(network)
+    steps: dict[Supernet, list[Step]] = {resumed: [], whole: []}
+    for stop in (stop_in_third_step, lambda: False):
+        started = Supernet(network) if stop is stop_in_third_step else resumed
+        train(
+            started,
+            DATA,
+            training,
+            seed=0,
+            checkpoints=folder,
+            should_stop=stop,
+            on_step=steps[resumed].append,
+        )
+    train(whole, DATA, training, seed=0, on_step=steps[whole].append)
+    assert_bitwise_equal(resumed, whole)
+    assert steps[resumed] == steps[whole]
+    assert len(steps[whole]) == 8
 
 
 def test_a_stop_in_the_middle_of_an_epoch_loses_nothing(tmp_path: Path) -> None:
@@ -158,8 +225,13 @@ def test_checkpoints_of_another_training_are_refused(tmp_path: Path) -> None:
     trained(checkpoints=checkpoints)
     with pytest.raises(CheckpointMismatchError, match="seed must be 1, got 0"):
         trained(checkpoints=checkpoints, seed=1)
-    with pytest.raises(CheckpointMismatchError, match="settings must be"):
+    with pytest.raises(CheckpointMismatchError, match=r"settings.epochs must be 5, got 4"):
         trained(TRAINING.model_copy(update={"epochs": 5}), checkpoints=checkpoints)
+    with pytest.raises(
+        CheckpointMismatchError,
+        match=r"settings\.schedule.kind must be 'delayed_shrinking', got 'sandwich'",
+    ):
+        trained(TRAINING.model_copy(update={"schedule": SCHEDULES[1]}), checkpoints=checkpoints)
     wider = Supernet(SETTINGS.model_copy(update={"head_width": 32}))
     with pytest.raises(CheckpointMismatchError, match="space must be") as caught:
         train(wider, DATA, TRAINING, seed=0, checkpoints=checkpoints)
@@ -167,13 +239,14 @@ def test_checkpoints_of_another_training_are_refused(tmp_path: Path) -> None:
     assert caught.value.found == SETTINGS.build().digest
 
 
-def test_a_loss_that_is_not_finite_raises_and_leaves_the_weights() -> None:
+@pytest.mark.parametrize("precision", ["float32", "float16"])  # no scale mends a loss
+def test_a_loss_that_is_not_finite_raises_and_leaves_the_weights(precision: str) -> None:
     supernet = Supernet(SETTINGS)
     with torch.no_grad():
         supernet.classifier.weight[0, 0] = float("nan")
     before = {name: p.detach().clone() for name, p in supernet.named_parameters()}
-    with pytest.raises(DivergedError, match=r"losses nan of .* at step 0") as caught:
-        train(supernet, DATA, TRAINING, seed=0)
+    with pytest.raises(DivergedError, match=r"at step 0; .* \(loss nan\) \{") as caught:
+        train(supernet, DATA, TRAINING.model_copy(update={"precision": precision}), seed=0)
     assert caught.value.step == 0
     assert caught.value.architectures[0] == supernet.space.largest()
     assert len(caught.value.architectures) == 4
@@ -283,6 +356,10 @@ def test_data_that_does_not_fit_the_space_is_refused() -> None:
         ({"accumulation_steps": 9}, "in each of 9 accumulation_steps, got 16"),
         ({"batch_size": 41}, "batch_size must be at most 40, the number of training images"),
         (
+            {"compile": True, "activation_checkpointing": True},
+            "activation_checkpointing must be off with compile",
+        ),
+        (
             {"schedule": {"kind": "single", "architecture": SMALLEST, "distillation": 1.0}},
             "schedule.distillation needs a teacher",
         ),
@@ -292,6 +369,25 @@ def test_settings_that_do_not_fit_are_refused(changes: dict[str, Any], message: 
     settings = TrainingSettings.model_validate(TRAINING.model_dump() | changes)
     with pytest.raises(InvalidTrainingError, match=message):
         trained(settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"compile": True}, "compile must be off with multi_architecture"),
+        (
+            {"schedule": {"kind": "multi_architecture", "num_architectures": 17}},
+            r"schedule.num_architectures must be at most batch_size \(16\).* got 17",
+        ),
+    ],
+)
+def test_a_batch_is_not_divided_where_that_means_nothing(
+    changes: dict[str, Any], message: str
+) -> None:
+    divided = {"schedule": {"kind": "multi_architecture"}}
+    settings = TrainingSettings.model_validate(TRAINING.model_dump() | divided | changes)
+    with pytest.raises(InvalidTrainingError, match=message):
+        train(Supernet(ONE_RESOLUTION_VIT), DATA, settings, seed=0)
 
 
 def test_gradients_are_views_of_one_tensor_and_clear_together() -> None:
@@ -305,100 +401,3 @@ def test_gradients_are_views_of_one_tensor_and_clear_together() -> None:
     buffer.scalars[0] = 3
     buffer.zero()
     assert not buffer.flat.any()
-
-
-def run_ranks(folder: Path) -> tuple[list[Supernet], list[Any]]:
-    """Trains in two processes, as `train_rank.py` says."""
-    script = Path(__file__).with_name("train_rank.py")
-    results = [folder / f"result{rank}" for rank in range(2)]
-    commands: Sequence[Sequence[str]] = [
-        [sys.executable, *map(str, (script, rank, 2, folder / "rendezvous", result))]
-        for rank, result in enumerate(results)
-    ]
-    processes = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for command in commands
-    ]
-    reports = []
-    for process in processes:
-        printed, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
-        reports.append(ast.literal_eval(printed.splitlines()[-1]))
-    return [load_supernet(result) for result in results], reports
-
-
-@pytest.mark.slow
-def test_two_processes_sum_to_the_gradient_of_one(tmp_path: Path) -> None:
-    """With frozen batch norms: others normalize each rank's share by itself."""
-    (first, second), reports = run_ranks(tmp_path)
-    alone, expected = Supernet(SETTINGS), list[EpochReport]()
-    train(alone, few_digits(24), RANKS_TRAINING, seed=0, report=expected.append)
-    for (name, ours), theirs in zip(first.named_parameters(), second.parameters(), strict=True):
-        assert torch.equal(ours, theirs), name
-        torch.testing.assert_close(ours, alone.get_parameter(name), rtol=1e-4, atol=1e-5, msg=name)
-    assert reports[0] == reports[1]
-    for found, wanted in zip(reports[0], map(astuple, expected), strict=True):
-        for ours, theirs in zip(found, wanted, strict=True):
-            assert ours == (theirs if isinstance(theirs, str) else pytest.approx(theirs, rel=1e-4))
-
-
-@dataclass
-class ThreadGroup:
-    """Ranks as threads of this process; what `torch.distributed` is between processes."""
-
-    rank: int
-    barrier: threading.Barrier
-    slots: list[torch.Tensor]
-    world_size: int = 2
-
-    def sum(self, tensor: torch.Tensor) -> None:
-        self.slots[self.rank] = tensor.clone()
-        self.barrier.wait()
-        tensor.copy_(self.slots[0] + self.slots[1])
-        self.barrier.wait()
-
-
-def in_two_threads(**given: Any) -> tuple[list[Supernet], list[list[EpochReport]]]:
-    """Trains on two ranks; `should_stop` is only ever asked on rank 0."""
-    barrier, slots = threading.Barrier(2), [torch.empty(0)] * 2
-    supernets = [Supernet(SETTINGS) for _ in range(2)]
-    reports: list[list[EpochReport]] = [[], []]
-
-    def run(rank: int) -> None:
-        group = ThreadGroup(rank, barrier, slots)
-        train(
-            supernets[rank],
-            DATA,
-            TRAINING,
-            seed=0,
-            group=group,
-            report=reports[rank].append,
-            **given,
-        )
-
-    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-    return supernets, reports
-
-
-def test_two_ranks_train_the_same_weights() -> None:
-    (first, second), reports = in_two_threads()
-    assert reports[0] == reports[1]
-    assert len(reports[0]) == 4
-    for (name, ours), theirs in zip(first.named_parameters(), second.parameters(), strict=True):
-        assert torch.equal(ours, theirs), name
-
-
-def test_the_stop_of_rank_0_stops_all_ranks() -> None:
-    polls: list[str] = []
-
-    def stop_in_third_step() -> bool:
-        polls.append(threading.current_thread().name)
-        return len(polls) == 3
-
-    _, reports = in_two_threads(should_stop=stop_in_third_step)
-    assert [len(found) for found in reports] == [1, 1]  # epochs of two steps
-    assert len(set(polls)) == 1

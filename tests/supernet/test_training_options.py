@@ -1,5 +1,6 @@
 """What the settings of a training add to the plain loop: each against what it should equal."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def assert_close(first: Supernet, second: Supernet, tolerance: float) -> None:
 
 def batch(count: int = 12) -> Batch:
     images = DATA.normalize(DATA.train.images[:count])
-    return Batch(images, DATA.train.labels[:count])
+    return Batch(images, DATA.train.labels[:count], torch.arange(count))
 
 
 def gradients(supernet: Supernet, step: Step, **given: Any) -> dict[str, Tensor]:
@@ -59,7 +60,7 @@ def gradients(supernet: Supernet, step: Step, **given: Any) -> dict[str, Tensor]
     schedule = SandwichSettings().build(supernet.space, HORIZON)
     passes = Passes(supernet, settings, schedule, 12)
     if any(loss.targets == "teacher" for subnet in step.subnets for loss in subnet.losses):
-        passes.teacher = FrozenLargest(small_supernet(seed=5), channels_last=True)
+        passes.teacher = FrozenLargest(small_supernet(seed=5).train(), channels_last=True)
     supernet.zero_grad()
     passes.run(step, batch(), lambda loss: loss)
     return {
@@ -263,7 +264,7 @@ def test_soft_labels_that_are_certain_are_labels() -> None:
     sums = []
     for soft in (None, torch.nn.functional.one_hot(batch().labels, 10).float()):
         passes = Passes(supernet, TrainingSettings.model_validate(PLAIN), schedule, 12)
-        given = Batch(batch().images, batch().labels, soft)
+        given = replace(batch(), soft_labels=soft)
         sums.append(passes.run(sandwich_step(), given, lambda loss: loss).label_loss)
     torch.testing.assert_close(*sums)
 

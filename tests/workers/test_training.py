@@ -20,13 +20,15 @@ from supernet.data import TensorData
 from supernet.datasets import DigitsSource, load_source, write_data_set
 from supernet.files import sha256_of
 from supernet.reports import DivergedError, EpochReport
+from supernet.schedules.base import Step, Subnet
 from supernet.schedules.sandwich import SandwichSettings
 from supernet.settings import AccuracySettings, TrainingSettings
 from supernet.training import train
 from workers.cluster import ClusterError
+from workers.failures import summary
 from workers.protocol import TrainingCancelledError, TrainingFailedError
 from workers.settings import ResourceSettings
-from workers.train_worker import sampled_digest, would_repeat
+from workers.train_worker import SampledSequence, would_repeat
 from workers.training import run_training
 from workers.training_job import TrainingJob
 
@@ -74,17 +76,23 @@ def job(tmp_path: Path) -> TrainingJob:
 
 def trained_directly(job: TrainingJob) -> tuple[Supernet, list[EpochReport], str]:
     """Returns weights, reports and the digest of what was sampled, without Ray."""
-    reports: list[EpochReport] = []
+    reports, sampled = list[EpochReport](), SampledSequence()
     supernet = Supernet(job.network, generator=torch.Generator().manual_seed(job.seed))
     data = TensorData.from_file(job.data_path)
     num_threads = torch.get_num_threads()
     torch.set_num_threads(job.resources.cpus_per_worker)
     try:
-        with sampled_digest(supernet) as sampled:
-            train(supernet, data, job.training, seed=job.seed, report=reports.append)
+        train(
+            supernet,
+            data,
+            job.training,
+            seed=job.seed,
+            report=reports.append,
+            on_step=sampled.note,
+        )
     finally:
         torch.set_num_threads(num_threads)
-    return supernet, reports, sampled.hexdigest()
+    return supernet, reports, sampled.digest
 
 
 @fits
@@ -172,6 +180,27 @@ def test_resources_that_are_not_there_are_refused(
 ) -> None:
     with pytest.raises(ClusterError, match=f"^{message}$"):
         run_training(replace(job, resources=resources))
+
+
+def test_the_sampled_sequence_is_of_all_that_was_trained_in_its_order() -> None:
+    space = NETWORK.build()
+    largest, smallest = (Step((Subnet(a),)) for a in (space.largest(), space.smallest()))
+    found = set()
+    for steps in ([], [largest], [largest, smallest], [smallest, largest]):
+        sequence = SampledSequence()
+        for step in steps:
+            sequence.note(step)
+        found.add(sequence.digest)
+    assert len(found) == 4
+
+
+def test_what_a_diverged_training_says_first_is_its_step_and_checkpoint() -> None:
+    architectures = [NETWORK.build().largest()] * 60
+    error = DivergedError(7, architectures, [float("nan")] * 60, "attempt000001-step000000004")
+    text = summary(error)
+    assert len(text) == 500
+    assert "step 7" in text
+    assert "attempt000001-step000000004" in text
 
 
 def test_which_errors_would_repeat() -> None:

@@ -10,13 +10,32 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from server.disks import room_for
 from server.errors import DamagedArtifactError
 from server.store import Artifact
 
 _CHUNK_BYTES = 2**20
+PARTIAL_PREFIX = "new-"
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of the store as it lies there.
+
+    Attributes:
+        name: the digest; begins with `new-` where a process died while it wrote the file.
+        size_bytes: its length.
+        modified_at: when it was written last; None where the storage does not tell.
+    """
+
+    name: str
+    size_bytes: int
+    modified_at: datetime | None
 
 
 class ArtifactStore:
@@ -30,9 +49,10 @@ class ArtifactStore:
         """Stores bytes, once for equal content.
 
         Raises:
-            OSError: the disk is full or cannot be written; nothing is stored then.
+            DiskFullError: there is no room for them; nothing is stored then.
+            OSError: the disk cannot be written; likewise.
         """
-        with self._beside() as file:
+        with room_for("the artifact"), self._beside() as file:
             file.write(content)
             return self._move_in(file, media_type)
 
@@ -40,9 +60,10 @@ class ArtifactStore:
         """Stores a copy of a file, once for equal content.
 
         Raises:
-            OSError: the disk is full or cannot be written; nothing is stored then.
+            DiskFullError: there is no room for it; nothing is stored then.
+            OSError: the disk cannot be written or the file not be read; likewise.
         """
-        with self._beside() as file, path.open("rb") as source:
+        with room_for("the artifact"), self._beside() as file, path.open("rb") as source:
             while chunk := source.read(_CHUNK_BYTES):
                 file.write(chunk)
             return self._move_in(file, media_type)
@@ -55,7 +76,7 @@ class ArtifactStore:
         """
         path = self._place(sha256)
         try:
-            found = _sha256(path)
+            found = sha256_of(path)
         except FileNotFoundError:
             raise DamagedArtifactError(f"artifact {sha256} is missing: {path}") from None
         if found != sha256:
@@ -70,13 +91,31 @@ class ArtifactStore:
         """
         return self.path(sha256).read_bytes()
 
-    def _place(self, sha256: str) -> Path:
-        return self._folder / sha256[:2] / sha256
+    def files(self) -> Iterator[StoredFile]:
+        """Yields all files, also the remains of processes that died while they wrote."""
+        for path in sorted([*self._folder.glob("??/*"), *self._folder.glob(f"{PARTIAL_PREFIX}*")]):
+            try:
+                status = path.stat()
+            except FileNotFoundError:  # it was finished or removed meanwhile
+                continue
+            modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
+            yield StoredFile(path.name, status.st_size, modified_at)
+
+    def delete(self, name: str) -> None:
+        """Deletes a file that `files` named; does nothing if it is gone."""
+        self._place(name).unlink(missing_ok=True)
+
+    def _place(self, name: str) -> Path:
+        if name.startswith(PARTIAL_PREFIX):
+            return self._folder / name
+        return self._folder / name[:2] / name
 
     @contextmanager
     def _beside(self) -> Iterator[IO[bytes]]:
         """A new file in the folder, gone at the end unless it was moved in."""
-        with tempfile.NamedTemporaryFile(dir=self._folder, prefix="new-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(
+            dir=self._folder, prefix=PARTIAL_PREFIX, delete=False
+        ) as file:
             try:
                 yield file
             finally:
@@ -85,18 +124,23 @@ class ArtifactStore:
     def _move_in(self, file: IO[bytes], media_type: str) -> Artifact:
         file.flush()
         os.fsync(file.fileno())
-        sha256 = _sha256(Path(file.name))
+        sha256 = sha256_of(Path(file.name))
         size_bytes = os.fstat(file.fileno()).st_size
         place = self._place(sha256)
         place.parent.mkdir(exist_ok=True)
-        # Renaming over an equal file heals it should it have been damaged.
+        # Renaming over an equal file heals it should it have been damaged, and makes it young.
         Path(file.name).rename(place)
         for folder in (place.parent, self._folder):
             _sync_folder(folder)
         return Artifact(sha256, size_bytes, media_type)
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Returns the digest of a file's content.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

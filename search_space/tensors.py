@@ -1,0 +1,99 @@
+"""Which tensors networks and supernets own: the names and shapes of their state dicts.
+
+Said without torch, so that a file of weights can be checked where no network is built. That
+`supernet.network.Network` and `supernet.base.Supernet` own just these is tested for every family.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+from search_space.family import NetworkSettings
+from search_space.layers import Layer
+from search_space.space import Architecture, SearchSpace
+
+Shape = tuple[int, ...]
+
+TRANSFORM_PREFIX = "transform_"
+"""How the kernel transforms of a supernet's convolutions begin; extracted networks have none."""
+
+
+def layer_tensors(layer: Layer) -> dict[str, Shape]:
+    """Returns the shapes of a layer's parameters and running statistics, by kind.
+
+    In the order in which ONNX's operators take them; empty for a layer that owns none.
+    """
+    if layer.op == "conv":
+        weight = (layer.out_channels, layer.in_channels // layer.groups, layer.kernel, layer.kernel)
+        return (
+            {"weight": weight, "bias": (layer.out_channels,)} if layer.bias else {"weight": weight}
+        )
+    if layer.op == "linear":
+        return {"weight": (layer.out_channels, layer.in_channels), "bias": (layer.out_channels,)}
+    channels: Shape = (layer.in_channels,)
+    if layer.op == "layer_norm":
+        return {"weight": channels, "bias": channels}
+    if layer.op == "batch_norm":
+        statistics = {"running_mean": channels, "running_var": channels}
+        return {"weight": channels, "bias": channels} | statistics
+    if layer.op == "position":
+        return {"embedding": layer.out_shape}
+    return {}
+
+
+def network_tensors(layers: Sequence[Layer]) -> dict[str, Shape]:
+    """Returns the shapes of a network's tensors by their names, `layer.kind`."""
+    return {
+        f"{layer.name}.{kind}": shape
+        for layer in layers
+        for kind, shape in layer_tensors(layer).items()
+    }
+
+
+def supernet_tensors(settings: NetworkSettings, space: SearchSpace) -> dict[str, Shape]:
+    """Returns the shapes of a supernet's tensors: the largest network's, and kernel transforms.
+
+    Args:
+        settings: of the family.
+        space: its space, or what is left of it.
+    """
+    transforms = {
+        f"{layer}.{transform_name(small, large)}": (small**2, small**2)
+        for layer, sizes in kernel_sizes(settings, space).items()
+        for small, large in itertools.pairwise(sizes)
+    }
+    return network_tensors(settings.lower(space.largest())) | transforms
+
+
+def transform_name(small: int, large: int) -> str:
+    """Returns how a convolution calls the matrix that leads from one kernel size to a smaller."""
+    return f"{TRANSFORM_PREFIX}{large}to{small}"
+
+
+def is_transform(name: str) -> bool:
+    """Whether a tensor's name is that of a kernel transform."""
+    return name.rpartition(".")[2].startswith(TRANSFORM_PREFIX)
+
+
+def kernel_sizes(settings: NetworkSettings, space: SearchSpace) -> dict[str, tuple[int, ...]]:
+    """Returns every convolution's kernel sizes, ascending.
+
+    Found by lowering the largest architecture with one choice changed at a time, which sees every
+    size as long as no layer's kernel depends on two choices at once.
+    """
+    sizes: dict[str, set[int]] = {}
+    for architecture in _neighbours_of_largest(space):
+        for layer in settings.lower(architecture):
+            if layer.op == "conv":
+                sizes.setdefault(layer.name, set()).add(layer.kernel)
+    return {name: tuple(sorted(found)) for name, found in sizes.items()}
+
+
+def _neighbours_of_largest(space: SearchSpace) -> Iterator[Architecture]:
+    """Gives the largest architecture, and it with one choice changed."""
+    yield space.largest()  # a space without choices has no other
+    largest = space.num_options - 1
+    for position, num_options in enumerate(space.num_options):
+        for option in range(num_options - 1):
+            row = largest.copy()
+            row[position] = option
+            yield space.decode(row)

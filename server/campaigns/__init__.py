@@ -1,0 +1,1 @@
+"""Campaigns: schedules that submit searches again and again, and what came of each time."""

@@ -1,0 +1,1 @@
+"""What an operator does with a service that runs: retention, garbage, backups."""

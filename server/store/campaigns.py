@@ -1,0 +1,355 @@
+"""Campaigns as their owners see them: made, changed, paused, run, looked at."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.orm import Session
+
+from server.campaigns.planning import Firing, pass_over
+from server.campaigns.schedules import OnceSchedule
+from server.campaigns.settings import CampaignSettings
+from server.errors import ConflictError, InvalidRequestError, NotFoundError, PreconditionFailedError
+from server.ids import new_id
+from server.store.base import Page, clock, get, insert_new, newest_first
+from server.store.occurrence_starts import active_occurrences, last_result, searches_of
+from server.store.occurrences import OccurrenceStore, locked_campaign
+from server.tables import (
+    CampaignRow,
+    JobRow,
+    Json,
+    OccurrenceRow,
+    OccurrenceSearchRow,
+    PromotionRow,
+    SearchRow,
+)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a campaign has used up so far; planned evaluations of what is running included."""
+
+    evaluations: int
+    worker_hours: float
+
+
+@dataclass(frozen=True)
+class OccurrenceSearch:
+    """A search of an occurrence, with its job."""
+
+    row: OccurrenceSearchRow
+    search: SearchRow
+    job: JobRow
+
+
+class CampaignStore(OccurrenceStore):
+    """Queries about campaigns."""
+
+    def add_campaign(self, settings: CampaignSettings, at: datetime | None = None) -> CampaignRow:
+        """Adds a campaign; it fires at the times that come after now.
+
+        Args:
+            settings: of the campaign.
+            at: the time; the database's clock if None.
+
+        Raises:
+            ConflictError: there is one of that name.
+            InvalidRequestError: it would never fire.
+        """
+        with self._write() as session:
+            now = at or clock(session)
+            values: dict[str, Any] = {
+                "id": new_id("cam", now),
+                "name": settings.name,
+                "settings": settings.model_dump(mode="json"),
+                "revision": 1,
+                "is_paused": False,
+                "supernet_id": settings.template.search.supernet,
+                "num_started": 0,
+                "accounted_until": now,
+                "next_at": _next_time(settings, now),
+                "created_at": now,
+            }
+            if insert_new(session, CampaignRow, [values]) == 0:
+                raise _name_taken(settings.name)
+            return get(session, CampaignRow, values["id"])
+
+    def find_campaign(self, name_or_id: str) -> CampaignRow:
+        """Returns a campaign by its name or its id.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self._read() as session:
+            return _find(session, name_or_id)
+
+    def list_campaigns(self, limit: int, before: str | None = None) -> Page[CampaignRow]:
+        """Returns campaigns, newest first."""
+        with self._read() as session:
+            return newest_first(session, select(CampaignRow), CampaignRow.id, limit, before)
+
+    def change_campaign(
+        self,
+        campaign_id: str,
+        settings: CampaignSettings,
+        revision: int,
+        at: datetime | None = None,
+    ) -> CampaignRow:
+        """Changes settings; what is running or waiting keeps those that it was fired with.
+
+        Times that had come before the change are dealt with as they would have been without it.
+
+        Args:
+            campaign_id: whose.
+            settings: the new ones, all of them.
+            revision: of the campaign that they are a change of.
+            at: the time; the database's clock if None.
+
+        Raises:
+            NotFoundError: there is no such campaign.
+            PreconditionFailedError: its revision is another one.
+            InvalidRequestError: it would never fire.
+            ConflictError: there is another one of the new name.
+        """
+        with self._write() as session:
+            now = at or clock(session)
+            campaign = locked_campaign(session, campaign_id)
+            if revision != campaign.revision:
+                raise PreconditionFailedError(
+                    f"campaign {campaign.name!r} must be at revision {revision}, it is at "
+                    f"{campaign.revision}: read it again"
+                )
+            new = settings.model_dump(mode="json")
+            if new == campaign.settings:
+                return campaign
+            if not campaign.is_paused:
+                self._account(session, campaign, now)
+            if new["schedule"] != campaign.settings["schedule"]:
+                if campaign.is_paused:
+                    self._pass_over_pause(session, campaign, now)
+                campaign.accounted_until = now
+                campaign.next_at = _next_time(settings, now)
+            if (
+                new["template"]["search"]["supernet"]
+                != (campaign.settings["template"]["search"]["supernet"])
+            ):
+                campaign.supernet_id = settings.template.search.supernet
+            if settings.name != campaign.name:
+                taken = select(CampaignRow.id).where(CampaignRow.name == settings.name)
+                if session.scalar(taken) is not None:
+                    raise _name_taken(settings.name)
+            campaign.name, campaign.settings = settings.name, new
+            campaign.revision += 1
+            session.flush()
+            return campaign
+
+    def pause_campaign(self, name_or_id: str, at: datetime | None = None) -> CampaignRow:
+        """Stops a campaign from firing; what is running goes on. Twice is once.
+
+        Raises:
+            NotFoundError: there is no such campaign.
+        """
+        with self._write() as session:
+            now = at or clock(session)
+            campaign = locked_campaign(session, _find(session, name_or_id).id)
+            if not campaign.is_paused:
+                self._account(session, campaign, now)
+                campaign.is_paused = True
+                session.flush()
+            return campaign
+
+    def resume_campaign(self, name_or_id: str, at: datetime | None = None) -> CampaignRow:
+        """Lets a campaign fire again; the times in between are skipped. Twice is once.
+
+        Raises:
+            NotFoundError: there is no such campaign.
+        """
+        with self._write() as session:
+            now = at or clock(session)
+            campaign = locked_campaign(session, _find(session, name_or_id).id)
+            if campaign.is_paused:
+                self._pass_over_pause(session, campaign, now)
+                campaign.is_paused = False
+                self._start_next(session, campaign, now)
+                session.flush()
+            return campaign
+
+    def _pass_over_pause(self, session: Session, campaign: CampaignRow, now: datetime) -> None:
+        """Records the times that came while a campaign was paused."""
+        settings = CampaignSettings.model_validate(campaign.settings)
+        firings, following = pass_over(
+            settings.schedule, campaign.accounted_until, now, "the campaign was paused"
+        )
+        for firing in firings:
+            self._fire(session, campaign, settings, firing, now)
+        campaign.accounted_until, campaign.next_at = max(campaign.accounted_until, now), following
+
+    def run_campaign(self, name_or_id: str, at: datetime | None = None) -> OccurrenceRow:
+        """Fires a campaign now, beside its schedule; its overlap policy and its budget hold.
+
+        Raises:
+            NotFoundError: there is no such campaign.
+            ConflictError: it fires at this very moment already.
+        """
+        with self._write() as session:
+            now = at or clock(session)
+            campaign = locked_campaign(session, _find(session, name_or_id).id)
+            settings = CampaignSettings.model_validate(campaign.settings)
+            occurrence = self._fire(session, campaign, settings, Firing(now, now), now, "manual")
+            if occurrence is None:
+                raise ConflictError(f"campaign {campaign.name!r} fires at this moment already")
+            session.refresh(occurrence)
+            return occurrence
+
+    def delete_campaign(self, name_or_id: str) -> None:
+        """Removes a campaign and its history; what its jobs made stays.
+
+        Raises:
+            NotFoundError: there is no such campaign.
+            ConflictError: an occurrence is not done.
+        """
+        with self._write() as session:
+            campaign = locked_campaign(session, _find(session, name_or_id).id)
+            active = active_occurrences(session, campaign.id)
+            if active:
+                raise ConflictError(
+                    f"campaign {campaign.name!r} cannot be deleted: occurrence {active[0].id} is "
+                    f"{active[0].status}; pause it, and cancel the jobs or wait for them"
+                )
+            mine = select(OccurrenceRow.id).where(OccurrenceRow.campaign_id == campaign.id)
+            for statement in (
+                delete(PromotionRow).where(PromotionRow.campaign_id == campaign.id),
+                delete(OccurrenceSearchRow).where(OccurrenceSearchRow.occurrence_id.in_(mine)),
+                delete(OccurrenceRow).where(OccurrenceRow.campaign_id == campaign.id),
+                delete(CampaignRow).where(CampaignRow.id == campaign.id),
+            ):
+                session.execute(statement.execution_options(synchronize_session=False))
+
+    def campaign_usage(self, campaign_id: str) -> Usage:
+        """Returns what a campaign has used up."""
+        with self._read() as session:
+            evaluations, hours = session.execute(
+                select(
+                    func.coalesce(func.sum(OccurrenceRow.evaluations), 0),
+                    func.coalesce(func.sum(OccurrenceRow.worker_hours), 0.0),
+                ).where(OccurrenceRow.campaign_id == campaign_id)
+            ).one()
+            return Usage(int(evaluations), float(hours))
+
+    # --- occurrences ---------------------------------------------------------------------------
+
+    def get_occurrence(self, campaign_id: str, occurrence_id: str) -> OccurrenceRow:
+        """Returns an occurrence of a campaign.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self._read() as session:
+            row = get(session, OccurrenceRow, occurrence_id)
+            if row.campaign_id != campaign_id:
+                raise NotFoundError("occurrence", occurrence_id)
+            return row
+
+    def list_occurrences(
+        self,
+        campaign_id: str,
+        limit: int,
+        before: str | None = None,
+        *,
+        status: str | None = None,
+        trigger: str | None = None,
+    ) -> Page[OccurrenceRow]:
+        """Returns occurrences of a campaign, newest first."""
+        statement = select(OccurrenceRow).where(OccurrenceRow.campaign_id == campaign_id)
+        if status is not None:
+            statement = statement.where(OccurrenceRow.status == status)
+        if trigger is not None:
+            statement = statement.where(OccurrenceRow.trigger == trigger)
+        with self._read() as session:
+            return newest_first(session, statement, OccurrenceRow.id, limit, before)
+
+    def occurrence_searches(self, occurrence_id: str) -> list[OccurrenceSearch]:
+        """Returns the searches of an occurrence in their order."""
+        with self._read() as session:
+            return [OccurrenceSearch(*found) for found in searches_of(session, occurrence_id)]
+
+    def last_campaign_result(self, campaign_id: str, place_digest: str) -> Json | None:
+        """Returns what the last search in a place of the matrix gave; None if none did."""
+        with self._read() as session:
+            return last_result(session, campaign_id, place_digest)
+
+    def campaign_results(
+        self, campaign_id: str, until: int | None = None
+    ) -> list[tuple[OccurrenceRow, OccurrenceSearchRow]]:
+        """Returns the results of all searches that gave one, in the order of their occurrences.
+
+        Args:
+            campaign_id: whose.
+            until: the number of the last occurrence; all if None.
+        """
+        statement = (
+            select(OccurrenceRow, OccurrenceSearchRow)
+            .join(OccurrenceSearchRow, OccurrenceSearchRow.occurrence_id == OccurrenceRow.id)
+            .where(OccurrenceRow.campaign_id == campaign_id)
+            .order_by(OccurrenceRow.number, OccurrenceSearchRow.position)
+        )
+        if until is not None:
+            statement = statement.where(OccurrenceRow.number <= until)
+        with self._read() as session:
+            found = session.execute(statement).all()
+            return [(row, search) for row, search in found if search.result is not None]
+
+    # --- the best ------------------------------------------------------------------------------
+
+    def best_of_campaign(self, campaign_id: str) -> PromotionRow | None:
+        """Returns the last promotion of a campaign; None if there was none."""
+        with self._read() as session:
+            return session.scalar(
+                select(PromotionRow)
+                .where(PromotionRow.campaign_id == campaign_id)
+                .order_by(PromotionRow.id.desc())
+                .limit(1)
+            )
+
+    def list_promotions(
+        self, campaign_id: str, limit: int, before: str | None = None
+    ) -> Page[PromotionRow]:
+        """Returns promotions of a campaign, newest first."""
+        statement = select(PromotionRow).where(PromotionRow.campaign_id == campaign_id)
+        with self._read() as session:
+            return newest_first(session, statement, PromotionRow.id, limit, before)
+
+
+def _find(session: Session, name_or_id: str) -> CampaignRow:
+    """Returns a campaign by its name or its id, which no name looks like.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    row = session.scalar(
+        select(CampaignRow).where(or_(CampaignRow.id == name_or_id, CampaignRow.name == name_or_id))
+    )
+    if row is None:
+        raise NotFoundError("campaign", name_or_id)
+    return row
+
+
+def _next_time(settings: CampaignSettings, now: datetime) -> datetime:
+    """Returns the first time after now.
+
+    Raises:
+        InvalidRequestError: there is none.
+    """
+    following = next(settings.schedule.after(now), None)
+    if following is None:
+        assert isinstance(settings.schedule, OnceSchedule)
+        rule = f"must be after now, {now.isoformat(timespec='seconds')}"
+        raise InvalidRequestError.single(
+            "/schedule/at", rule, settings.schedule.at.isoformat(timespec="seconds")
+        )
+    return following
+
+
+def _name_taken(name: str) -> ConflictError:
+    return ConflictError(f"there is a campaign {name!r} already: names are unique")

@@ -1,0 +1,118 @@
+"""What is removed when it is old: never results, nor anything that something refers to."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from server.job_states import TERMINAL
+from server.store.base import Transactions, clock
+from server.tables import (
+    DataSetRow,
+    DeliveryRow,
+    JobEventRow,
+    JobRow,
+    SupernetRow,
+    UploadRow,
+)
+
+ROWS_PER_TRANSACTION = 5_000
+"""SQLite's write lock is held for some tens of milliseconds then."""
+
+_ENDED = tuple(status.value for status in TERMINAL)
+
+
+@dataclass(frozen=True)
+class OldRows:
+    """Rows of one table that may go.
+
+    Attributes:
+        key: the table's primary key.
+        condition: what is true of them.
+    """
+
+    key: InstrumentedAttribute[Any]
+    condition: ColumnElement[bool]
+
+
+def _old_events(cutoff: datetime) -> OldRows:
+    """Returns the events of jobs that ended before, but for those that tell how they ended."""
+    ended = select(JobRow.id).where(JobRow.status.in_(_ENDED), JobRow.finished_at < cutoff)
+    return OldRows(
+        JobEventRow.id, and_(JobEventRow.job_id.in_(ended), JobEventRow.type.not_in(_ENDED))
+    )
+
+
+def _old_deliveries(cutoff: datetime) -> OldRows:
+    """Returns what webhooks were told before, or could not be."""
+    settled = and_(DeliveryRow.status != "waiting", DeliveryRow.created_at < cutoff)
+    return OldRows(DeliveryRow.id, settled)
+
+
+OLD_ROWS: Mapping[str, Callable[[datetime], OldRows]] = MappingProxyType(
+    {"events": _old_events, "deliveries": _old_deliveries}
+)
+"""What may go, given the moment before which it must have happened, by what it is called."""
+
+
+class RetentionStore(Transactions):
+    """Queries about what is old. Ages are counted by the database's clock."""
+
+    def count_old(self, kind: str, age: timedelta) -> int:
+        """Returns how many rows of a kind `delete_old` would delete in all.
+
+        Args:
+            kind: a key of `OLD_ROWS`.
+            age: how old they must be.
+        """
+        with self._read() as session:
+            old = OLD_ROWS[kind](clock(session) - age)
+            return session.scalar(select(func.count(old.key)).where(old.condition)) or 0
+
+    def delete_old(self, kind: str, age: timedelta) -> int:
+        """Deletes some old rows of a kind, so many at once that others need not wait.
+
+        Args:
+            kind: a key of `OLD_ROWS`.
+            age: how old they must be.
+
+        Returns:
+            How many it were; call again until there are none.
+        """
+        with self._write() as session:
+            old = OLD_ROWS[kind](clock(session) - age)
+            some = select(old.key).where(old.condition).limit(ROWS_PER_TRANSACTION)
+            gone = session.execute(
+                delete(old.key.class_).where(old.key.in_(some)).returning(old.key)
+            )
+            return len(gone.all())
+
+    def ended_jobs(self, job_ids: Collection[str], age: timedelta) -> set[str]:
+        """Returns those of some jobs that ended so long ago, and those that do not exist."""
+        with self._read() as session:
+            cutoff = clock(session) - age
+            needed = select(JobRow.id).where(
+                JobRow.id.in_(job_ids),
+                or_(JobRow.status.not_in(_ENDED), JobRow.finished_at >= cutoff),
+            )
+            return set(job_ids) - set(session.scalars(needed))
+
+    def old_uploads(self, age: timedelta) -> Sequence[UploadRow]:
+        """Returns the uploads that were announced so long ago and that nothing names.
+
+        Data sets name the upload that they were read from, supernets the one that they start from.
+        """
+        with self._read() as session:
+            cutoff = clock(session) - age
+            named = {
+                source.get("upload")
+                for column in (DataSetRow.source, SupernetRow.start)
+                for source in session.scalars(select(column))
+            }
+            statement = select(UploadRow).where(UploadRow.created_at < cutoff)
+            rows = session.scalars(statement.order_by(UploadRow.id))
+            return [row for row in rows if row.id not in named]

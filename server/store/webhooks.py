@@ -1,0 +1,217 @@
+"""Webhooks: events become deliveries in the transaction that makes them happen.
+
+So no event is lost and none is made up. A delivery is claimed by pushing its next attempt into the
+future: a runner that dies with it in hand leaves it to be tried again.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from server.errors import NotFoundError
+from server.ids import new_id
+from server.store.base import Page, Transactions, clock, get, newest_first
+from server.tables import DeliveryRow, Json, WebhookRow
+
+SECRET_PREFIX = "whsec_"  # noqa: S105 -- what a secret begins with
+CLAIM_S = 120.0
+"""How long one attempt may take before another runner tries as well."""
+
+MAX_ATTEMPTS = 10
+FIRST_DELAY_S = 10.0
+LONGEST_DELAY_S = 3600.0
+
+
+@dataclass(frozen=True)
+class ClaimedDelivery:
+    """What is to be sent, and where; `attempt` is the claim's fence."""
+
+    id: int
+    url: str
+    secret: str
+    type: str
+    data: Json
+    created_at: datetime
+    attempt: int
+
+
+class WebhookStore(Transactions):
+    """Queries about webhooks and deliveries."""
+
+    def add_webhook(self, name: str, url: str, events: Sequence[str]) -> WebhookRow:
+        """Adds a webhook with a new secret."""
+        with self._write() as session:
+            now = clock(session)
+            row = WebhookRow(
+                id=new_id("hok", now),
+                name=name,
+                url=url,
+                events=list(events),
+                secret=SECRET_PREFIX + secrets.token_urlsafe(32),
+                active=True,
+                created_at=now,
+            )
+            session.add(row)
+            return row
+
+    def get_webhook(self, webhook_id: str) -> WebhookRow:
+        """Returns a webhook.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self._read() as session:
+            return get(session, WebhookRow, webhook_id)
+
+    def list_webhooks(self, limit: int, before: str | None = None) -> Page[WebhookRow]:
+        """Returns webhooks, newest first."""
+        with self._read() as session:
+            return newest_first(session, select(WebhookRow), WebhookRow.id, limit, before)
+
+    def set_webhook_active(self, webhook_id: str, *, active: bool) -> WebhookRow:
+        """Says whether a webhook is told of what happens from now on.
+
+        Raises:
+            NotFoundError: there is no such webhook.
+        """
+        with self._write() as session:
+            row = get(session, WebhookRow, webhook_id)
+            row.active = active
+            return row
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """Deletes a webhook and its deliveries.
+
+        Raises:
+            NotFoundError: there is no such webhook.
+        """
+        with self._write() as session:
+            row = get(session, WebhookRow, webhook_id)
+            session.execute(delete(DeliveryRow).where(DeliveryRow.webhook_id == webhook_id))
+            session.delete(row)
+
+    def ping_webhook(self, webhook_id: str, kind: str) -> DeliveryRow:
+        """Adds a delivery that says nothing but its type, also to one that is not active.
+
+        Raises:
+            NotFoundError: there is no such webhook.
+        """
+        with self._write() as session:
+            row = get(session, WebhookRow, webhook_id)
+            delivery = _delivery(row.id, kind, {"webhook": row.id}, clock(session))
+            session.add(delivery)
+            session.flush()
+            return delivery
+
+    def list_deliveries(
+        self, webhook_id: str, limit: int, before: int | None = None
+    ) -> Page[DeliveryRow]:
+        """Returns the deliveries to a webhook, newest first.
+
+        Raises:
+            NotFoundError: there is no such webhook.
+        """
+        with self._read() as session:
+            get(session, WebhookRow, webhook_id)
+            statement = select(DeliveryRow).where(DeliveryRow.webhook_id == webhook_id)
+            if before is not None:
+                statement = statement.where(DeliveryRow.id < before)
+            statement = statement.order_by(DeliveryRow.id.desc()).limit(limit + 1)
+            rows = session.scalars(statement).all()
+            following = str(rows[limit - 1].id) if len(rows) > limit else None
+            return Page(rows[:limit], following)
+
+    def retry_delivery(self, webhook_id: str, delivery_id: int) -> DeliveryRow:
+        """Sends a settled delivery once more, or a waiting one at once.
+
+        Raises:
+            NotFoundError: there is no such delivery.
+        """
+        with self._write() as session:
+            get(session, WebhookRow, webhook_id)
+            row = get(session, DeliveryRow, delivery_id)
+            if row.webhook_id != webhook_id:
+                raise NotFoundError("delivery", str(delivery_id))
+            row.status, row.next_attempt_at = "waiting", clock(session)
+            row.attempts = min(row.attempts, MAX_ATTEMPTS - 1)
+            return row
+
+    # --- the sender's side ---------------------------------------------------------------------
+
+    def claim_delivery(self) -> ClaimedDelivery | None:
+        """Returns a delivery that is due, which nobody else tries meanwhile; None if none is."""
+        with self._write() as session:
+            now = clock(session)
+            row = session.scalar(
+                select(DeliveryRow)
+                .where(DeliveryRow.status == "waiting", DeliveryRow.next_attempt_at <= now)
+                .order_by(DeliveryRow.next_attempt_at, DeliveryRow.id)
+                .limit(1)
+                .with_for_update(skip_locked=True)
+            )
+            if row is None:
+                return None
+            row.attempts += 1
+            row.next_attempt_at = now + timedelta(seconds=CLAIM_S)
+            hook = get(session, WebhookRow, row.webhook_id)
+            return ClaimedDelivery(
+                row.id, hook.url, hook.secret, row.type, row.data, row.created_at, row.attempts
+            )
+
+    def settle_delivery(
+        self, delivery: ClaimedDelivery, response_status: int | None, error: str | None
+    ) -> None:
+        """Records what came of an attempt; nothing if the delivery has moved on without it.
+
+        Args:
+            delivery: as claimed.
+            response_status: of HTTP; None where nothing answered.
+            error: what went wrong; None if it was delivered.
+        """
+        with self._write() as session:
+            now = clock(session)
+            status = "delivered" if error is None else "waiting"
+            delay_s = min(FIRST_DELAY_S * 4 ** (delivery.attempt - 1), LONGEST_DELAY_S)
+            next_attempt_at: datetime | None = now + timedelta(seconds=delay_s)
+            if status == "waiting" and delivery.attempt >= MAX_ATTEMPTS:
+                status = "failed"
+            if status != "waiting":
+                next_attempt_at = None
+            session.execute(
+                update(DeliveryRow)
+                .where(
+                    DeliveryRow.id == delivery.id,
+                    DeliveryRow.attempts == delivery.attempt,
+                    DeliveryRow.status == "waiting",
+                )
+                .values(
+                    status=status,
+                    next_attempt_at=next_attempt_at,
+                    response_status=response_status,
+                    error=error,
+                    delivered_at=now if error is None else None,
+                )
+            )
+
+
+def announce(session: Session, project_id: str, kind: str, data: Json, now: datetime) -> None:
+    """Adds a delivery of an event to every active webhook of a project that wants to know."""
+    statement = select(WebhookRow).where(WebhookRow.active, WebhookRow.project_id == project_id)
+    hooks = session.scalars(statement).all()
+    session.add_all(_delivery(hook.id, kind, data, now) for hook in hooks if kind in hook.events)
+
+
+def _delivery(webhook_id: str, kind: str, data: Json, now: datetime) -> DeliveryRow:
+    return DeliveryRow(
+        webhook_id=webhook_id,
+        type=kind,
+        data=data,
+        status="waiting",
+        attempts=0,
+        next_attempt_at=now,
+        created_at=now,
+    )

@@ -1,0 +1,544 @@
+"""Campaigns from the store's side: what fires, what is skipped and why, what is promoted."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from campaign_examples import (
+    FIGURES,
+    MINUTE,
+    START,
+    at,
+    campaign,
+    finish_export,
+    finish_search,
+    finish_searches,
+    history,
+    next_job,
+    occurrences,
+    search_template,
+)
+from examples import add_supernet, artifact, claim, trained_supernet
+from sqlalchemy import Engine, text
+
+from server.campaigns.duty import advance_campaigns
+from server.errors import ConflictError, InvalidRequestError, NotFoundError, PreconditionFailedError
+from server.job_states import JobStatus
+from server.store import Store
+
+
+@pytest.fixture
+def supernet_id(store: Store) -> str:
+    return trained_supernet(store).id
+
+
+def add(store: Store, supernet_id: str, minutes: float = 1, **changes: Any) -> None:
+    """Adds a campaign that fires every ten minutes, some minutes after the start."""
+    store.add_campaign(campaign(supernet_id, **changes), at(minutes))
+
+
+def done(store: Store, minutes: float, **how: Any) -> None:
+    """Lets a runner do all searches that wait, and the duty see it."""
+    finish_searches(store, **how)
+    advance_campaigns(store, at(minutes))
+
+
+def test_each_time_fires_once_however_often_it_is_looked_at(store: Store, supernet_id: str) -> None:
+    add(store, supernet_id)
+    for minutes in (1, 9.99, 10, 10, 10.5, 19.9):
+        advance_campaigns(store, at(minutes))
+    assert history(store) == [(10, "running")]
+    (row,) = occurrences(store)
+    (search,) = store.occurrence_searches(row.id)
+    assert search.search.name == "nightly #1.1"
+    assert search.job.state is JobStatus.QUEUED
+    done(store, 11)
+    advance_campaigns(store, at(20.2))
+    assert history(store) == [(10, "succeeded"), (20, "running")]
+    assert len(store.list_jobs(100, kind="search").rows) == 2
+
+
+def test_a_matrix_submits_every_combination_with_seeds_of_its_own(
+    store: Store, supernet_id: str
+) -> None:
+    matrix = {
+        "devices": [{"threads": 1}, {"threads": 2}],
+        "limits": [[{"metric": "latency_ms", "upper": 1.0}], []],
+        "searchers": [{"kind": "random"}, {"kind": "nsga2", "population_size": 4}],
+        "seeds": [3, 5],
+    }
+    template = {"search": search_template(supernet_id), "matrix": matrix}
+    add(store, supernet_id, template=template)
+    for minutes in (10, 20):
+        advance_campaigns(store, at(minutes))
+        done(store, minutes + 1)
+    for number, row in enumerate(occurrences(store)):
+        searches = [one.search for one in store.occurrence_searches(row.id)]
+        points = {
+            (s.evaluator["latency"]["threads"], len(s.limits), s.searcher["kind"], s.seed)
+            for s in searches
+        }
+        assert len(points) == len(searches) == 16
+        assert {point[3] for point in points} == {3 + number, 5 + number}
+
+
+def test_the_next_search_begins_with_the_front_of_the_last_one_in_its_place(
+    store: Store, supernet_id: str
+) -> None:
+    matrix = {"seeds": [0, 1]}
+    add(store, supernet_id, template={"search": search_template(supernet_id), "matrix": matrix})
+    advance_campaigns(store, at(10))
+    for draw in (0, 1):
+        finish_search(store, next_job(store), draw=draw)
+    advance_campaigns(store, at(11))
+    advance_campaigns(store, at(20))
+    first, second = occurrences(store)
+    for before, after in zip(
+        store.occurrence_searches(first.id), store.occurrence_searches(second.id), strict=True
+    ):
+        assert before.search.searcher["warm_start"] == []
+        front = [point["architecture"] for point in before.row.result["front"]]
+        assert len(front) == 3
+        assert after.search.searcher["warm_start"] == front
+        assert store.get_job(after.search.job_id).spec["searcher"]["warm_start"] == front
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "overlap", "expected"),
+    [
+        ({"kind": "skip"}, "skip", [(40, "skipped", 4)]),
+        ({"kind": "run_once"}, "skip", [(30, "skipped", 3), (40, "running", 1)]),
+        (
+            {"kind": "run_all", "max_age_seconds": 1200},
+            "queue",
+            [(20, "skipped", 2), (30, "running", 1), (40, "queued", 1)],
+        ),
+    ],
+)
+def test_times_that_passed_while_no_runner_was_up(
+    store: Store, supernet_id: str, catch_up: Any, overlap: str, expected: Any
+) -> None:
+    add(store, supernet_id, catch_up=catch_up, overlap=overlap)
+    advance_campaigns(store, at(44))
+    rows = occurrences(store)
+    found = [((row.fire_at - START) / MINUTE, row.status, row.firings) for row in rows]
+    assert found == expected
+    assert rows[0].first_at == at(10)
+    assert "no runner was up" in (rows[0].reason or "")
+    advance_campaigns(store, at(50))
+    assert history(store)[-1][0] == 50
+
+
+def test_a_time_that_is_noticed_within_the_grace_was_not_missed(
+    store: Store, supernet_id: str
+) -> None:
+    add(store, supernet_id, catch_up={"kind": "skip"}, grace_seconds=120)
+    advance_campaigns(store, at(12))
+    assert history(store) == [(10, "running")]
+
+
+def test_overlap_skip_says_what_was_in_the_way(store: Store, supernet_id: str) -> None:
+    add(store, supernet_id)
+    advance_campaigns(store, at(10))
+    advance_campaigns(store, at(20))
+    running, skipped = occurrences(store)
+    assert skipped.reason == f"occurrence {running.id} is not done yet, and overlap is skip"
+
+
+def test_overlap_queue_runs_them_one_after_the_other(store: Store, supernet_id: str) -> None:
+    add(store, supernet_id, overlap="queue")
+    for minutes in (10, 20, 30):
+        advance_campaigns(store, at(minutes))
+    assert history(store) == [(10, "running"), (20, "queued"), (30, "queued")]
+    assert len(store.list_jobs(10, kind="search").rows) == 1
+    done(store, 31)
+    assert history(store) == [(10, "succeeded"), (20, "running"), (30, "queued")]
+    done(store, 32)
+    done(store, 33)
+    assert {status for _, status in history(store)} == {"succeeded"}
+
+
+def test_overlap_cancel_old_cancels_its_jobs(store: Store, supernet_id: str) -> None:
+    matrix = {"seeds": [0, 1]}
+    template = {"search": search_template(supernet_id), "matrix": matrix}
+    add(store, supernet_id, overlap="cancel_old", template=template)
+    advance_campaigns(store, at(10))
+    next_job(store)
+    advance_campaigns(store, at(20))
+    assert history(store) == [(10, "cancelled"), (20, "running")]
+    old, new = occurrences(store)
+    assert old.reason == f"occurrence {new.id} took its place"
+    states = [one.job.state for one in store.occurrence_searches(old.id)]
+    assert states == [JobStatus.CANCELLING, JobStatus.CANCELLED]
+
+
+def test_a_pause_skips_times_and_lets_what_runs_go_on(store: Store, supernet_id: str) -> None:
+    add(store, supernet_id)
+    advance_campaigns(store, at(10))
+    for _ in range(2):
+        assert store.pause_campaign("nightly", at(15)).is_paused
+    done(store, 21)
+    advance_campaigns(store, at(31))
+    assert history(store) == [(10, "succeeded")]
+    for _ in range(2):
+        assert not store.resume_campaign("nightly", at(35)).is_paused
+    advance_campaigns(store, at(40))
+    assert history(store) == [(10, "succeeded"), (30, "skipped"), (40, "running")]
+    paused = occurrences(store)[1]
+    assert (paused.firings, paused.first_at, paused.reason) == (
+        2,
+        at(20),
+        "the campaign was paused",
+    )
+
+
+def test_run_now_is_an_occurrence_beside_the_schedule(store: Store, supernet_id: str) -> None:
+    add(store, supernet_id)
+    assert store.run_campaign("nightly", at(3)).status == "running"
+    assert store.run_campaign("nightly", at(4)).status == "skipped"
+    with pytest.raises(ConflictError, match="at this moment already"):
+        store.run_campaign("nightly", at(4))
+    done(store, 5)
+    store.pause_campaign("nightly", at(6))
+    assert store.run_campaign("nightly", at(7)).status == "running"
+    assert [row.trigger for row in occurrences(store)] == ["manual"] * 3
+
+
+def test_a_campaign_that_fires_once_is_finished_then(store: Store, supernet_id: str) -> None:
+    schedule = {"kind": "once", "at": at(5).isoformat()}
+    add(store, supernet_id, schedule=schedule)
+    advance_campaigns(store, at(5.5))
+    advance_campaigns(store, at(500))
+    assert history(store) == [(5, "running")]
+    assert store.find_campaign("nightly").next_at is None
+    with pytest.raises(InvalidRequestError, match="/schedule/at must be after now"):
+        add(store, supernet_id, minutes=6, name="late", schedule=schedule)
+
+
+def test_nothing_is_fired_beyond_the_budget(store: Store, supernet_id: str) -> None:
+    add(store, supernet_id, budget={"evaluations": 25})
+    for minutes in (10, 20, 30, 40):
+        advance_campaigns(store, at(minutes))
+        done(store, minutes + 1)
+    # Each plans 10 and makes 4 of them: 4 + 4 + 4 + 10 <= 25 < 4 + 4 + 4 + 4 + 10.
+    assert [status for _, status in history(store)] == ["succeeded"] * 4
+    advance_campaigns(store, at(50))
+    assert history(store)[-1] == (50, "skipped")
+    assert occurrences(store)[-1].reason == (
+        "the budget is 25 evaluations: 16 were made, another 10 are more than is left"
+    )
+
+
+def test_worker_hours_are_counted_and_end_a_campaign(
+    store: Store, supernet_id: str, engine: Engine
+) -> None:
+    search = search_template(supernet_id, resources={"num_workers": 4})
+    add(store, supernet_id, template={"search": search}, budget={"worker_hours": 1.5})
+    advance_campaigns(store, at(10))
+    job = next_job(store)
+    finish_search(store, job)
+    with engine.execution_options(writes=True).begin() as connection:
+        connection.execute(
+            text("UPDATE jobs SET started_at = :begun, finished_at = :ended WHERE id = :id"),
+            {
+                "id": job.id,
+                "begun": at(10).replace(tzinfo=None),
+                "ended": at(40).replace(tzinfo=None),
+            },
+        )
+    advance_campaigns(store, at(15))
+    assert occurrences(store)[0].worker_hours == 2.0
+    advance_campaigns(store, at(20))
+    assert occurrences(store)[1].reason == "the budget is 1.5 worker-hours: 2 were used"
+
+
+def test_a_template_that_refers_to_what_is_gone_stops_no_other(
+    store: Store, supernet_id: str, engine: Engine
+) -> None:
+    add(store, supernet_id, name="broken")
+    add(store, supernet_id, name="sound")
+    with engine.execution_options(writes=True).begin() as connection:
+        connection.execute(text("UPDATE campaigns SET supernet_id = 'net_x' WHERE name = 'broken'"))
+    advance_campaigns(store, at(10))
+    (broken,) = occurrences(store, "broken")
+    assert broken.status == "failed"
+    assert broken.reason == "its jobs could not be submitted: there is no supernet 'net_x'"
+    assert history(store, "sound") == [(10, "running")]
+    advance_campaigns(store, at(20))
+    assert history(store, "broken") == [(10, "failed"), (20, "failed")]
+
+
+def test_a_template_that_fails_half_way_leaves_nothing_submitted(
+    store: Store, supernet_id: str
+) -> None:
+    matrix = {"searchers": [{"kind": "random"}, {"kind": "random", "batch_size": 3}]}
+    template = {"search": search_template(supernet_id), "matrix": matrix}
+    add(store, supernet_id, template=template)
+    untrained, training = store.add_supernet(
+        name="second",
+        space_id=store.get_supernet(supernet_id).space_id,
+        data_set_id=store.get_supernet(supernet_id).data_set_id,
+        training={},
+        resources={},
+        seed=0,
+    )
+    store.request_cancel(training.id)
+    settings = campaign(
+        untrained.id, template={**template, "search": search_template(untrained.id)}
+    )
+    row = store.find_campaign("nightly")
+    store.change_campaign(row.id, settings, row.revision, at(2))
+    advance_campaigns(store, at(10))
+    (occurrence,) = occurrences(store)
+    assert occurrence.status == "failed"
+    assert "must be trained before it is searched" in (occurrence.reason or "")
+    assert store.occurrence_searches(occurrence.id) == []
+    assert store.list_jobs(10, kind="search").rows == []
+
+
+def test_searches_that_fail_are_told_and_the_others_count(store: Store, supernet_id: str) -> None:
+    template = {"search": search_template(supernet_id), "matrix": {"seeds": [0, 1]}}
+    add(store, supernet_id, template=template)
+    advance_campaigns(store, at(10))
+    failed = next_job(store)
+    store.fail_job(failed, {"type": "failed", "message": "no worker"})
+    done(store, 11)
+    (row,) = occurrences(store)
+    search_id = failed.spec["search_id"]
+    assert (row.status, row.reason) == (
+        "succeeded",
+        f"1 of 2 searches: {search_id} failed: no worker",
+    )
+    advance_campaigns(store, at(20))
+    for _ in range(2):
+        store.fail_job(next_job(store), {"type": "failed", "message": "no worker"})
+    advance_campaigns(store, at(21))
+    advance_campaigns(store, at(30))
+    for one in store.list_jobs(2, kind="search").rows:
+        store.request_cancel(one.id)
+    advance_campaigns(store, at(31))
+    assert [status for _, status in history(store)] == ["succeeded", "failed", "cancelled"]
+
+
+PROMOTION = {"rule": {"kind": "objective", "metric": "top1_percent", "margin": 0.5}}
+
+
+def test_the_best_is_promoted_when_it_beats_the_old_one_by_the_margin(
+    store: Store, supernet_id: str
+) -> None:
+    add(store, supernet_id, promotion=PROMOTION)
+    row = store.find_campaign("nightly")
+    assert store.best_of_campaign(row.id) is None
+    # Accuracies of a network must not differ between occurrences: results are reused.
+    verdicts = []
+    for number, top1_percent in enumerate((95.0, 95.4, 95.5, 90.0)):
+        minutes = 10 * (number + 1)
+        advance_campaigns(store, at(minutes))
+        done(store, minutes + 1, figures=[(top1_percent, 0.5)], draw=10 + number)
+        occurrence = occurrences(store)[-1]
+        if occurrence.status == "running":
+            export_id = finish_export(store)
+            advance_campaigns(store, at(minutes + 2))
+            best = store.best_of_campaign(row.id)
+            assert best is not None
+            assert (best.export_id, best.figures["value"]) == (export_id, top1_percent)
+        verdicts.append((occurrences(store)[-1].candidate or {})["verdict"])
+    assert verdicts == [
+        "the first",
+        "top1_percent 95.4, before 95: must be better by 0.5",
+        "top1_percent 95.5, before 95",
+        "top1_percent 90, before 95.5: must be better by 0.5",
+    ]
+    promotions = store.list_promotions(row.id, 10).rows
+    assert [one.figures["value"] for one in promotions] == [95.5, 95.0]
+    assert {status for _, status in history(store)} == {"succeeded"}
+
+
+def test_the_best_keeps_limits_of_its_own(store: Store, supernet_id: str) -> None:
+    limits = [{"metric": "latency_ms", "upper": 0.3}]
+    rule = {"kind": "objective", "metric": "top1_percent", "limits": limits}
+    add(store, supernet_id, promotion={"rule": rule})
+    advance_campaigns(store, at(10))
+    done(store, 11)
+    assert occurrences(store)[0].candidate["figures"]["metrics"]["top1_percent"] == 96.0
+
+
+def test_the_best_by_hypervolume(store: Store, supernet_id: str) -> None:
+    add(store, supernet_id, promotion={"rule": {"kind": "hypervolume", "margin_percent": 10}})
+    verdicts = []
+    figures = [FIGURES, [(97.1, 0.5), *FIGURES[1:]], [(99.0, 0.1)]]
+    for number, measured in enumerate(figures):
+        minutes = 10 * (number + 1)
+        advance_campaigns(store, at(minutes))
+        done(store, minutes + 1, figures=measured, draw=20 + number)
+        verdicts.append(occurrences(store)[-1].candidate)
+        if occurrences(store)[-1].status == "running":
+            finish_export(store)
+            advance_campaigns(store, at(minutes + 2))
+    first, second, third = verdicts
+    # The reference is (92.6, 0.64): a tenth of the range beyond the worst.
+    volume = (97 - 92.6) * 0.14 + (96 - 92.6) * 0.25 + (94 - 92.6) * 0.05
+    assert first["figures"]["value"] == pytest.approx(volume)
+    assert second["verdict"].endswith("must be better by 10 %")
+    assert third["figures"]["value"] == pytest.approx((99 - 92.6) * (0.64 - 0.1))
+    assert store.find_campaign("nightly").reference == pytest.approx(
+        {"top1_percent": 92.6, "latency_ms": 0.64}
+    )
+
+
+def test_an_export_that_fails_promotes_nothing(store: Store, supernet_id: str) -> None:
+    add(store, supernet_id, promotion=PROMOTION)
+    advance_campaigns(store, at(10))
+    done(store, 11)
+    store.fail_job(next_job(store), {"type": "failed", "message": "disk full"})
+    advance_campaigns(store, at(12))
+    (row,) = occurrences(store)
+    assert row.status == "failed"
+    assert (row.reason or "").endswith("has failed: disk full")
+    assert store.best_of_campaign(row.campaign_id) is None
+
+
+RETRAINING = {"training": {"epochs": 1}, "seed": 7}
+
+
+def add_version(store: Store, letter: str, supersedes: str, **changes: Any) -> str:
+    counts = {"train": 1000, "validation": 397, "test": 400}
+    values = {"shape": (1, 8, 8), "num_classes": 10} | changes
+    row, _ = store.add_data_set(
+        f"digits {letter}",
+        {"kind": "digits"},
+        artifact(letter),
+        counts,
+        supersedes=supersedes,
+        **values,
+    )
+    return row.id
+
+
+def test_a_newer_version_of_the_data_set_is_trained_on_first(
+    store: Store, supernet_id: str
+) -> None:
+    template = {"search": search_template(supernet_id), "retraining": RETRAINING}
+    add(store, supernet_id, template=template, promotion=PROMOTION)
+    advance_campaigns(store, at(10))
+    done(store, 11)
+    finish_export(store)
+    advance_campaigns(store, at(12))
+    old = store.get_supernet(supernet_id)
+    older = add_version(store, "a", old.data_set_id)
+    newest = add_version(store, "b", older)
+    advance_campaigns(store, at(20))
+    occurrence = occurrences(store)[-1]
+    assert (occurrence.status, occurrence.stage) == ("running", "training")
+    job = next_job(store)
+    assert job.kind == "train"
+    assert job.spec["start"] == {
+        "kind": "supernet",
+        "supernet": supernet_id,
+        "version": old.version,
+    }
+    assert job.spec["data_set"] == {"id": newest, "version": artifact("b").sha256}
+    advance_campaigns(store, at(21))
+    assert store.list_jobs(10, kind="search").rows[0].state is JobStatus.SUCCEEDED
+    store.finish_supernet(job, job.spec["supernet_id"], artifact("c"), {})
+    advance_campaigns(store, at(22))
+    (search,) = store.occurrence_searches(occurrence.id)
+    assert search.search.supernet_id == job.spec["supernet_id"]
+    assert search.search.evaluator["data_set_version"] == artifact("b").sha256
+    assert len(search.search.searcher["warm_start"]) == 3
+    # Worse, but on other images: nothing is known about the old one there.
+    done(store, 23, figures=[(80.0, 0.5)])
+    assert (occurrences(store)[-1].candidate or {})["verdict"] == (
+        "the data set has another version: figures before cannot be compared"
+    )
+    finish_export(store)
+    advance_campaigns(store, at(24))
+    assert store.find_campaign("nightly").supernet_id == job.spec["supernet_id"]
+    advance_campaigns(store, at(30))
+    assert occurrences(store)[-1].stage == "searching"
+
+
+def test_a_training_that_fails_fails_the_occurrence_and_is_tried_the_next_time(
+    store: Store, supernet_id: str
+) -> None:
+    template = {"search": search_template(supernet_id), "retraining": RETRAINING}
+    add(store, supernet_id, template=template)
+    add_version(store, "a", store.get_supernet(supernet_id).data_set_id)
+    for minutes in (10, 20):
+        advance_campaigns(store, at(minutes))
+        store.fail_job(next_job(store), {"type": "failed", "message": "loss is nan"})
+        advance_campaigns(store, at(minutes + 1))
+    assert [row.status for row in occurrences(store)] == ["failed", "failed"]
+    assert (occurrences(store)[0].reason or "").endswith("has failed: loss is nan")
+    assert store.find_campaign("nightly").supernet_id == supernet_id
+
+
+def test_a_version_with_other_labels_cannot_be_trained_on(store: Store, supernet_id: str) -> None:
+    template = {"search": search_template(supernet_id), "retraining": RETRAINING}
+    add(store, supernet_id, template=template)
+    add_version(store, "a", store.get_supernet(supernet_id).data_set_id, num_classes=11)
+    advance_campaigns(store, at(10))
+    assert "must have 1 channels and 10 classes" in (occurrences(store)[0].reason or "")
+
+
+def test_a_change_keeps_what_was_due_and_is_refused_over_another(
+    store: Store, supernet_id: str
+) -> None:
+    add(store, supernet_id)
+    row = store.find_campaign("nightly")
+    hourly = {"kind": "interval", "every_seconds": 3600, "anchor": START.isoformat()}
+    changed = campaign(supernet_id, schedule=hourly, name="hourly")
+    assert store.change_campaign(row.id, changed, 1, at(10.5)).revision == 2
+    assert history(store, "hourly") == [(10, "running")]
+    assert store.find_campaign("hourly").next_at == at(60)
+    with pytest.raises(PreconditionFailedError, match="must be at revision 1, it is at 2"):
+        store.change_campaign(row.id, campaign(supernet_id), 1, at(11))
+    assert store.change_campaign(row.id, changed, 2, at(12)).revision == 2
+
+
+def test_names_are_unique_and_ids_serve_as_well(store: Store, supernet_id: str) -> None:
+    add(store, supernet_id)
+    add(store, supernet_id, name="second")
+    row = store.find_campaign("nightly")
+    assert store.find_campaign(row.id).name == "nightly"
+    with pytest.raises(ConflictError, match="there is a campaign 'nightly' already"):
+        add(store, supernet_id)
+    with pytest.raises(ConflictError, match="there is a campaign 'second' already"):
+        store.change_campaign(row.id, campaign(supernet_id, name="second"), 1, at(2))
+    assert store.find_campaign("nightly").revision == 1
+
+
+def test_a_campaign_is_deleted_with_its_history_when_it_is_idle(
+    store: Store, supernet_id: str
+) -> None:
+    add(store, supernet_id, promotion=PROMOTION)
+    advance_campaigns(store, at(10))
+    done(store, 11)
+    with pytest.raises(ConflictError, match="is running"):
+        store.delete_campaign("nightly")
+    export_id = finish_export(store)
+    advance_campaigns(store, at(12))
+    store.delete_campaign("nightly")
+    with pytest.raises(NotFoundError):
+        store.find_campaign("nightly")
+    assert store.get_export(export_id).files
+    add(store, supernet_id, minutes=20)
+    assert history(store) == []
+
+
+def test_a_long_absence_is_dealt_with_in_parts(store: Store, supernet_id: str) -> None:
+    schedule = {"kind": "cron", "expression": "* * * * *"}
+    add(store, supernet_id, schedule=schedule)
+    advance_campaigns(store, START + timedelta(days=5))
+    rows = occurrences(store)
+    assert sum(row.firings for row in rows) == 5 * 24 * 60 - 1
+    # The last one missed, and those within the grace, of which it is in the way.
+    assert [row.status for row in rows] == ["skipped"] * 4 + ["running"] + ["skipped"] * 2
+
+
+def test_a_supernet_whose_training_failed_is_told(store: Store) -> None:
+    supernet, _ = add_supernet(store)
+    store.fail_job(claim(store), {"type": "failed", "message": "diverged"})
+    add(store, supernet.id)
+    advance_campaigns(store, at(10))
+    assert "must be trained" in (occurrences(store)[0].reason or "")
