@@ -396,7 +396,7 @@ def main() -> None:
     given = parser.parse_args()
     arguments = Arguments(quick=given.quick, json_path=given.json)
     os.environ.pop("ESPALIER_DATABASE_URL", None)
-    configure_logs("error")
+    configure_logs("error", "json")
     with tempfile.TemporaryDirectory() as folder:
         figures = run(arguments, given.database_url, Path(folder) / "home")
     kind = "PostgreSQL" if given.database_url else "SQLite"

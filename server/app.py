@@ -6,9 +6,11 @@ from typing import Any
 from fastapi import FastAPI
 
 from server import problems
+from server.authentication import OPEN_PATHS, KeyGuard, KeyRing
 from server.metrics import Metrics, RequestMetrics
 from server.middleware import RawBodies, RequestGuard, RequestLog
 from server.routes import (
+    access,
     assessments,
     campaigns,
     comparisons,
@@ -45,6 +47,7 @@ class _Application(FastAPI):
         if is_new:
             _describe_problems(document)
             _require_discriminators(document)
+            _describe_keys(document)
         return document
 
 
@@ -84,6 +87,7 @@ def build_app(service: Service) -> FastAPI:
         occurrence_reports,
         jobs,
         runners,
+        access,
         webhooks,
     ):
         app.include_router(routes.router)
@@ -92,7 +96,15 @@ def build_app(service: Service) -> FastAPI:
     chunks = RawBodies(
         "PATCH", uploads.CHUNK_PATH, uploads.MEDIA_TYPE, service.settings.max_chunk_bytes
     )
-    app.add_middleware(RequestGuard, max_body_bytes=service.settings.max_body_bytes, raw=chunks)
+    settings = service.settings
+    app.add_middleware(
+        RequestGuard,
+        hosts=settings.accepted_hosts,
+        max_body_bytes=settings.max_body_bytes,
+        raw=chunks,
+    )
+    keys = KeyRing(service.store, always_required=settings.needs_keys)
+    app.add_middleware(KeyGuard, keys=keys, store=service.store)
     app.add_middleware(RequestLog)
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)
     return app
@@ -102,6 +114,20 @@ def _describe_problems(document: dict[str, Any]) -> None:
     """Adds the schema that the routes' declared errors refer to."""
     schema = problems.ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
     document["components"]["schemas"] |= schema.pop("$defs") | {"ProblemBody": schema}
+
+
+def _describe_keys(document: dict[str, Any]) -> None:
+    """Says which header a key is sent in, and which paths need none."""
+    scheme = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key. A service on loopback where none was ever made asks for none.",
+    }
+    document["components"]["securitySchemes"] = {"key": scheme}
+    document["security"] = [{"key": []}, {}]
+    for path in OPEN_PATHS:
+        for operation in document["paths"][path].values():
+            operation["security"] = []
 
 
 def _require_discriminators(document: dict[str, Any]) -> None:

@@ -18,9 +18,11 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from server.api_keys import hide_keys
+
 PREFIX = "ESPALIER_"
 FILE_VARIABLE = "ESPALIER_CONFIG"
-OTHER_VARIABLES = frozenset({FILE_VARIABLE, "ESPALIER_URL"})
+OTHER_VARIABLES = frozenset({FILE_VARIABLE, "ESPALIER_URL", "ESPALIER_API_KEY"})
 """Variables that are no settings of the service: read by the commands that speak to one."""
 
 MASK = "***"
@@ -134,7 +136,7 @@ def effective(settings: BaseSettings, environment: Mapping[str, str]) -> list[Ef
     names = type(settings).model_fields
     file = settings_file(environment)
     in_file = read_file(file, names)
-    variables = {name.upper() for name in environment}
+    variables = {name.upper() for name, value in environment.items() if value}
     found = []
     for name, value in settings.model_dump(mode="json").items():
         variable = f"{PREFIX}{name.upper()}"
@@ -162,7 +164,8 @@ def masked(name: str, value: Any) -> Any:
 
 
 def without_passwords(text: str) -> str:
-    """Returns a text in which the passwords and keys of addresses are replaced."""
+    """Returns a text in which API keys, and passwords and keys of addresses, are replaced."""
+    text = hide_keys(text)
     if "://" not in text:
         return text
     for pattern in (_PASSWORD, _QUERY_SECRET):

@@ -48,8 +48,11 @@ def open_engine(settings: Settings) -> Engine:
     """
     try:
         url = make_url(settings.database_url)
-    except ArgumentError as error:
-        raise SchemaError(f"database_url must be a SQLAlchemy address: {error}") from None
+    except (ArgumentError, ValueError):  # their messages may show a part of the password
+        raise SchemaError(
+            "database_url must be a SQLAlchemy address, such as "
+            "postgresql://user:password@host:5432/espalier"
+        ) from None
     match url.get_backend_name():
         case "sqlite":
             return _open_sqlite(settings)
@@ -57,6 +60,8 @@ def open_engine(settings: Settings) -> Engine:
             return create_engine(
                 url.set(drivername="postgresql+psycopg"),
                 json_serializer=_dumps,
+                # What is stored may be a secret, and messages of errors go to the log.
+                hide_parameters=True,
                 pool_pre_ping=True,
                 pool_timeout=10,
                 connect_args={"connect_timeout": 5},
@@ -72,7 +77,7 @@ def _open_sqlite(settings: Settings) -> Engine:
             "database_url must name a file: several processes share the database, "
             f"got {settings.database_url!r}"
         )
-    engine = create_engine(url, json_serializer=_dumps)
+    engine = create_engine(url, json_serializer=_dumps, hide_parameters=True)
 
     def configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         # Autocommit for the driver: it must not begin transactions of its own.

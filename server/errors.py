@@ -2,6 +2,11 @@
 
     ServerError
     +-- InvalidRequestError       mend the request: says field, rule and value of each fault
+    +-- UnauthenticatedError      send a key that is valid
+    +-- ForbiddenError            use a key with the scope that it names
+    +-- StorageQuotaError         delete something, or ask the operator for more room
+    +-- JobQuotaError             try again when some jobs have ended
+    +-- KeysRequiredError         make a key, then start the service again
     +-- NotFoundError             ask for something that exists
     +-- ConflictError             wait, or change the state that is in the way
         +-- WrongOffsetError      go on at the offset that it names
@@ -77,6 +82,33 @@ class NotFoundError(ServerError):
         super().__init__(f"there is no {kind} {identifier!r}")
         self.kind = kind
         self.identifier = identifier
+
+
+class UnauthenticatedError(ServerError):
+    """The request shows no key, or none that is valid (any more)."""
+
+
+class ForbiddenError(ServerError):
+    """The key does not allow it."""
+
+    def __init__(self, scope: str, granted: Sequence[str]) -> None:
+        super().__init__(
+            f"this needs a key with the scope {scope!r}; the scopes of this one are "
+            f"{', '.join(granted)}"
+        )
+        self.scope = scope
+
+
+class StorageQuotaError(ServerError):
+    """The project has as many bytes as it may."""
+
+
+class JobQuotaError(ServerError):
+    """The project has as many jobs waiting and running as it may."""
+
+
+class KeysRequiredError(ServerError):
+    """The service would listen where others reach it, and nobody has a key."""
 
 
 class ConflictError(ServerError):

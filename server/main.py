@@ -1,5 +1,6 @@
 """The only place where engine, store, artifacts, runner and application are wired together."""
 
+import os
 import signal
 import socket
 import threading
@@ -15,7 +16,9 @@ from sqlalchemy import Engine
 from server import schema
 from server.app import build_app
 from server.artifacts import open_artifacts
+from server.configuration import unknown_variables
 from server.database import open_engine
+from server.errors import KeysRequiredError
 from server.logs import configure_logs
 from server.routes.common import Service
 from server.settings import Settings
@@ -25,15 +28,24 @@ from server.uploads import UploadFiles
 
 logger = structlog.get_logger(__name__)
 
+_NO_KEYS = (
+    "refusing to listen on {settings.host} without an API key (require_keys is "
+    "{settings.require_keys}): whoever reached it could use it. Make one, which is shown once: "
+    "espalier key create --name operator --scope read --scope submit --scope admin"
+)
 MAX_REGISTRATIONS = 2
 """Data sets that are read at once; each takes much memory."""
 
 
-def open_database(settings: Settings) -> Engine:
+def open_database(settings: Settings, *, quiet: bool = False) -> Engine:
     """Returns an engine for a database whose schema is current.
 
     The data folder is made if it is not there. A SQLite file that is not there or has no tables is
     set up; nothing else is changed without being asked for.
+
+    Args:
+        settings: the operator's.
+        quiet: whether to log nothing: for commands, whose standard output has other readers.
 
     Raises:
         SchemaError: the schema is missing, stale or unknown; names the command that mends it.
@@ -43,7 +55,8 @@ def open_database(settings: Settings) -> Engine:
     engine = open_engine(settings)
     try:
         if settings.is_sqlite and schema.check(engine).state == "missing":
-            logger.info("new database", url=settings.database_url)
+            if not quiet:
+                logger.info("new database", url=settings.database_url)
             schema.upgrade(engine)
         schema.require_current(engine)
     except BaseException:
@@ -52,14 +65,14 @@ def open_database(settings: Settings) -> Engine:
     return engine
 
 
-def open_store(settings: Settings) -> Store:
-    """Returns the store over the settings' database.
+def open_store(settings: Settings, *, quiet: bool = False) -> Store:
+    """Returns the store over the settings' database; the arguments are `open_database`'s.
 
     Raises:
         SchemaError: see `open_database`.
         DatabaseUnavailableError: the database cannot be reached.
     """
-    return Store(open_database(settings), max_lost_leases=settings.max_lost_leases)
+    return Store(open_database(settings, quiet=quiet), max_lost_leases=settings.max_lost_leases)
 
 
 @contextmanager
@@ -79,11 +92,15 @@ def open_service(
     Raises:
         SchemaError: see `open_database`.
         DatabaseUnavailableError: the database cannot be reached.
+        KeysRequiredError: the settings ask for keys, and none is valid.
         ConfigurationError: the storage of artifacts cannot be opened.
     """
     artifacts = open_artifacts(settings)
     engine = open_database(settings)
     store = Store(engine, max_lost_leases=settings.max_lost_leases)
+    if settings.needs_keys and not store.has_valid_keys():
+        store.close()
+        raise KeysRequiredError(_NO_KEYS.format(settings=settings))
     uploads = UploadFiles(settings.uploads_folder)
     uploads.sweep(store)
     service = Service(
@@ -162,9 +179,12 @@ def serve(settings: Settings, *, with_runner: bool = True) -> None:
     Raises:
         SchemaError: see `open_database`.
         DatabaseUnavailableError: the database cannot be reached.
+        KeysRequiredError: the settings ask for keys, and none is valid.
         OSError: the port is taken.
     """
     configure_logs(settings.log_level, settings.log_format)
+    for variable, nearest in unknown_variables(os.environ, Settings.model_fields).items():
+        logger.warning("variable is no setting", variable=variable, nearest=nearest)
     stopping = threading.Event()
     supervisor = RunnerSupervisor(settings) if with_runner else None
     with open_service(settings, stopping=stopping, supervisor=supervisor) as app:

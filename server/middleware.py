@@ -5,7 +5,7 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from email.message import Message as EmailMessage
 from typing import Any
@@ -14,6 +14,8 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.api_keys import is_key
+from server.authentication import OPEN_PATHS
 from server.errors import (
     Fault,
     InvalidRequestError,
@@ -27,7 +29,6 @@ from server.problems import respond_to_bug, response_to
 logger = structlog.get_logger(__name__)
 
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9_.\-]{1,100}$")
-_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _DRAINED_LIMITS = 8
 """A body that is too large is still read up to this many times the limit.
 
@@ -47,7 +48,9 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _REQUEST_ID.match(given) else secrets.token_hex(8)
+        # A key that was sent there by mistake must not go into logs and rows.
+        is_usable = _REQUEST_ID.match(given) and not is_key(given)
+        request_id = given if is_usable else secrets.token_hex(8)
         started = time.perf_counter()
         status: int | None = None
 
@@ -105,12 +108,16 @@ class RequestGuard:
 
     Args:
         app: what it guards.
+        hosts: the names that the Host header may have, in lower case; "*" allows all.
         max_body_bytes: a larger body of JSON is refused.
         raw: the requests that bring bytes instead of JSON.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, raw: RawBodies) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: Collection[str], max_body_bytes: int, raw: RawBodies
+    ) -> None:
         self._app = app
+        self._hosts = frozenset(hosts)
         self._max_body_bytes = max_body_bytes
         self._raw = raw
 
@@ -121,7 +128,8 @@ class RequestGuard:
             return
         headers = Headers(scope=scope)
         try:
-            _check_host(headers)
+            if scope["path"] not in OPEN_PATHS:  # supervisors ask by whatever address they know
+                _check_host(headers, self._hosts)
             if self._raw.include(scope):
                 _check_media_type(headers, self._raw.media_type)
                 await self._app(scope, _limited(receive, self._raw.max_bytes), send)
@@ -144,12 +152,13 @@ class RequestGuard:
         await self._app(scope, replay, send)
 
 
-def _check_host(headers: Headers) -> None:
+def _check_host(headers: Headers, hosts: frozenset[str]) -> None:
     # A page of some web site whose name resolves to 127.0.0.1 would be let through by the browser.
     name = re.sub(r":\d*$", "", headers.get("host", ""))
-    if name.lower() not in _LOOPBACK_NAMES:
+    if name.lower() not in hosts and "*" not in hosts:
         raise WrongHostError(
-            f"the Host header must name one of {sorted(_LOOPBACK_NAMES)}, got {name!r}"
+            f"the Host header must name one of {sorted(hosts)} (more by the setting "
+            f"allowed_hosts), got {name!r}"
         )
 
 

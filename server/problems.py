@@ -23,14 +23,19 @@ from server.errors import (
     DatabaseUnavailableError,
     DiskFullError,
     Fault,
+    ForbiddenError,
     InvalidRequestError,
+    JobQuotaError,
+    KeysRequiredError,
     NotFoundError,
     PreconditionFailedError,
     SchemaError,
     ServerError,
     StaleAttemptError,
+    StorageQuotaError,
     StorageUnavailableError,
     TooLargeError,
+    UnauthenticatedError,
     WrongHostError,
     WrongMediaTypeError,
     WrongOffsetError,
@@ -47,6 +52,11 @@ logger = structlog.get_logger(__name__)
 
 STATUSES: Mapping[type[ServerError], HTTPStatus] = {
     InvalidRequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
+    StorageQuotaError: HTTPStatus.FORBIDDEN,
+    JobQuotaError: HTTPStatus.TOO_MANY_REQUESTS,
+    KeysRequiredError: HTTPStatus.SERVICE_UNAVAILABLE,
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
@@ -118,7 +128,13 @@ def response_to(error: ServerError) -> JSONResponse:
     headers = {}
     if isinstance(error, WrongOffsetError):
         headers["Upload-Offset"] = str(error.offset)
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="espalier"'
+    if isinstance(error, ForbiddenError):
+        headers["WWW-Authenticate"] = (
+            f'Bearer realm="espalier", error="insufficient_scope", scope="{error.scope}"'
+        )
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request failed", exc_info=error)

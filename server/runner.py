@@ -226,8 +226,10 @@ class Runner:
 
     def _start(self, job: ClaimedJob) -> None:
         logger.info("job started", job_id=job.id, kind=job.kind, attempt=job.attempt)
-        store = self._store.within(job.project_id)
-        context = JobContext(job, store, self._artifacts, self._settings, StopFlag())
+        stop = StopFlag()
+        # A database that is away for a while costs the job time, no attempt.
+        store = self._store.within(job.project_id).patient(stop.is_set)
+        context = JobContext(job, store, self._artifacts, self._settings, stop)
         thread = threading.Thread(target=self._execute, args=(context,), name=job.id, daemon=True)
         self._running.append(_RunningJob(context, thread))
         thread.start()
@@ -263,8 +265,8 @@ class Runner:
     def _renew_lease(self, job: ClaimedJob, stop: StopFlag) -> None:
         """Keeps the job for this runner; passes on that it shall stop, or is another's.
 
-        While the database does not answer, the work goes on: should the lease run out meanwhile,
-        the fence refuses what comes late.
+        While the database does not answer, the work goes on or waits for it: should another take
+        the job over meanwhile, the fence refuses what comes late.
         """
         try:
             self._be_seen()

@@ -6,6 +6,7 @@
 import ipaddress
 import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +18,10 @@ from workers.settings import ResourceSettings
 
 GIB = 2**30
 
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+HOST_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
+
+HostName = Annotated[str, Field(pattern=rf"^(\*|\[[0-9A-Fa-f:.]+\]|{HOST_PATTERN})$")]
 RootName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 ResourcesKind = Literal["train", "search", "refine", "assess"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -35,8 +40,12 @@ class Settings(BaseSettings):
     Attributes:
         home: the data folder; holds the SQLite file, the artifacts and by default the data sets.
         database_url: a SQLAlchemy address; by default a SQLite file in `home`.
-        host: the address to listen on; only loopback ones.
+        host: the address to listen on; on any but a loopback one, the service refuses to start
+            before there is an API key.
         port: the port to listen on; 0 takes a free one.
+        allowed_hosts: names by which the service may be called (the Host header), beside loopback
+            names and `host`; "*" allows all.
+        require_keys: whether requests need an API key also on loopback and where there are none.
         max_body_bytes: a larger request body is refused with 413.
         lease_seconds: a job whose runner has not been heard of for this long is taken over.
         poll_seconds: how often an idle runner looks for a job, and a busy one after its lease.
@@ -74,12 +83,16 @@ class Settings(BaseSettings):
             set.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
+    )
 
     home: Path = Field(default_factory=default_home)
-    database_url: str = ""
+    database_url: str = Field(default="", repr=False)  # may hold a password
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
+    allowed_hosts: tuple[HostName, ...] = ()
+    require_keys: bool = False
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024)
     lease_seconds: float = Field(default=30.0, gt=0, le=86_400, allow_inf_nan=False)
     poll_seconds: float = Field(default=0.5, gt=0, le=60, allow_inf_nan=False)
@@ -124,17 +137,13 @@ class Settings(BaseSettings):
     @field_validator("host")
     @classmethod
     def _check_host(cls, host: str) -> str:
-        if host == "localhost":
-            return host
         try:
-            loopback = ipaddress.ip_address(host).is_loopback
+            ipaddress.ip_address(host)
         except ValueError:
-            loopback = False
-        if not loopback:
-            raise ValueError(
-                f"host must be a loopback address (127.0.0.1, ::1 or localhost): this version has "
-                f"no API keys, so whoever reaches it may use it; got {host!r}"
-            )
+            if not re.fullmatch(HOST_PATTERN, host):
+                raise ValueError(
+                    f"host must be an IP address or the name of this machine, got {host!r}"
+                ) from None
         return host
 
     @model_validator(mode="after")
@@ -149,6 +158,25 @@ class Settings(BaseSettings):
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite:///{home / 'espalier.db'}")
         return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only programs of this machine reach the service."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether requests need an API key even where nobody has ever made one."""
+        return self.require_keys or not self.is_loopback
+
+    @property
+    def accepted_hosts(self) -> frozenset[str]:
+        """The names that requests may be for, in lower case, as the Host header has them."""
+        own = f"[{self.host}]" if ":" in self.host else self.host
+        return LOOPBACK_NAMES | {name.lower() for name in (own, *self.allowed_hosts)}
 
     @property
     def data_folder(self) -> Path:

@@ -99,7 +99,7 @@ def delivering(private_hosts: Collection[str]) -> Callable[[Store], None]:
             delivery = store.claim_delivery()
             if delivery is None:
                 return
-            status, error = attempt(delivery, private_hosts, datetime.now(UTC))
+            status, error = attempt(delivery, private_hosts, delivery.claimed_at)
             store.settle_delivery(delivery, status, error)
             logger.info(
                 "webhook",

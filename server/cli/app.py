@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,9 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from server.cli import (
+    access,
     assessments,
+    campaigns,
     comparisons,
     configuration,
     database,
@@ -46,10 +49,14 @@ app.add_typer(searches.app, name="search")
 app.command("refine")(refinements.refine)
 app.add_typer(refinements.app, name="refinement")
 app.command("export")(searches.export)
+app.add_typer(campaigns.app, name="campaign")
 app.add_typer(database.app, name="db")
 app.add_typer(stored_files.app, name="artifacts")
 app.add_typer(configuration.app, name="config")
 app.add_typer(webhooks.app, name="webhook")
+app.add_typer(access.key_app, name="key")
+app.add_typer(access.project_app, name="project")
+app.command("audit")(access.audit)
 
 
 def _print_version(wanted: bool) -> None:
@@ -60,6 +67,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
@@ -71,7 +79,21 @@ def _options(
 ) -> None:
     """Holds the options of `espalier` itself."""
     if config is not None:
-        os.environ[FILE_VARIABLE] = str(config.absolute())
+        context.with_resource(_variable(FILE_VARIABLE, str(config.absolute())))
+
+
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    """Sets a variable of the environment while a command runs: its children are to see it, too."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

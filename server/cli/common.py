@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console, RenderableType
 
-from server.client import Client, parse_url
+from server.client import KEY_VARIABLE, Client, parse_url
 
 View = TypeVar("View", bound=BaseModel)
 
@@ -41,8 +41,18 @@ FileArgument = Annotated[
 
 
 def open_client(url: str) -> Client:
-    """Returns a client of the service at an address that was checked."""
-    return Client(url)
+    """Returns a client of the service at an address that was checked.
+
+    It sends the API key of the environment. There is no option for it: all users of a machine see
+    the options of a command.
+
+    Raises:
+        typer.BadParameter: what the environment holds is no key.
+    """
+    try:
+        return Client(url)
+    except ValueError as error:
+        raise typer.BadParameter(f"{KEY_VARIABLE}: {error}") from None
 
 
 def read_document(file: typer.FileText) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`espalier serve`, `runner` and `demo`: the commands that start something here."""
+"""`espalier serve`, `runner`, `demo` and `status`: a service here, and whether one is well."""
 
 import importlib
 import os
@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from server.cli.common import output_console
+from server.cli.common import JsonOption, UrlOption, open_client, output_console, show
+from server.cli.tables import facts
+from server.client import DEFAULT_URL
 from server.processes import stop_with_parent
 
 HomeOption = Annotated[
@@ -22,12 +24,13 @@ def add_to(app: typer.Typer) -> None:
     """Adds the commands of this file to the application."""
     app.command("serve")(serve)
     app.command("runner")(runner)
+    app.command("status")(status)
     app.command("demo")(demo)
 
 
 def serve(
     home: HomeOption = None,
-    host: Annotated[str | None, typer.Option(help="The loopback address to listen on.")] = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one.")] = None,
     with_runner: Annotated[
         bool, typer.Option("--runner/--no-runner", help="Whether to keep a runner beside it.")
@@ -51,6 +54,22 @@ def runner() -> None:
     """Run one more runner of jobs (on SQLite: the only one)."""
     # By name: this process is to need neither torch nor ray until it becomes a runner.
     sys.exit(importlib.import_module("server.runner").main())
+
+
+def status(url: UrlOption = DEFAULT_URL, as_json: JsonOption = False) -> None:
+    """Say whether the service is well; exit with 1 unless it is."""
+    with open_client(url) as client:
+        ready, program = client.ready(), client.version()
+    lines = {
+        "status": ready.status,
+        "version": f"{program.version}, schema {ready.schema_revision}",
+        "runner": ready.runner,
+        "runners alive": ready.runners_alive,
+        "waiting jobs": ready.waiting_jobs,
+    }
+    show(facts(lines), ready, as_json=as_json)
+    if ready.status != "ok":
+        raise typer.Exit(1)
 
 
 def demo(

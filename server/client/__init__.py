@@ -1,6 +1,6 @@
 """The client of the REST API."""
 
-from server.client.client import Client
+from server.client.client import KEY_VARIABLE, Client
 from server.client.connection import DEFAULT_URL, Document, parse_url
 from server.client.errors import (
     ApiError,
@@ -13,6 +13,7 @@ from server.client.errors import (
 
 __all__ = [
     "DEFAULT_URL",
+    "KEY_VARIABLE",
     "ApiError",
     "Client",
     "ClientError",

@@ -8,10 +8,13 @@ Methods take and return what the API's documents say. Every method raises `Clien
 where the service refuses a request, `ServiceUnreachableError` where nothing answers.
 """
 
+import os
 from typing import Self
 
 import httpx
 
+from server.client.access import AccessRequests
+from server.client.campaigns import CampaignRequests
 from server.client.connection import DEFAULT_URL
 from server.client.jobs import JobRequests
 from server.client.networks import NetworkRequests
@@ -21,13 +24,17 @@ from server.client.supernets import SupernetRequests
 from server.client.webhooks import WebhookRequests
 from server.schemas.responses import ReadyView, VersionView
 
+KEY_VARIABLE = "ESPALIER_API_KEY"
+
 
 class Client(
     ResourceRequests,
     SupernetRequests,
     SearchRequests,
     NetworkRequests,
+    CampaignRequests,
     JobRequests,
+    AccessRequests,
     WebhookRequests,
 ):
     """Speaks to one service.
@@ -37,9 +44,11 @@ class Client(
         timeout_s: how long a request may take.
         patience_s: how long `events` and `wait` go on trying while the service does not answer.
         transport: for tests; the network by default.
+        api_key: what the service knows the caller by; by default what the environment variable
+            `ESPALIER_API_KEY` holds, if it is set.
 
     Raises:
-        ValueError: the address is not an http address.
+        ValueError: the address is not an http address, or the key is none.
     """
 
     def __init__(
@@ -49,8 +58,10 @@ class Client(
         timeout_s: float = 30.0,
         patience_s: float = 60.0,
         transport: httpx.BaseTransport | None = None,
+        api_key: str | None = None,
     ) -> None:
-        super().__init__(base_url, timeout_s, patience_s, transport)
+        key = api_key or os.environ.get(KEY_VARIABLE) or None
+        super().__init__(base_url, timeout_s, patience_s, transport, key)
 
     def __enter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from server.api_keys import is_key
 from server.client.errors import (
     ApiError,
     ClientError,
@@ -34,20 +35,29 @@ class Connection:
         base_url: the service's address.
         timeout_s: how long a request may take.
         transport: for tests; the network if None.
+        api_key: sent with every request, if there is one.
 
     Raises:
-        ValueError: the address is not an http address.
+        ValueError: the address is not an http address, or the key is none.
     """
 
     def __init__(
-        self, base_url: str, timeout_s: float, transport: httpx.BaseTransport | None
+        self,
+        base_url: str,
+        timeout_s: float,
+        transport: httpx.BaseTransport | None,
+        api_key: str | None = None,
     ) -> None:
         url = parse_url(base_url)
         self.base_url = base_url.rstrip("/")
         # A proxy of the environment does not reach this machine's loopback addresses.
         is_local = url.host in ("localhost", "127.0.0.1", "::1")
         self._http = httpx.Client(
-            base_url=url, timeout=timeout_s, transport=transport, trust_env=not is_local
+            base_url=url,
+            timeout=timeout_s,
+            transport=transport,
+            trust_env=not is_local,
+            headers=_key_header(api_key),
         )
 
     def close(self) -> None:
@@ -164,6 +174,14 @@ class Connection:
 
     def _unreachable(self, error: httpx.RequestError) -> ServiceUnreachableError:
         return ServiceUnreachableError(self.base_url, str(error) or type(error).__name__)
+
+
+def _key_header(api_key: str | None) -> dict[str, str]:
+    if api_key is None:
+        return {}
+    if not is_key(api_key):  # the message does not tell what was given instead
+        raise ValueError("the API key must look like esp_XXXXXXXX_..., as it was shown when made")
+    return {"Authorization": f"Bearer {api_key}"}
 
 
 def _content(body: Mapping[str, Any] | bytes | None) -> tuple[str | bytes | None, dict[str, str]]:

@@ -14,8 +14,9 @@ class Requests:
         timeout_s: float,
         patience_s: float,
         transport: httpx.BaseTransport | None,
+        api_key: str | None,
     ) -> None:
-        self._connection = Connection(base_url, timeout_s, transport)
+        self._connection = Connection(base_url, timeout_s, transport, api_key)
         self._get = self._connection.get
         self._post = self._connection.post
         self._pages = self._connection.pages

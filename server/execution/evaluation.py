@@ -1,6 +1,7 @@
 """Evaluates batches of architectures: accuracies by the pool, then latencies in quiet."""
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 
 from search_space.outcomes import Failed, Infeasible, Outcome
@@ -40,7 +41,35 @@ def open_pool(
         raise JobFailedError(f"no evaluators can be started: {error}") from error
 
 
-class BatchEvaluator:
+class Evaluator(ABC):
+    """Turns architectures into outcomes, batch by batch."""
+
+    @abstractmethod
+    def evaluate(self, batch: Sequence[Architecture]) -> dict[str, Outcome]:
+        """Returns the outcome of each architecture, by digest.
+
+        Raises:
+            JobStopped: the job shall stop.
+            JobFailedError: nothing can be evaluated or measured at all.
+        """
+
+    @abstractmethod
+    def measure_again(self, finalists: Sequence[Architecture]) -> Mapping[str, Latency]:
+        """Returns new latencies of networks measured side by side, by digest.
+
+        One that can no longer be measured is left out. Without a latency to measure, nothing is.
+
+        Raises:
+            JobStopped: the job shall stop.
+            JobFailedError: nothing can be evaluated or measured at all.
+        """
+
+    @abstractmethod
+    def forget_all_but(self, digests: set[str]) -> None:
+        """Drops what is kept of other architectures, so that memory stays bounded."""
+
+
+class BatchEvaluator(Evaluator):
     """Turns architectures into outcomes, batch by batch.
 
     Latencies are measured only when all accuracies of the batch are there, so that nothing else of
@@ -76,12 +105,7 @@ class BatchEvaluator:
         self._reference_model: bytes | None = None
 
     def evaluate(self, batch: Sequence[Architecture]) -> dict[str, Outcome]:
-        """Returns the outcome of each architecture, by digest.
-
-        Raises:
-            JobStopped: the job shall stop.
-            JobFailedError: nothing can be evaluated or measured at all.
-        """
+        """As of every evaluator: accuracies first, then the latencies of those that have one."""
         outcomes = dict(self._evaluate(batch))
         models = {digest: self._models[digest] for digest in outcomes if digest in self._models}
         for digest, measured in self._measure(models, finalists=False).items():
@@ -89,14 +113,7 @@ class BatchEvaluator:
         return outcomes
 
     def measure_again(self, finalists: Sequence[Architecture]) -> Mapping[str, Latency]:
-        """Returns new latencies of networks measured side by side, by digest.
-
-        One that can no longer be measured is left out. Without a latency to measure, nothing is.
-
-        Raises:
-            JobStopped: the job shall stop.
-            JobFailedError: nothing can be evaluated or measured at all.
-        """
+        """As of every evaluator; a network that is not kept any more is made again."""
         if self._latency is None or not finalists:
             return {}
         unknown = [a for a in finalists if a.digest not in self._models]
@@ -107,7 +124,7 @@ class BatchEvaluator:
         return {d: latency for d, latency in measured.items() if isinstance(latency, Latency)}
 
     def forget_all_but(self, digests: set[str]) -> None:
-        """Drops the networks that are not among the given, so that memory stays bounded."""
+        """As of every evaluator: the networks go, which exporting and measuring need."""
         self._models = {d: model for d, model in self._models.items() if d in digests}
 
     def _evaluate(self, batch: Sequence[Architecture]) -> Iterator[tuple[str, Outcome]]:

@@ -4,7 +4,8 @@ Each ask and each tell is on record before it is acted on, so that a search that
 the proposals that it would have made.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -16,7 +17,8 @@ from searchers.front import pareto_front
 from searchers.protocol import Limit, Objective, Observation, Problem, Proposal, Searcher
 from searchers.settings import SearcherSettings
 from server.execution.context import JobContext, JobFailedError
-from server.execution.evaluation import BatchEvaluator, open_pool
+from server.execution.evaluation import BatchEvaluator, Evaluator, open_pool
+from server.execution.tables import TableEvaluator
 from server.store import Asked, Finalist, Told
 from supernet.settings import AccuracySettings
 from workers.pools import RayPool
@@ -58,8 +60,7 @@ class Search:
             JobFailedError: the search cannot go on.
         """
         self._replay()
-        with self._open_pool() as pool:
-            evaluator = self._batch_evaluator(pool)
+        with self._open_evaluator() as evaluator:
             while batch := self._next_batch():
                 self._observe(batch, evaluator)
                 evaluator.forget_all_but({a.digest for a in self._front_architectures()})
@@ -97,7 +98,7 @@ class Search:
         self._pending = proposals
         return proposals
 
-    def _observe(self, batch: Sequence[Proposal], evaluator: BatchEvaluator) -> None:
+    def _observe(self, batch: Sequence[Proposal], evaluator: Evaluator) -> None:
         """Evaluates a batch, records it and tells the searcher."""
         store, job = self._context.store, self._context.job
         architectures = {p.architecture.digest: p.architecture for p in batch}
@@ -148,7 +149,7 @@ class Search:
                 f"the first: {_reason(outcomes[0]) if outcomes else 'none was proposed'}"
             )
 
-    def _measure_finalists(self, evaluator: BatchEvaluator) -> None:
+    def _measure_finalists(self, evaluator: Evaluator) -> None:
         """Measures the front's networks side by side, once more."""
         finalists = self._front_architectures()
         self._context.event("finalists", count=len(finalists))
@@ -178,6 +179,15 @@ class Search:
                 "space_exhausted": count < self._spec["evaluations"],
             },
         )
+
+    @contextmanager
+    def _open_evaluator(self) -> Iterator[Evaluator]:
+        """Gives what evaluates, by the `kind` of the search's evaluator; a supernet without one."""
+        if self._spec["evaluator"].get("kind") == "table":
+            yield TableEvaluator(self._context)
+        else:
+            with self._open_pool() as pool:
+                yield self._batch_evaluator(pool)
 
     def _open_pool(self) -> RayPool:
         return open_pool(

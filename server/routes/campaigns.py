@@ -20,10 +20,9 @@ from server.problems import faults_of
 from server.routes import exports
 from server.routes.common import BODY, ListDep, Service, ServiceDep, problems
 from server.routes.searches import check_warm_start, search_faults
+from server.schemas.campaign_bodies import CampaignBody, CampaignPatch
 from server.schemas.campaigns import (
     BestView,
-    CampaignBody,
-    CampaignPatch,
     CampaignView,
     NextView,
     OccurrenceStatus,

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Header, Path, Query, Request, Response
 
 from server.artifacts import ArtifactStore
-from server.callers import LOCAL
+from server.authentication import Access
 from server.errors import InvalidRequestError
 from server.problems import MEDIA_TYPE
 from server.schemas.responses import PageOf
@@ -34,7 +34,8 @@ class Service:
         uploads: files that arrive in parts.
         registrations: as many data sets may be read at once.
         schema_revision: of the database and of this program.
-        is_stopping: whether the server is shutting down, so that streams end.
+        is_stopping: whether the server is shutting down, or the request's key has ceased to be
+            valid, so that streams end.
         runner_state: `running` or `restarting` for a runner of our own, `external` without one.
     """
 
@@ -48,21 +49,36 @@ class Service:
     runner_state: Callable[[], str]
 
 
-def get_service(request: Request) -> Service:
-    """Returns the parts of the service that answers the request; its store acts for the caller."""
+def get_whole_service(request: Request) -> Service:
+    """Returns the parts of the service that answers the request; its store sees all projects."""
     service = request.app.state.service
     assert isinstance(service, Service)
-    return replace(service, store=service.store.acting_for(LOCAL))
+    return service
+
+
+def get_service(request: Request) -> Service:
+    """Returns the same, whose store acts for the caller and sees their project alone."""
+    service = get_whole_service(request)
+    access = request.state.access
+    assert isinstance(access, Access)
+    return replace(
+        service,
+        store=service.store.acting_for(access.caller),
+        is_stopping=lambda: service.is_stopping() or access.has_ended,
+    )
 
 
 ServiceDep = Annotated[Service, Depends(get_service)]
+WholeServiceDep = Annotated[Service, Depends(get_whole_service)]
+"""For what is about no project, and what needs the scope `admin`."""
+
 Id = Annotated[str, Path(max_length=100, pattern=r"^[0-9a-z_]+$", description="As it was given.")]
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Returns the declaration of the errors that a route can answer with, beside its successes."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
-    always = (421, 422, 500, 503)
+    always = (401, 403, 421, 422, 429, 500, 503)
     return {
         status: {"description": HTTPStatus(status).phrase, "content": content}
         for status in sorted({*statuses, *always})

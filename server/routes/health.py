@@ -6,7 +6,7 @@ from typing import Any, cast
 from fastapi import APIRouter
 
 from server.errors import SchemaError
-from server.routes.common import ServiceDep, problems
+from server.routes.common import ServiceDep, WholeServiceDep, problems
 from server.schemas.responses import LiveView, ReadyView, VersionView
 
 router = APIRouter(tags=["health"])
@@ -19,7 +19,7 @@ def live() -> LiveView:
 
 
 @router.get("/readyz", operation_id="ready", responses=problems())
-def ready(service: ServiceDep) -> ReadyView:
+def ready(service: WholeServiceDep) -> ReadyView:
     """The database answers and its schema is this program's; 503 if not.
 
     Where jobs wait and no runner lives, the service is degraded: it takes requests all the same.

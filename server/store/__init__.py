@@ -1,5 +1,6 @@
 """Every query. A method is one transaction, and only the store commits."""
 
+from server.store.access import AccessStore, Change, Quotas
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
 from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage
@@ -11,6 +12,7 @@ from server.store.job_requests import JobRequestStore
 from server.store.jobs import ClaimedJob, JobStore
 from server.store.leases import LeaseStore, StopRequest
 from server.store.occurrences import Candidate
+from server.store.quotas import ProjectUsage
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
 from server.store.retention import RetentionStore
@@ -24,6 +26,7 @@ __all__ = [
     "Asked",
     "Assessed",
     "Candidate",
+    "Change",
     "Chosen",
     "ClaimLimits",
     "ClaimedDelivery",
@@ -35,6 +38,8 @@ __all__ = [
     "OccurrenceSearch",
     "Page",
     "Point",
+    "ProjectUsage",
+    "Quotas",
     "RunnerFacts",
     "StopRequest",
     "Store",
@@ -56,6 +61,7 @@ class Store(
     ExportStore,
     RefinementStore,
     AssessmentStore,
+    AccessStore,
     FigureStore,
     RetentionStore,
     WebhookStore,

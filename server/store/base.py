@@ -1,6 +1,7 @@
 """Transactions and keyset pages: what all parts of the store share."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -13,16 +14,17 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
-from server.callers import Caller
+from server.callers import DEFAULT_PROJECT, Caller
 from server.database import DatabaseNow
 from server.errors import DatabaseUnavailableError, NotFoundError
-from server.store.isolation import ProjectSession
-from server.tables import ArtifactRow, Table
+from server.store.isolation import ProjectSession, project_of
+from server.tables import ArtifactRow, ProjectArtifactRow, Table
 
 Row = TypeVar("Row")
 TableRow = TypeVar("TableRow", bound=Table)
 
 _NAMES = {
+    "api_keys": "API key",
     "artifacts": "artifact",
     "data_sets": "data set",
     "uploads": "upload",
@@ -30,6 +32,7 @@ _NAMES = {
     "deliveries": "delivery",
     "spaces": "space",
     "jobs": "job",
+    "projects": "project",
     "supernets": "supernet",
     "searches": "search",
     "evaluations": "evaluation",
@@ -41,6 +44,10 @@ _NAMES = {
     "campaigns": "campaign",
     "occurrences": "occurrence",
 }
+
+
+PATIENCE_S = 0.5
+"""How long a patient store waits before it knocks again."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,7 @@ class Transactions:
         )
         self._max_lost_leases = max_lost_leases
         self._info: dict[str, Any] = {"caller": None, "project_id": None}
+        self._gives_up: Callable[[], bool] = lambda: True
         self._open: Session | None = None
 
     def _joining(self, session: Session) -> Self:
@@ -99,6 +107,19 @@ class Transactions:
         """Returns a store over the same engine by which the service itself works in a project."""
         return self._with_info(caller=None, project_id=project_id)
 
+    def patient(self, gives_up: Callable[[], bool]) -> Self:
+        """Returns a store that waits while the database cannot be reached.
+
+        Only the beginning of a transaction waits: what may have been carried out is never sent
+        twice. So `DatabaseUnavailableError` remains, for a database that dies in the middle.
+
+        Args:
+            gives_up: asked now and then; if it says so, waiting ends with that error.
+        """
+        other = copy(self)
+        other._gives_up = gives_up
+        return other
+
     def _with_info(self, **info: Any) -> Self:
         other = copy(self)
         other._info = info
@@ -115,6 +136,7 @@ class Transactions:
             yield self._open
             return
         with _unavailable(), self._new_session(info=self._info) as session:
+            self._begin(session)
             yield session
 
     @contextmanager
@@ -133,7 +155,19 @@ class Transactions:
             self._new_write_session(info=self._info) as session,
             session.begin(),
         ):
+            self._begin(session)
             yield session
+
+    def _begin(self, session: Session) -> None:
+        """Gets the session a connection, and SQLite's write lock, before anything is sent."""
+        while True:
+            try:
+                session.connection()
+                return
+            except (OperationalError, InterfaceError):
+                if self._gives_up():
+                    raise
+            time.sleep(PATIENCE_S)
 
     def ping(self) -> None:
         """Returns if the database answers.
@@ -210,7 +244,7 @@ def insert_new(session: Session, table: type[Table], values: Sequence[dict[str, 
 
 
 def add_artifact(session: Session, artifact: Artifact, now: datetime) -> None:
-    """Records a file, once."""
+    """Records a file, once, and that a row of the session's project refers to it."""
     values = {
         "sha256": artifact.sha256,
         "size_bytes": artifact.size_bytes,
@@ -218,3 +252,5 @@ def add_artifact(session: Session, artifact: Artifact, now: datetime) -> None:
         "created_at": now,
     }
     insert_new(session, ArtifactRow, [values])
+    project_id = project_of(session) or DEFAULT_PROJECT
+    insert_new(session, ProjectArtifactRow, [{"project_id": project_id, "sha256": artifact.sha256}])

@@ -25,6 +25,7 @@ from server.job_states import OWNED, TERMINAL, TRANSITIONS, JobStatus
 from server.schemas.job_options import RetryPolicy
 from server.store.base import Page, Transactions, get, newest_first
 from server.store.isolation import bind_project
+from server.store.quotas import check_jobs
 from server.store.webhooks import announce
 from server.tables import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, Json
 from workers.settings import ResourceSettings
@@ -134,10 +135,13 @@ def submit_job(
         InvalidRequestError: the deadline has passed.
         NotFoundError: a job that it depends on does not exist.
         ConflictError: a job that it depends on has failed or was cancelled.
+        JobQuotaError: the project has as many jobs as it may.
+        StorageQuotaError: the project has as many bytes as it may.
     """
     if deadline_at is not None and deadline_at <= now:
         rule = f"must be after now, {now.isoformat(timespec='seconds')}"
         raise InvalidRequestError.single("/job/deadline_at", rule, deadline_at.isoformat())
+    check_jobs(session)
     awaited = _lock_awaited(session, depends_on)
     caller = session.info["caller"]
     job = JobRow(

@@ -23,6 +23,7 @@ from server.store.base import (
     newest_first,
 )
 from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
+from server.store.quotas import check_bytes
 from server.tables import (
     DataSetRow,
     JobRow,
@@ -68,11 +69,14 @@ class ResourceStore(Transactions):
         Raises:
             NotFoundError: there is no data set that it would be a newer version of.
             ConflictError: the name stands for other content.
+            StorageQuotaError: the project may not have so many bytes.
         """
         with self._write() as session:
             now = clock(session)
             if supersedes is not None:
                 get(session, DataSetRow, supersedes)
+            if session.scalar(select(DataSetRow.id).where(DataSetRow.name == name)) is None:
+                check_bytes(session, artifact.size_bytes)
             add_artifact(session, artifact, now)
             values = {
                 "id": new_id("dat", now),

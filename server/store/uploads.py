@@ -7,6 +7,7 @@ from sqlalchemy import delete, select
 from server.errors import NotFoundError
 from server.ids import new_id
 from server.store.base import Page, Transactions, clock, get, insert_new, newest_first
+from server.store.quotas import check_bytes
 from server.tables import UploadRow
 
 
@@ -18,14 +19,19 @@ class UploadStore(Transactions):
 
         Returns:
             The row, and whether it is new.
+
+        Raises:
+            StorageQuotaError: the project may not have so many bytes.
         """
         with self._write() as session:
             now = clock(session)
             announced = {"name": name, "size_bytes": size_bytes, "sha256": sha256}
             values = {"id": new_id("upl", now), **announced, "created_at": now}
+            known = select(UploadRow).filter_by(**announced)
+            if session.scalar(known) is None:
+                check_bytes(session, size_bytes)
             created = insert_new(session, UploadRow, [values]) == 1
-            row = session.scalars(select(UploadRow).filter_by(**announced)).one()
-            return row, created
+            return session.scalars(known).one(), created
 
     def get_upload(self, upload_id: str) -> UploadRow:
         """Returns an upload.

@@ -28,7 +28,7 @@ LONGEST_DELAY_S = 3600.0
 
 @dataclass(frozen=True)
 class ClaimedDelivery:
-    """What is to be sent, and where; `attempt` is the claim's fence."""
+    """What is to be sent, and where; `attempt` is the claim's fence, `claimed_at` its time."""
 
     id: int
     url: str
@@ -37,6 +37,7 @@ class ClaimedDelivery:
     data: Json
     created_at: datetime
     attempt: int
+    claimed_at: datetime
 
 
 class WebhookStore(Transactions):
@@ -159,7 +160,14 @@ class WebhookStore(Transactions):
             row.next_attempt_at = now + timedelta(seconds=CLAIM_S)
             hook = get(session, WebhookRow, row.webhook_id)
             return ClaimedDelivery(
-                row.id, hook.url, hook.secret, row.type, row.data, row.created_at, row.attempts
+                row.id,
+                hook.url,
+                hook.secret,
+                row.type,
+                row.data,
+                row.created_at,
+                row.attempts,
+                now,
             )
 
     def settle_delivery(

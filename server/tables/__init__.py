@@ -4,6 +4,7 @@ Rows that methods of the store return are detached: plain values, filled complet
 """
 
 from search_space.space import Architecture
+from server.tables.access import ApiKeyRow, ChangeRow, ProjectArtifactRow, ProjectRow
 from server.tables.assessments import AssessedRow, AssessmentRow
 from server.tables.base import Json, ProjectOwned, Table, UtcDateTime
 from server.tables.campaigns import (
@@ -14,7 +15,6 @@ from server.tables.campaigns import (
 )
 from server.tables.exports import ExportRow, ReadingRow
 from server.tables.jobs import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, RunnerRow
-from server.tables.projects import ProjectRow
 from server.tables.refinements import FineTuningRow, RefinedNetworkRow, RefinementRow
 from server.tables.resources import ArtifactRow, DataSetRow, SpaceRow, SupernetRow, UploadRow
 from server.tables.searches import (
@@ -27,10 +27,12 @@ from server.tables.searches import (
 from server.tables.webhooks import DeliveryRow, WebhookRow
 
 __all__ = [
+    "ApiKeyRow",
     "ArtifactRow",
     "AssessedRow",
     "AssessmentRow",
     "CampaignRow",
+    "ChangeRow",
     "DataSetRow",
     "DeliveryRow",
     "EvaluationRow",
@@ -45,6 +47,7 @@ __all__ = [
     "ObservationRow",
     "OccurrenceRow",
     "OccurrenceSearchRow",
+    "ProjectArtifactRow",
     "ProjectOwned",
     "ProjectRow",
     "PromotionRow",

@@ -61,10 +61,10 @@ def serving(settings: Settings, store: Store) -> Iterator[Live]:
 
 
 @contextmanager
-def serve_process(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def serve_process(home: Path, port: int, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     """The service without a runner, in a process that the block may kill."""
     command = [sys.executable, "-m", "server.cli", "serve", "--no-runner"]
-    environment = service_environment(os.environ, home, port)
+    environment = service_environment(os.environ, home, port) | variables
     with (home / "log").open("ab") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:

@@ -29,6 +29,8 @@ def test_the_environment_goes_over_the_file_and_the_file_over_the_default(
     assert settings.data_roots == {"fast": Path("/fast")}
     assert settings.lease_seconds == 30.0
     assert Settings(port=9002).port == 9002
+    monkeypatch.setenv("ESPALIER_PORT", "")  # as compose files give what is not set
+    assert Settings().port == 9000
 
 
 def test_a_child_process_needs_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -97,7 +99,8 @@ def test_the_effective_settings_are_shown_without_secrets(
     assert "ESPALIER_LEASE_SECOND is no setting; did you mean ESPALIER_LEASE_SECONDS?" in (
         result.complaint
     )
-    table = run("config", "show")
+    table = run("--config", str(path), "config", "show")
+    assert run("config", "show").code == 1  # the environment is as before
     assert "postgresql://me:***@db/espalier" in table.out
     for shown in (json.dumps(result.json), table.out, table.err):
         assert "pa55word" not in shown

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from command_line import Run
 from examples import add_supernet, artifact, claim, observe, running_search
 from live import Live, serving
 from prometheus_client.parser import text_string_to_metric_families
@@ -162,13 +163,19 @@ def add_runner(live: Live, seen_at: str) -> None:
         )
 
 
-def test_jobs_that_wait_for_no_runner_degrade_the_service(live: Live) -> None:
+def test_jobs_that_wait_for_no_runner_degrade_the_service(live: Live, run: Run) -> None:
+    url = str(live.client.base_url)
+    assert run("status", "--url", url).code == 0
     ready = live.client.get("/readyz").json()
     assert (ready["status"], ready["runners_alive"], ready["waiting_jobs"]) == ("ok", 0, 0)
     add_supernet(live.store)
     ready = live.client.get("/readyz")
     assert ready.status_code == 200
     assert (ready.json()["status"], ready.json()["waiting_jobs"]) == ("degraded", 1)
+    said = run("status", "--url", url)
+    assert said.code == 1
+    assert "degraded" in said.out
+    assert '"waiting_jobs": 1' in run("status", "--url", url, "--json").out
     add_runner(live, "'2026-01-01 00:00:00.000000'")  # dead for long
     assert live.client.get("/readyz").json()["runners_alive"] == 0
     with live.store._write() as session:

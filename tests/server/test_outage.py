@@ -1,15 +1,22 @@
 """A database that goes away and comes back."""
 
+import threading
+import time
 from pathlib import Path
 
+import psycopg
 import pytest
-from examples import add_supernet
+from examples import add_supernet, artifact
 from live import serving
 from postgres_server import PostgresServer
+from runners import running, wait_for
 
 from server.database import open_engine
 from server.errors import DatabaseUnavailableError
+from server.execution.context import JobContext, StopFlag, StopReason
+from server.job_states import JobStatus
 from server.main import open_store
+from server.runner import HEARTBEAT_S
 from server.settings import Settings
 
 
@@ -45,6 +52,88 @@ def test_a_restarted_database_is_an_outage_and_no_more(
         assert live.client.get("/readyz").status_code == 200
         assert live.client.get(address).json()["status"] == "queued"
     store.close()
+
+
+@pytest.mark.postgres
+def test_a_job_waits_for_its_database_and_goes_on_in_the_same_attempt(
+    postgres: PostgresServer, postgres_template: str, tmp_path: Path
+) -> None:
+    url = postgres.new_database(postgres_template)
+    settings = Settings(home=tmp_path, database_url=url)
+    store = open_store(settings)
+    supernet, job = add_supernet(store)
+    is_away, is_at_work = threading.Event(), threading.Event()
+
+    def executor(context: JobContext) -> None:
+        context.progress(1, 3, "epochs")
+        is_at_work.set()
+        assert is_away.wait(20)
+        context.progress(2, 3, "epochs")
+        context.store.finish_supernet(context.job, supernet.id, artifact("f"), {})
+
+    with running(store, settings, executor):
+        assert is_at_work.wait(20)
+        postgres.stop()
+        try:
+            is_away.set()
+            with pytest.raises(DatabaseUnavailableError):
+                store.get_job(job.id)  # others are told at once
+            # Longer than the runner takes to renew a lease, which fails, too.
+            time.sleep(1.5 * HEARTBEAT_S)
+        finally:
+            postgres.start()
+        wait_for(store, job.id, JobStatus.SUCCEEDED)
+    ended = store.get_job(job.id)
+    assert (ended.attempt, ended.lost_leases) == (1, 0)
+    done = [e.data["done"] for e in store.job_events(job.id, 0, 100) if e.type == "progress"]
+    assert done == [1, 2]
+    store.close()
+
+
+@pytest.mark.postgres
+def test_a_job_that_waits_for_its_database_still_heeds_the_end_of_its_runner(
+    postgres: PostgresServer, postgres_template: str, tmp_path: Path
+) -> None:
+    url = postgres.new_database(postgres_template)
+    store = open_store(Settings(home=tmp_path, database_url=url))
+    postgres.stop()
+    try:
+        stop = StopFlag()
+        threading.Timer(0.5, stop.set, [StopReason.SHUTDOWN]).start()
+        with pytest.raises(DatabaseUnavailableError):
+            store.patient(stop.is_set).ping()
+        assert stop.reason is StopReason.SHUTDOWN
+    finally:
+        postgres.start()
+    store.close()
+
+
+@pytest.mark.postgres
+def test_a_database_that_refuses_connections_refuses_requests_until_it_takes_them_again(
+    postgres: PostgresServer, postgres_template: str, tmp_path: Path
+) -> None:
+    url = postgres.new_database(postgres_template)
+    name = url.rpartition("/")[2]
+    store = open_store(Settings(home=tmp_path, database_url=url))
+    _, job = add_supernet(store)
+    with serving(Settings(home=tmp_path, database_url=url), store) as live:
+        allow(postgres, name, is_allowed=False)
+        refused = live.client.get(f"/v1/jobs/{job.id}")
+        assert refused.status_code == 503
+        assert int(refused.headers["Retry-After"]) > 0
+        allow(postgres, name, is_allowed=True)
+        assert live.client.get(f"/v1/jobs/{job.id}").json()["status"] == "queued"
+    store.close()
+
+
+def allow(postgres: PostgresServer, database: str, *, is_allowed: bool) -> None:
+    """Lets a database take connections or not; ends those that it has."""
+    address = f"host=127.0.0.1 port={postgres.port} user=espalier dbname=postgres"
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS {is_allowed}")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database]
+        )
 
 
 def test_a_locked_sqlite_file_is_unavailable_and_harmed_by_nothing(tmp_path: Path) -> None:

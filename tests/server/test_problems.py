@@ -9,6 +9,7 @@ import server.errors as errors
 from server import problems
 from server.errors import (
     Fault,
+    ForbiddenError,
     InvalidRequestError,
     NotFoundError,
     ServerError,
@@ -39,6 +40,7 @@ def test_every_error_becomes_a_problem(kind: type[ServerError]) -> None:
     arguments = {
         InvalidRequestError: ([Fault("/a/b", "must be one", 2)],),
         NotFoundError: ("job", "x"),
+        ForbiddenError: ("submit", ["read"]),
         WrongOffsetError: (3, 5),
     }
     error = kind(*arguments.get(kind, ("what is the case",)))
@@ -46,7 +48,7 @@ def test_every_error_becomes_a_problem(kind: type[ServerError]) -> None:
     assert response.media_type == "application/problem+json"
     assert 400 <= response.status_code < 600
     assert str(error).encode() in response.body
-    assert ("Retry-After" in response.headers) == (response.status_code == 503)
+    assert ("Retry-After" in response.headers) == (response.status_code in (429, 503))
 
 
 def test_long_values_are_cut() -> None:

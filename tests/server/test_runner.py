@@ -5,53 +5,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 from examples import add_supernet, artifact
+from runners import running, wait_for
 
-from server.artifacts import ArtifactStore
-from server.duties import Duty
 from server.execution.context import JobContext, JobFailedError
 from server.job_states import JobStatus
 from server.locks import FileLock, RunnerLockedError
-from server.runner import EXIT_HARD_STOP, Executor, Runner
+from server.runner import EXIT_HARD_STOP
 from server.settings import Settings
 from server.store import Store
 from workers.cluster import ClusterError
-
-
-@contextmanager
-def running(
-    store: Store,
-    settings: Settings,
-    executor: Executor,
-    *,
-    connect: Callable[[], None] = lambda: None,
-    sole: bool = True,
-    duties: Sequence[Duty] = (),
-) -> Iterator[Runner]:
-    artifacts = ArtifactStore(settings.artifacts_folder)
-    runner = Runner(
-        store, artifacts, settings, {"train": executor}, connect, sole=sole, duties=duties
-    )
-    thread = threading.Thread(target=runner.run)
-    thread.start()
-    try:
-        yield runner
-    finally:
-        runner.stop()
-        thread.join(20)
-        assert not thread.is_alive()
-
-
-def wait_for(store: Store, job_id: str, *statuses: JobStatus) -> None:
-    deadline = time.monotonic() + 20
-    while (state := store.get_job(job_id).state) not in statuses:
-        assert time.monotonic() < deadline, f"job is {state}, not {statuses}"
-        time.sleep(0.05)
 
 
 def until_stopped(context: JobContext) -> None:
@@ -72,6 +39,19 @@ def test_a_job_that_records_its_result_has_succeeded(store: Store, settings: Set
         wait_for(store, job.id, JobStatus.SUCCEEDED)
     assert store.get_supernet(supernet.id).version == artifact("f").sha256
     assert not (settings.work_folder / job.id).exists()
+
+
+def test_whatever_is_logged_in_a_job_names_it(store: Store, settings: Settings) -> None:
+    _, job = add_supernet(store)
+    bound: list[dict[str, object]] = []
+
+    def executor(_context: JobContext) -> None:
+        bound.append(structlog.contextvars.get_contextvars())
+        raise JobFailedError("enough")
+
+    with running(store, settings, executor):
+        wait_for(store, job.id, JobStatus.FAILED)
+    assert bound == [{"job_id": job.id, "kind": "train", "attempt": 1}]
 
 
 def test_a_job_that_cannot_succeed_fails_with_its_message_and_keeps_its_folder(

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from examples import add_supernet, artifact
+from runners import running, wait_for
 from sqlalchemy import Engine, text
-from test_runner import running, until_stopped, wait_for
+from test_runner import until_stopped
 
 from server import schema
 from server.database import open_engine

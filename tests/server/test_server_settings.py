@@ -32,6 +32,8 @@ def test_a_child_process_gets_equal_settings(
         port=1234,
         lease_seconds=2.5,
         log_level="warning",
+        allowed_hosts=("nas.example", "*"),
+        require_keys=True,
         data_roots={"fast": tmp_path / "fast", "archive": Path("relative")},
     )
     assert settings.data_roots["archive"] == Path.cwd() / "relative"
@@ -41,14 +43,28 @@ def test_a_child_process_gets_equal_settings(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
-def test_loopback_addresses_are_served(tmp_path: Path, host: str) -> None:
-    assert Settings(home=tmp_path, host=host).host == host
+def test_loopback_addresses_need_no_keys(tmp_path: Path, host: str) -> None:
+    assert not Settings(home=tmp_path, host=host).needs_keys
+    assert Settings(home=tmp_path, host=host, require_keys=True).needs_keys
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", ""])
-def test_other_addresses_are_refused_and_it_says_why(tmp_path: Path, host: str) -> None:
-    with pytest.raises(ValidationError, match=r"must be a loopback address .* no API keys"):
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])
+def test_other_addresses_need_keys(tmp_path: Path, host: str) -> None:
+    assert Settings(home=tmp_path, host=host).needs_keys
+
+
+def test_names_that_the_service_is_called_by(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, host="fd00::1", allowed_hosts=("Nas.example",))
+    loopback = {"localhost", "127.0.0.1", "[::1]"}
+    assert settings.accepted_hosts == loopback | {"[fd00::1]", "nas.example"}
+
+
+@pytest.mark.parametrize("host", ["", "a b", "-x", "http://example.org", "a_b"])
+def test_what_is_no_host_is_refused(tmp_path: Path, host: str) -> None:
+    with pytest.raises(ValidationError, match="must be an IP address or the name"):
         Settings(home=tmp_path, host=host)
+    with pytest.raises(ValidationError):
+        Settings(home=tmp_path, allowed_hosts=(host,))
 
 
 @pytest.mark.parametrize("lease_seconds", [0, -1, float("nan"), float("inf")])

@@ -49,10 +49,14 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_projects")),
     )
+    _create_keys()
     op.execute("INSERT INTO projects (id, created_at) VALUES ('default', CURRENT_TIMESTAMP)")
     for table in OWNED:
         column = sa.Column("project_id", sa.String(), server_default="default", nullable=False)
         op.add_column(table, column)
+    op.execute(
+        "INSERT INTO project_artifacts (project_id, sha256) SELECT 'default', sha256 FROM artifacts"
+    )
     for table, columns in UNIQUE.items():
         _replace_unique(table, columns, ("project_id", *columns))
     for name in LISTS:
@@ -63,6 +67,57 @@ def upgrade() -> None:
     op.create_index(op.f("ix_jobs_project_id_id"), "jobs", ["project_id", "id"])
     op.drop_index("uq_evaluations_result", "evaluations")
     _create_result_index("project_id", *RESULT)
+
+
+def _create_keys() -> None:
+    op.create_table(
+        "project_artifacts",
+        sa.Column("project_id", sa.String(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["sha256"],
+            ["artifacts.sha256"],
+            name=op.f("fk_project_artifacts_sha256"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("project_id", "sha256", name=op.f("pk_project_artifacts")),
+    )
+    op.create_index(op.f("ix_project_artifacts_sha256"), "project_artifacts", ["sha256"])
+    op.create_table(
+        "api_keys",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("project_id", sa.String(), nullable=False),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("prefix", sa.String(), nullable=False),
+        sa.Column("secret_sha256", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["projects.id"], name=op.f("fk_api_keys_project_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
+        sa.UniqueConstraint("prefix", name=op.f("uq_api_keys_prefix")),
+    )
+    op.create_table(
+        "audit_log",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("key_id", sa.String(), nullable=True),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("project_id", sa.String(), nullable=False),
+        sa.Column("request_id", sa.String(), nullable=True),
+        sa.Column("method", sa.String(), nullable=False),
+        sa.Column("route", sa.String(), nullable=False),
+        sa.Column("resource", sa.String(), nullable=True),
+        sa.Column("status", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_log")),
+    )
+    for name in ("project_id", "key_id"):
+        op.create_index(op.f(f"ix_audit_log_{name}_id"), "audit_log", [name, "id"])
 
 
 def downgrade() -> None:
@@ -78,7 +133,8 @@ def downgrade() -> None:
         _replace_unique(table, ("project_id", *columns), columns)
     for table in OWNED:
         op.drop_column(table, "project_id")
-    op.drop_table("projects")
+    for table in ("audit_log", "api_keys", "project_artifacts", "projects"):
+        op.drop_table(table)
 
 
 def _create_result_index(*columns: str) -> None:

@@ -1,0 +1,82 @@
+"""Each time of each campaign fires once: with several runners, and however they are killed."""
+
+import multiprocessing
+import time
+from datetime import timedelta
+from random import Random
+
+from campaign_examples import START, campaign, occurrences, search_template
+from campaign_workers import advance_for_ever, fast_clock
+from examples import trained_supernet
+
+from server.campaigns.duty import advance_campaigns
+from server.settings import Settings
+from server.store import Store
+
+NUM_KILLS = 8
+NAMES = ("first", "second", "third")
+INTERVAL = timedelta(minutes=10)
+HALF_DAY_S = 43_200  # nothing is missed within it, however slow the machine
+
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["campaign_workers"])
+
+
+def test_each_time_fires_once_while_runners_are_killed(settings: Settings, store: Store) -> None:
+    supernet = trained_supernet(store)
+    template = {"search": search_template(supernet.id), "matrix": {"seeds": [0, 1]}}
+    for name in NAMES:
+        body = campaign(
+            supernet.id,
+            name=name,
+            template=template,
+            overlap="cancel_old",
+            grace_seconds=HALF_DAY_S,
+        )
+        store.add_campaign(body, START)
+    begun_s = time.time()
+    num_runners = 1 if settings.is_sqlite else 3
+    arguments = (settings, begun_s)
+    runners = [
+        PROCESSES.Process(target=advance_for_ever, args=arguments) for _ in range(num_runners)
+    ]
+    for runner in runners:
+        runner.start()
+    random = Random(0)
+    for _ in range(NUM_KILLS):
+        time.sleep(random.uniform(0.2, 1.0))
+        victim = runners.pop(0)
+        victim.kill()
+        victim.join()
+        runners.append(PROCESSES.Process(target=advance_for_ever, args=arguments))
+        runners[-1].start()
+    for runner in runners:
+        runner.kill()
+        runner.join()
+    assert all(occurrences(store, name) for name in NAMES)  # the runners did what they are for
+    end = fast_clock(begun_s)
+    advance_campaigns(store, end)
+
+    expected = [START + number * INTERVAL for number in range(1, (end - START) // INTERVAL + 1)]
+    assert len(expected) >= 10
+    submitted = []
+    for name in NAMES:
+        rows = occurrences(store, name)
+        assert [row.fire_at for row in rows] == expected
+        assert [row.number for row in rows] == list(range(len(expected)))
+        assert [row.status for row in rows] == ["cancelled"] * (len(rows) - 1) + ["running"]
+        for row in rows:
+            searches = store.occurrence_searches(row.id)
+            assert [one.search.name for one in searches] == [
+                f"{name} #{row.number + 1}.{position}" for position in (1, 2)
+            ]
+            submitted += [one.search.id for one in searches]
+    # Nothing was submitted that no occurrence knows of.
+    stored, cursor = [], None
+    while True:
+        page = store.list_searches(500, cursor)
+        stored += [row.id for row in page.rows]
+        cursor = page.next
+        if cursor is None:
+            break
+    assert sorted(stored) == sorted(submitted)

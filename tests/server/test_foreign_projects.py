@@ -1,0 +1,170 @@
+"""Every route with an id answers 404 for another project's, whatever routes there are."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from examples import add_export, add_search, assessed, claim, search_with_a_front
+from key_examples import client_with, make_key
+from live import Live
+
+from server.callers import Caller
+from server.store import Store
+
+OPERATORS = re.compile(r"/v1/(keys|projects|audit)\b")
+"""What looks beyond projects, and needs the scope `admin`."""
+
+SHARED = {"/v1/spaces", "/v1/space-families"}
+"""Plain values: the same in all projects."""
+
+NO_IDS = {"name", "image_format"}
+UNFILLED = {"refinement_id"}
+"""What takes too long to make here; tests of its own refuse foreign ones by the same session."""
+
+
+class _TheirsAndRunners:
+    """A runner's methods of the service's store, everybody else's of their project's."""
+
+    def __init__(self, theirs: Store, runners: Store) -> None:
+        self._theirs = theirs
+        self._runners = runners
+
+    def __getattr__(self, name: str) -> Any:
+        is_runners = name.startswith(("claim_", "record_", "finish_"))
+        return getattr(self._runners if is_runners else self._theirs, name)
+
+
+def fill(store: Store, project: str) -> dict[str, str]:
+    """Makes a row of each kind in a project; returns their ids by the names of path parameters."""
+    theirs = store.acting_for(Caller(project_id=project))
+    both: Any = _TheirsAndRunners(theirs, store)
+    search, digests = search_with_a_front(both)
+    export = add_export(theirs, search, digests[0])
+    claim(store)
+    add_search(theirs, theirs.get_supernet(search.supernet_id), seed=9)
+    supernet = theirs.get_supernet(search.supernet_id)
+    upload, _ = theirs.add_upload("a.npz", 10, "0" * 64)
+    theirs.complete_upload(upload.id)
+    return {
+        "upload_id": upload.id,
+        "data_set_id": supernet.data_set_id,
+        "space_id": supernet.space_id,
+        "supernet_id": supernet.id,
+        "search_id": search.id,
+        "digest": digests[0],
+        "export_id": export.id,
+        "job_id": search.job_id,
+        "assessment_id": assessed(both, supernet.id),
+        "name": "model.onnx",
+        "image_format": "png",
+    }
+
+
+@pytest.fixture
+def clients(sqlite_live: Live) -> Iterator[tuple[httpx.Client, httpx.Client, dict[str, str]]]:
+    """Somebody of the project that has rows, somebody of one that has none, and the rows' ids."""
+    names = ("ours", "theirs")
+    mine, other = (make_key(sqlite_live.store, project=name)[0] for name in names)
+    ids = fill(sqlite_live.store, "ours")
+    with (
+        client_with(sqlite_live.client, mine) as owner,
+        client_with(sqlite_live.client, other) as stranger,
+    ):
+        yield owner, stranger, ids
+
+
+def routes(client: httpx.Client) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    paths = client.get("/openapi.json").raise_for_status().json()["paths"]
+    for path, methods in paths.items():
+        if not OPERATORS.match(path):
+            yield from ((method.upper(), path, operation) for method, operation in methods.items())
+
+
+def body_of(operation: dict[str, Any], document: dict[str, Any]) -> Any:
+    """An example of the body that an operation takes, so that it is not refused for that."""
+    if "requestBody" not in operation:
+        return None
+    content = operation["requestBody"]["content"].get("application/json")
+    if content is None:
+        return None
+    schema = content["schema"]
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema.get("examples", [{}])[0]
+
+
+def ask(
+    client: httpx.Client, method: str, address: str, body: Any, *, is_json: bool
+) -> httpx.Response:
+    if is_json:
+        return client.request(method, address, json=body)
+    headers = {"Content-Type": "application/octet-stream", "Upload-Offset": "0"}
+    return client.request(method, address, content=b"x", headers=headers)
+
+
+def test_a_foreign_id_is_not_there(
+    clients: tuple[httpx.Client, httpx.Client, dict[str, str]],
+) -> None:
+    owner, stranger, ids = clients
+    document = owner.get("/openapi.json").json()
+    statuses, wrong = {}, {}
+    for method, path, operation in routes(owner):
+        names = {*re.findall(r"\{(\w+)\}", path)} - NO_IDS
+        if not names or path.startswith(tuple(SHARED)):
+            continue
+        # That an id which was never made is not found says nothing of projects.
+        missing = names - {*ids} - UNFILLED
+        assert not missing, f"make one of {missing} in fill(), for {path}"
+        address = re.sub(r"\{(\w+)\}", lambda match: ids.get(match[1], "none"), path)
+        body, is_json = body_of(operation, document), not path.startswith("/v1/uploads")
+        response = ask(stranger, method, address, body, is_json=is_json or method != "PATCH")
+        statuses[f"{method} {path}"] = response.status_code
+        has_content = "/files/" not in path and "stream" not in path
+        if method == "GET" and has_content and not names & UNFILLED:
+            seen = owner.get(address)
+            if seen.status_code != 200:
+                wrong[path] = seen.text
+    assert {name: status for name, status in statuses.items() if status != 404} == {}
+    assert wrong == {}
+    assert len(statuses) >= 20
+
+
+def test_no_list_shows_a_foreign_row(
+    clients: tuple[httpx.Client, httpx.Client, dict[str, str]],
+) -> None:
+    owner, stranger, ids = clients
+    filled = 0
+    for method, path, _ in routes(owner):
+        if method != "GET" or "{" in path or path in SHARED or not path.startswith("/v1/"):
+            continue
+        text = stranger.get(path).text
+        for name, value in ids.items():
+            if name not in {"space_id", *NO_IDS}:
+                assert value not in text, (path, name)
+        mine = owner.get(path)
+        if "items" in mine.text:
+            filled += bool(json.loads(mine.text).get("items"))
+    assert filled >= 7
+
+
+def test_bodies_that_name_foreign_things_are_refused(
+    clients: tuple[httpx.Client, httpx.Client, dict[str, str]],
+) -> None:
+    owner, stranger, ids = clients
+    search = {"name": "x", "supernet": ids["supernet_id"], "searcher": {"kind": "random"}}
+    search |= {"objectives": [{"metric": "top1_percent"}], "evaluations": 1}
+    export = {"search": ids["search_id"], "architecture_digest": ids["digest"]}
+    source = {"kind": "arrays", "upload": ids["upload_id"]}
+    for path, body in (
+        ("/v1/searches", search),
+        ("/v1/exports", export),
+        ("/v1/data-sets", {"name": "x", "source": source}),
+    ):
+        before = [owner.get("/v1/jobs").text, stranger.get("/v1/jobs").text]
+        response = stranger.post(path, json=body)
+        assert response.status_code in (404, 422), (path, response.text)
+        assert "there is no" in response.text or "must name" in response.text, response.text
+        assert [owner.get("/v1/jobs").text, stranger.get("/v1/jobs").text] == before
