@@ -21,6 +21,7 @@ from server.routes import (
     jobs,
     metrics,
     occurrence_reports,
+    outside,
     refinements,
     runners,
     searches,
@@ -71,6 +72,7 @@ def build_app(service: Service) -> FastAPI:
         silent_seconds=service.settings.lease_seconds,
     )
     for routes in (
+        outside,  # asked most often: routes are tried in their order
         health,
         metrics,
         uploads,

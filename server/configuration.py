@@ -30,6 +30,7 @@ _PASSWORD = re.compile(r"(?P<before>[a-z][a-z0-9+.\-]*://[^\s:/@]*:)[^\s/@]+(?=@
 _QUERY_SECRET = re.compile(
     r"(?P<before>[?&][^=&\s]*(?:password|secret|token|key)[^=&\s]*=)[^&\s]+", re.IGNORECASE
 )
+_WEBHOOK_SECRET = re.compile(r"(?P<before>whsec_)[A-Za-z0-9+/=_\-]+")
 _SECRET_NAME = re.compile(
     r"password|secret|token|(^|_)key$|credential|authorization", re.IGNORECASE
 )
@@ -159,16 +160,14 @@ def masked(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [masked(name, member) for member in value]
     if isinstance(value, str):
-        return MASK if value and _SECRET_NAME.search(name) else without_passwords(value)
+        return MASK if value and _SECRET_NAME.search(name) else without_secrets(value)
     return value
 
 
-def without_passwords(text: str) -> str:
-    """Returns a text in which API keys, and passwords and keys of addresses, are replaced."""
+def without_secrets(text: str) -> str:
+    """Returns a text without API keys, webhooks' secrets and passwords in addresses."""
     text = hide_keys(text)
-    if "://" not in text:
-        return text
-    for pattern in (_PASSWORD, _QUERY_SECRET):
+    for pattern in (_PASSWORD, _QUERY_SECRET, _WEBHOOK_SECRET):
         text = pattern.sub(rf"\g<before>{MASK}", text)
     return text
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search_space.families import space_settings
 from search_space.outcomes import Measured
 from searchers.front import pareto_front
-from searchers.protocol import Limit, Objective, Problem
+from searchers.protocol import Limit, Problem
 from server.schemas.responses import ExcessView, InfeasiblePointView, PointView
+from server.search_problem import problem_of
 from server.store import Point, Store
 from server.tables import MeasurementRow, SearchRow
 
@@ -23,7 +23,10 @@ def intervals_of(provenance: Mapping[str, Any]) -> dict[str, Interval]:
     """Returns the spread of each metric whose provenance tells one, by metric."""
     found = {}
     for metric, how in provenance.items():
-        if isinstance(how, dict) and "interval_percent" in how:
+        if isinstance(how, dict) and "interval" in how:
+            low, high = how["interval"]
+            found[metric] = (low, high)
+        elif isinstance(how, dict) and "interval_percent" in how:
             low, high = how["interval_percent"]
             found[metric] = (low, high)
         elif isinstance(how, dict) and "p10_ms" in how:
@@ -94,11 +97,7 @@ def report_front(
 
 def front_of(store: Store, search: SearchRow) -> tuple[Problem, ReportedFront]:
     """Returns the problem that a search solves, and its front so far."""
-    problem = Problem(
-        space_settings(store.get_space(search.space_id).settings).build(),
-        tuple(Objective.model_validate(objective) for objective in search.objectives),
-        tuple(Limit.model_validate(limit) for limit in search.limits),
-    )
+    problem = problem_of(search, store.get_space(search.space_id))
     points, measurements = store.search_points(search.id), store.last_measurements(search.id)
     return problem, report_front(problem, points, measurements)
 

@@ -17,6 +17,10 @@
     (waiting): queued, preempted or paused
 
 `ARROWS` is the one table of these moves; docs/jobs.md shows it.
+
+The job of a search that is evaluated outside (kind `outside`) makes the same moves without a
+runner: a with the first proposal that is leased, b or c with the last outcome that is told; f and g
+in one step, and j at once, since there is nobody who would have to let go.
 """
 
 from collections.abc import Mapping

@@ -20,6 +20,7 @@ from server.configuration import unknown_variables
 from server.database import open_engine
 from server.errors import KeysRequiredError
 from server.logs import configure_logs
+from server.outside.exchange import Exchange
 from server.routes.common import Service
 from server.settings import Settings
 from server.store import Store
@@ -106,6 +107,7 @@ def open_service(
     service = Service(
         settings=settings,
         store=store,
+        exchange=Exchange(store),
         artifacts=artifacts,
         uploads=uploads,
         registrations=threading.BoundedSemaphore(MAX_REGISTRATIONS),
@@ -116,6 +118,7 @@ def open_service(
     try:
         yield build_app(service)
     finally:
+        service.exchange.close()
         store.close()
 
 

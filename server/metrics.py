@@ -71,7 +71,10 @@ class Metrics:
 
     def answer(self, accept: str) -> tuple[bytes, str]:
         """Returns all metrics in the format that a client asks for, and its media type."""
-        encode, media_type = choose_encoder(accept)
+        try:
+            encode, media_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # it stumbles over versions that are no numbers
+            encode, media_type = choose_encoder("")
         return encode(self._registry), media_type
 
 
@@ -168,10 +171,15 @@ def _families(figures: Figures) -> Iterable[Metric]:
     for (kind, status), count in sorted(figures.jobs.items()):
         jobs.add_metric((kind, status), count)
     yield jobs
-    evaluations = GaugeMetricFamily("espalier_evaluations", "Evaluations.", labels=("status",))
-    for status, count in sorted(figures.evaluations.items()):
-        evaluations.add_metric((status,), count)
-    yield evaluations
+    for name, text, counts in (
+        ("evaluations", "Evaluations.", figures.evaluations),
+        ("occurrences", "Firings of campaigns.", figures.occurrences),
+        ("deliveries", "Deliveries to webhooks.", figures.deliveries),
+    ):
+        family = GaugeMetricFamily(f"espalier_{name}", text, labels=("status",))
+        for status, count in sorted(counts.items()):
+            family.add_metric((status,), count)
+        yield family
     for name, text, value in (
         ("oldest_waiting_job_seconds", "Age of the oldest waiting job.", figures.oldest_waiting_s),
         ("runners", "Runners that live.", figures.runners),

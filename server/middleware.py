@@ -1,5 +1,6 @@
 """What happens to every request before it is routed: identity, host, body."""
 
+import itertools
 import json
 import math
 import re
@@ -41,6 +42,12 @@ class RequestLog:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        # Numbers after what tells processes apart; see `server.ids` for why not all at random.
+        self._prefix = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+
+    def _new_request_id(self) -> str:
+        return f"{self._prefix}{next(self._numbers):08x}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one connection."""
@@ -50,7 +57,7 @@ class RequestLog:
         given = Headers(scope=scope).get("x-request-id", "")
         # A key that was sent there by mistake must not go into logs and rows.
         is_usable = _REQUEST_ID.match(given) and not is_key(given)
-        request_id = given if is_usable else secrets.token_hex(8)
+        request_id = given if is_usable else self._new_request_id()
         started = time.perf_counter()
         status: int | None = None
 

@@ -219,7 +219,10 @@ def _fault(error: Mapping[str, Any], body: Any) -> Fault:
         case "union_tag_not_found":
             path.append(context["discriminator"].strip("'"))
             rule, value = "must be given", None
-    is_missing = kind in ("missing", "union_tag_not_found")
+    # A default that is None and must not be stands for a field that had to be given.
+    is_missing = kind in ("missing", "union_tag_not_found") or (
+        kind == "literal_error" and value is None
+    )
     if origin == "body":
         return Fault(_pointer(path, body, is_missing=is_missing), rule, value)
     return Fault(str(path[-1] if path else origin), rule, value)

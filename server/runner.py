@@ -6,7 +6,6 @@ leases, passes on requests to stop, and ends the whole process when a job does n
 """
 
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -32,10 +31,9 @@ from server.errors import (
     StaleAttemptError,
 )
 from server.execution.assess import run_assess
+from server.execution.attempt import Executor, run_attempt
 from server.execution.context import (
     JobContext,
-    JobFailedError,
-    JobStopped,
     StopFlag,
     StopReason,
 )
@@ -54,13 +52,9 @@ from server.store import ClaimedJob, ClaimLimits, RunnerFacts, StopRequest, Stor
 from server.webhooks import delivering
 from workers import cluster
 from workers.cluster import ClusterError, ClusterResources
-from workers.failures import ran_out_of_memory
 from workers.settings import ClusterSettings
 
 logger = structlog.get_logger(__name__)
-
-Executor = Callable[[JobContext], None]
-"""Does a job and records its result, which ends it as succeeded."""
 
 EXECUTORS: Mapping[str, Executor] = {
     "train": run_train,
@@ -227,9 +221,10 @@ class Runner:
     def _start(self, job: ClaimedJob) -> None:
         logger.info("job started", job_id=job.id, kind=job.kind, attempt=job.attempt)
         stop = StopFlag()
-        # A database that is away for a while costs the job time, no attempt.
+        # A database that is away for a while costs the job time, no attempt; so does a full disk.
         store = self._store.within(job.project_id).patient(stop.is_set)
-        context = JobContext(job, store, self._artifacts, self._settings, stop)
+        artifacts = self._artifacts.patient(stop.is_set)
+        context = JobContext(job, store, artifacts, self._settings, stop)
         thread = threading.Thread(target=self._execute, args=(context,), name=job.id, daemon=True)
         self._running.append(_RunningJob(context, thread))
         thread.start()
@@ -287,64 +282,11 @@ class Runner:
         return _REASONS[request] if request is not None else None
 
     def _execute(self, context: JobContext) -> None:
-        """Runs the job's executor and settles how the job ended; the job thread's only function."""
-        job = context.job
-        # For all that is logged in this thread, by whomever.
-        structlog.contextvars.bind_contextvars(job_id=job.id, kind=job.kind, attempt=job.attempt)
-        log = logger.bind(job_id=job.id, kind=job.kind, attempt=job.attempt)
+        """The only function of a job's thread."""
         try:
-            try:
-                self._executors[job.kind](context)
-                log.info("job succeeded")
-            except JobStopped:
-                self._settle_stopped(context)
-            except JobFailedError as error:
-                log.warning("job failed", error=str(error))
-                self._store.fail_job(job, _failure(error, "failed", str(error)))
-            except (StaleAttemptError, DatabaseUnavailableError):
-                raise
-            except Exception as error:
-                self._settle_unexpected(context, error)
-            self._tidy(context)
-        except StaleAttemptError as error:
-            log.warning("late result refused", error=str(error))
-        except DatabaseUnavailableError as error:
-            # Its lease runs out, and the next attempt goes on from what is stored.
-            log.error("job given up: the database does not answer", error=str(error))
+            run_attempt(context, self._executors[context.job.kind], self._store)
         finally:
             self._wake.set()
-
-    def _settle_stopped(self, context: JobContext) -> None:
-        job, reason = context.job, context.stop.reason
-        logger.info("job stopped", job_id=job.id, reason=reason and reason.value)
-        match reason:
-            case StopReason.CANCEL:
-                self._store.cancel_job(job)
-            case StopReason.DEADLINE:
-                self._store.fail_overdue_job(job)
-            case StopReason.PAUSE | StopReason.SHUTDOWN:
-                self._store.preempt_job(job, reason.value)
-
-    def _settle_unexpected(self, context: JobContext, error: Exception) -> None:
-        """Fails the job, unless it was the cluster that failed: then it waits for another."""
-        job = context.job
-        logger.exception("job raised", job_id=job.id, kind=job.kind, attempt=job.attempt)
-        if cluster.is_alive():
-            message = f"{type(error).__name__}: {error}"
-            self._store.fail_job(job, _failure(error, "internal", message))
-        else:
-            self._store.preempt_job(job, "Ray was lost")
-
-    def _tidy(self, context: JobContext) -> None:
-        """Removes the job's folder once nothing will come back to it; a failed one's is kept."""
-        status = self._store.get_job(context.job.id).state
-        if status in (JobStatus.SUCCEEDED, JobStatus.CANCELLED):
-            shutil.rmtree(context.work_folder, ignore_errors=True)
-
-
-def _failure(error: Exception, kind: str, message: str) -> dict[str, str]:
-    """Returns the error that a job is failed with; `kind` gives way to memory that ran out."""
-    return {"type": "out-of-memory" if ran_out_of_memory(error) else kind, "message": message}
 
 
 def connect_cluster(runner_stop: Callable[[], None]) -> ClusterResources:

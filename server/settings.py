@@ -44,7 +44,7 @@ class Settings(BaseSettings):
             before there is an API key.
         port: the port to listen on; 0 takes a free one.
         allowed_hosts: names by which the service may be called (the Host header), beside loopback
-            names and `host`; "*" allows all.
+            names and `host`, as a JSON list; "*" allows all.
         require_keys: whether requests need an API key also on loopback and where there are none.
         max_body_bytes: a larger request body is refused with 413.
         lease_seconds: a job whose runner has not been heard of for this long is taken over.
@@ -81,6 +81,7 @@ class Settings(BaseSettings):
         retention_days: events and work folders of jobs that ended so long ago, uploads that are as
             old and not used, deliveries and other records are removed by the runners; never if not
             set.
+        audit_retention_days: entries of the audit log as old are removed likewise.
     """
 
     model_config = SettingsConfigDict(
@@ -120,6 +121,7 @@ class Settings(BaseSettings):
     artifacts_grace_hours: float = Field(default=24.0, ge=0, allow_inf_nan=False)
     metrics_cache_seconds: float = Field(default=10.0, ge=0, le=3600, allow_inf_nan=False)
     retention_days: float | None = Field(default=None, gt=0, le=36_500, allow_inf_nan=False)
+    audit_retention_days: float | None = Field(default=None, gt=0, le=36_500, allow_inf_nan=False)
 
     @classmethod
     def settings_customise_sources(

@@ -18,6 +18,7 @@ from supernet.files import sha256_of
 from supernet.settings import AccuracySettings
 from workers.protocol import EvaluationResult, EvaluationTask
 from workers.provenance import accuracy_provenance
+from workers.sharing import check_shared
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,15 @@ class SupernetEvaluatorSpec:
         """Returns an evaluator whose process computes with this many threads from now on.
 
         Raises:
+            NotSharedError: this machine does not see a file.
             InvalidSupernetError: the supernet's file cannot be used.
             InvalidDataSetError: the data set's file cannot be used.
         """
         torch.set_num_threads(num_threads)
         return SupernetEvaluator(
-            load_supernet(self.supernet_path),
+            load_supernet(check_shared(self.supernet_path)),
             sha256_of(self.supernet_path),
-            TensorData.from_file(self.data_path),
+            TensorData.from_file(check_shared(self.data_path)),
             self.accuracy,
         )
 
@@ -115,7 +117,7 @@ class NetworksEvaluatorSpec:
         """
         torch.set_num_threads(num_threads)
         return NetworksEvaluator(
-            self.supernet_paths, TensorData.from_file(self.data_path), self.accuracy
+            self.supernet_paths, TensorData.from_file(check_shared(self.data_path)), self.accuracy
         )
 
 

@@ -21,6 +21,7 @@ from supernet.export import ExportedFile, write_export
 from supernet.settings import AccuracySettings
 from workers.failures import summary
 from workers.measurement import describe_device
+from workers.sharing import check_shared
 
 TEST_BATCH_SIZE = 256
 Result = TypeVar("Result")
@@ -58,7 +59,7 @@ class ExportJob:
 def export_network(job: ExportJob) -> dict[str, ExportedFile]:
     """Writes the extracted, calibrated, batch-norm-folded network; returns its files by name."""
     supernet = load_supernet(job.supernet_path)
-    data = TensorData.from_file(job.data_path)
+    data = TensorData.from_file(check_shared(job.data_path))
     architecture = supernet.space.validate(job.architecture)
     network, _ = evaluate_architecture(supernet, architecture, data, job.accuracy)
     return write_export(job.folder, network, {**job.card, **_preprocessing(data, architecture)})
@@ -88,7 +89,7 @@ def read_test_split(model_path: Path, data_path: Path) -> dict[str, Any]:
     """
     session = onnxruntime.InferenceSession(model_path, providers=["CPUExecutionProvider"])
     (declared,) = session.get_inputs()
-    data = TensorData.from_file(data_path)
+    data = TensorData.from_file(check_shared(data_path))
     num_correct = 0
     batches = zip(
         torch.split(data.test.images, TEST_BATCH_SIZE),

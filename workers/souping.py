@@ -12,6 +12,7 @@ from supernet.evaluate import Accuracy, evaluate_architecture
 from supernet.settings import AccuracySettings
 from supernet.soups import State, greedy_soup
 from workers.provenance import accuracy_provenance
+from workers.sharing import check_shared
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def make_soup(job: SoupJob) -> SoupResult:
     Raises:
         InvalidSupernetError: a run's file cannot be used.
     """
-    data = TensorData.from_file(job.data_path)
+    data = TensorData.from_file(check_shared(job.data_path))
     states = [load_supernet(path).state_dict() for path in job.paths]
     pot = load_supernet(job.paths[0])
     soup = greedy_soup(states, lambda state: _accuracy_of(state, pot, data, job).num_correct)

@@ -32,6 +32,7 @@ from workers.failures import summary
 from workers.protocol import TrainingCancelledError, TrainingFailedError
 from workers.provenance import accuracy_provenance
 from workers.settings import ResourceSettings
+from workers.sharing import check_shared
 from workers.train_worker import would_repeat
 from workers.training import check_resources
 
@@ -330,7 +331,7 @@ def _train_alone(job: StandaloneJob, number: int) -> None:
         generator=torch.Generator().manual_seed(job.seed),
     )
     supernet = supernet.to("cuda" if job.resources.gpus_per_worker else "cpu")
-    data = TensorData.from_file(job.data_path).to(next(supernet.parameters()).device)
+    data = TensorData.from_file(check_shared(job.data_path)).to(next(supernet.parameters()).device)
     last_epoch = 0
 
     def report(epoch: int) -> None:

@@ -24,6 +24,7 @@ from supernet.training import train
 from workers.failures import is_out_of_memory, summary
 from workers.protocol import TrainingFailedError
 from workers.provenance import accuracy_provenance
+from workers.sharing import check_marked, check_shared
 from workers.training_job import TrainingJob, TrainingResult
 
 CANCEL_POLL_S = 0.5
@@ -68,10 +69,11 @@ def would_repeat(error: Exception) -> bool:
 def _train(job: TrainingJob, progress: Any) -> None:
     torch.set_num_threads(job.resources.cpus_per_worker)
     context = ray.train.get_context()
+    check_marked(job.folder, job.attempt)
     rank = context.get_world_rank()
     device = ray.train.torch.get_device()
     supernet = new_supernet(job).to(device)
-    data = TensorData.from_file(job.data_path).to(device)
+    data = TensorData.from_file(check_shared(job.data_path)).to(device)
 
     def report(epoch: EpochReport) -> None:
         if rank == 0:

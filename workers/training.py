@@ -23,6 +23,7 @@ from workers import cluster
 from workers.failures import summary
 from workers.protocol import TrainingCancelledError, TrainingFailedError
 from workers.settings import ResourceSettings
+from workers.sharing import mark
 from workers.train_worker import train_worker
 from workers.training_job import Progress, TrainingJob, TrainingResult
 
@@ -59,6 +60,7 @@ def run_training(
         Exception: whatever `on_report` or `should_cancel` raises, once the workers have stopped.
     """
     check_resources(job.resources)
+    mark(job.folder, job.attempt)
     run = _Run(job)
     run.start()
     try:

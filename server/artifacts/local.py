@@ -8,18 +8,33 @@ it; a file that no row refers to does no harm.
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
-from typing import IO
+from typing import IO, Self, TypeVar
+
+import structlog
 
 from server.disks import room_for
-from server.errors import DamagedArtifactError
+from server.errors import DamagedArtifactError, DiskFullError, StorageUnavailableError
 from server.store import Artifact
 
+logger = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
+
 _CHUNK_BYTES = 2**20
+PATIENCE_S = 1.0
+"""How long a patient store waits before it tries again."""
+
+LOGGED_TRIES = 60
+"""It says that it waits when it begins to, and each time that it has tried so often since."""
+
 PARTIAL_PREFIX = "new-"
 
 
@@ -43,7 +58,20 @@ class ArtifactStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._gives_up: Callable[[], bool] = lambda: True
         folder.mkdir(parents=True, exist_ok=True)
+
+    def patient(self, gives_up: Callable[[], bool]) -> Self:
+        """Returns a store that waits while the storage is full or does not answer.
+
+        Adding and finding a file can be repeated, so they are, until they succeed.
+
+        Args:
+            gives_up: asked now and then; if it says so, waiting ends with the error.
+        """
+        other = copy(self)
+        other._gives_up = gives_up
+        return other
 
     def add_bytes(self, content: bytes, media_type: str) -> Artifact:
         """Stores bytes, once for equal content.
@@ -52,9 +80,7 @@ class ArtifactStore:
             DiskFullError: there is no room for them; nothing is stored then.
             OSError: the disk cannot be written; likewise.
         """
-        with room_for("the artifact"), self._beside() as file:
-            file.write(content)
-            return self._move_in(file, media_type)
+        return self._patiently(lambda: self._add([content], media_type))
 
     def add_file(self, path: Path, media_type: str) -> Artifact:
         """Stores a copy of a file, once for equal content.
@@ -63,25 +89,21 @@ class ArtifactStore:
             DiskFullError: there is no room for it; nothing is stored then.
             OSError: the disk cannot be written or the file not be read; likewise.
         """
-        with room_for("the artifact"), self._beside() as file, path.open("rb") as source:
-            while chunk := source.read(_CHUNK_BYTES):
-                file.write(chunk)
-            return self._move_in(file, media_type)
+
+        def add() -> Artifact:
+            with path.open("rb") as source:
+                return self._add(iter(lambda: source.read(_CHUNK_BYTES), b""), media_type)
+
+        return self._patiently(add)
 
     def path(self, sha256: str) -> Path:
         """Returns the path of a stored file after verifying its content.
 
         Raises:
             DamagedArtifactError: the file is missing, or its content is not what was stored.
+            StorageUnavailableError: the storage, if it is not this folder, does not answer.
         """
-        path = self._place(sha256)
-        try:
-            found = sha256_of(path)
-        except FileNotFoundError:
-            raise DamagedArtifactError(f"artifact {sha256} is missing: {path}") from None
-        if found != sha256:
-            raise DamagedArtifactError(f"artifact {sha256} has the content of {found}: {path}")
-        return path
+        return self._patiently(lambda: self._find(sha256))
 
     def read(self, sha256: str) -> bytes:
         """Returns the content of a stored file.
@@ -104,6 +126,34 @@ class ArtifactStore:
     def delete(self, name: str) -> None:
         """Deletes a file that `files` named; does nothing if it is gone."""
         self._place(name).unlink(missing_ok=True)
+
+    def _patiently(self, act: Callable[[], Result]) -> Result:
+        for number in count():
+            try:
+                return act()
+            except (StorageUnavailableError, DiskFullError) as error:
+                if self._gives_up():
+                    raise
+                if number % LOGGED_TRIES == 0:
+                    logger.warning("waiting for the storage of artifacts", error=str(error))
+            time.sleep(PATIENCE_S)
+        raise AssertionError("a count has no end")
+
+    def _add(self, chunks: Iterable[bytes], media_type: str) -> Artifact:
+        with room_for("the artifact"), self._beside() as file:
+            for chunk in chunks:
+                file.write(chunk)
+            return self._move_in(file, media_type)
+
+    def _find(self, sha256: str) -> Path:
+        path = self._place(sha256)
+        try:
+            found = sha256_of(path)
+        except FileNotFoundError:
+            raise DamagedArtifactError(f"artifact {sha256} is missing: {path}") from None
+        if found != sha256:
+            raise DamagedArtifactError(f"artifact {sha256} has the content of {found}: {path}")
+        return path
 
     def _place(self, name: str) -> Path:
         if name.startswith(PARTIAL_PREFIX):

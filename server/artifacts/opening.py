@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from server.artifacts.local import ArtifactStore
-from server.configuration import ConfigurationError, without_passwords
+from server.configuration import ConfigurationError, without_secrets
 from server.settings import Settings
 
 
@@ -23,7 +23,7 @@ def open_artifacts(settings: Settings) -> ArtifactStore:
 
     from server.artifacts.remote import RemoteArtifactStore
 
-    shown = without_passwords(settings.artifacts_url)
+    shown = without_secrets(settings.artifacts_url)
     try:
         filesystem, root = fsspec.core.url_to_fs(
             settings.artifacts_url, **settings.artifacts_options
@@ -35,7 +35,7 @@ def open_artifacts(settings: Settings) -> ArtifactStore:
     except (ValueError, TypeError) as error:
         raise ConfigurationError(
             f"artifacts_url and artifacts_options must open an fsspec storage, got {shown!r}: "
-            f"{without_passwords(str(error))}"
+            f"{without_secrets(str(error))}"
         ) from error
     if isinstance(filesystem, LocalFileSystem):
         return ArtifactStore(Path(root))

@@ -68,17 +68,11 @@ class RemoteArtifactStore(ArtifactStore):
             while self._held:
                 os.close(self._held.popitem()[1])
 
-    def path(self, sha256: str) -> Path:
-        """Returns the path of a verified copy of a stored file, fetching it if need be.
-
-        Raises:
-            DamagedArtifactError: the file is missing, or its content is not what was stored.
-            StorageUnavailableError: the storage does not answer.
-            DiskFullError: the cache's disk has no room for it.
-        """
+    def _find(self, sha256: str) -> Path:
+        """Returns the path of a verified copy of a stored file, fetching it if need be."""
         while True:
             try:
-                path = super().path(sha256)
+                path = super()._find(sha256)
             except DamagedArtifactError:
                 path = self._fetch(sha256)
             if self._hold(sha256):

@@ -37,7 +37,7 @@ def advance_campaigns(store: Store, at: datetime | None = None) -> None:
         _alone(
             partial(_fire, store.within(campaign.project_id), campaign.id, at), campaign=campaign.id
         )
-    for occurrence in store.running_occurrences():
+    for occurrence in store.occurrences_to_advance():
         _alone(
             partial(_go_on, store.within(occurrence.project_id), occurrence, at),
             occurrence=occurrence.id,

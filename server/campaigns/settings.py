@@ -17,8 +17,8 @@ from server.schemas.requests import SearchBody, Seed, Whole
 from supernet.settings import TrainingSettings
 from workers.settings import LatencySettings, ResourceSettings
 
-MAX_SEARCHES = 200
-"""Of one occurrence."""
+MAX_SEARCHES = 100
+"""Of one occurrence: they are submitted in one transaction, which holds SQLite's write lock."""
 MAX_QUEUED = 100
 """Occurrences of one campaign that wait for the one before them."""
 _NUM_SEEDS = 2**32

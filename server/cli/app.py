@@ -19,6 +19,7 @@ from server.cli import (
     comparisons,
     configuration,
     database,
+    evaluating,
     jobs,
     operations,
     refinements,
@@ -45,6 +46,7 @@ app.command("runners")(jobs.list_runners)
 resources.add_to(app)
 assessments.add_to(resources.supernet_app)
 comparisons.add_to(searches.app)
+evaluating.add_to(searches.app)
 app.add_typer(searches.app, name="search")
 app.command("refine")(refinements.refine)
 app.add_typer(refinements.app, name="refinement")

@@ -113,7 +113,7 @@ def prune(
 ) -> None:
     """Remove what is old and of no use; never results, nor what something refers to."""
     from server.main import open_store
-    from server.maintenance.retention import KINDS, pruner_of
+    from server.maintenance.retention import KINDS, ORDINARY_KINDS, pruner_of
     from server.settings import Settings
 
     settings = Settings()
@@ -128,7 +128,7 @@ def prune(
     store = open_store(settings)
     table = new_table("kind", "would go" if dry_run else "removed", "size")
     pruned = pruner_of(store, settings).prune(
-        timedelta(days=days), kinds=only or KINDS, dry_run=dry_run
+        timedelta(days=days), kinds=only or ORDINARY_KINDS, dry_run=dry_run
     )
     for part in pruned:
         size = "" if part.size_bytes is None else f"{count_text(part.size_bytes)}B"

@@ -1,5 +1,6 @@
 """The client of the REST API."""
 
+from search_space.outcomes import Failed, Infeasible, Measured
 from server.client.client import KEY_VARIABLE, Client
 from server.client.connection import DEFAULT_URL, Document, parse_url
 from server.client.errors import (
@@ -19,7 +20,10 @@ __all__ = [
     "ClientError",
     "DamagedDownloadError",
     "Document",
+    "Failed",
     "FieldFault",
+    "Infeasible",
+    "Measured",
     "NotOurServiceError",
     "ServiceUnreachableError",
     "parse_url",

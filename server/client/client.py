@@ -18,6 +18,7 @@ from server.client.campaigns import CampaignRequests
 from server.client.connection import DEFAULT_URL
 from server.client.jobs import JobRequests
 from server.client.networks import NetworkRequests
+from server.client.outside import OutsideRequests
 from server.client.resources import ResourceRequests
 from server.client.searches import SearchRequests
 from server.client.supernets import SupernetRequests
@@ -31,6 +32,7 @@ class Client(
     ResourceRequests,
     SupernetRequests,
     SearchRequests,
+    OutsideRequests,
     NetworkRequests,
     CampaignRequests,
     JobRequests,

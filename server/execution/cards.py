@@ -16,7 +16,7 @@ def origin(context: JobContext, spec: Mapping[str, Any]) -> dict[str, Any]:
         spec: the job's, with `search_id`, `space`, `data_set`, `supernet` and `evaluator`.
     """
     search = context.store.get_search(spec["search_id"])
-    supernet = context.store.get_supernet(search.supernet_id)
+    supernet = context.store.get_supernet(spec["supernet"]["id"])
     return {
         "format": FORMAT,
         "space": {"id": search.space_id, "settings": spec["space"]},

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from server.configuration import without_passwords
+from server.configuration import without_secrets
 from server.errors import BackupError
 
 
@@ -68,5 +68,5 @@ def _run(program: str, url: URL | None, arguments: Sequence[str]) -> None:
         [path, *arguments], env=environment, capture_output=True, text=True, check=False
     )
     if result.returncode != 0:
-        reason = without_passwords(result.stderr.strip()) or f"exit status {result.returncode}"
+        reason = without_secrets(result.stderr.strip()) or f"exit status {result.returncode}"
         raise BackupError(f"{program} failed: {reason}")

@@ -17,7 +17,7 @@ from server.duties import Duty
 from server.errors import ConflictError, NotFoundError
 from server.settings import Settings
 from server.store import Store
-from server.store.retention import OLD_ROWS
+from server.store.retention import AUDIT, OLD_ROWS
 from server.uploads import UploadFiles
 
 logger = structlog.get_logger(__name__)
@@ -26,6 +26,9 @@ WORK_FOLDERS = "work folders"
 UPLOADS = "uploads"
 KINDS = (*OLD_ROWS, WORK_FOLDERS, UPLOADS)
 """All that can be pruned."""
+
+ORDINARY_KINDS = tuple(kind for kind in KINDS if kind != AUDIT)
+"""What is pruned unless something else is asked for: the audit log has an age of its own."""
 
 TURN_S = 300.0
 """How often a runner looks for what is old."""
@@ -69,7 +72,7 @@ class Pruner:
         self,
         age: timedelta,
         *,
-        kinds: Collection[str] = KINDS,
+        kinds: Collection[str] = ORDINARY_KINDS,
         dry_run: bool = False,
         brief: bool = False,
     ) -> list[Pruned]:
@@ -148,16 +151,23 @@ def pruner_of(store: Store, settings: Settings) -> Pruner:
 
 def retention_duties(settings: Settings) -> Sequence[Duty]:
     """Returns what runners remove by and by; nothing where the settings name no age."""
-    days = settings.retention_days
-    if days is None:
-        return ()
+    ages = {
+        kinds: timedelta(days=days)
+        for kinds, days in (
+            (ORDINARY_KINDS, settings.retention_days),
+            ((AUDIT,), settings.audit_retention_days),
+        )
+        if days is not None
+    }
 
     def run(store: Store) -> None:
-        for part in pruner_of(store, settings).prune(timedelta(days=days), brief=True):
-            if part.count:
-                logger.info("pruned", kind=part.kind, count=part.count, bytes=part.size_bytes)
+        pruner = pruner_of(store, settings)
+        for kinds, age in ages.items():
+            for part in pruner.prune(age, kinds=kinds, brief=True):
+                if part.count:
+                    logger.info("pruned", kind=part.kind, count=part.count, bytes=part.size_bytes)
 
-    return (Duty("retention", TURN_S, run),)
+    return (Duty("retention", TURN_S, run),) if ages else ()
 
 
 def _size_of(folder: Path) -> int:

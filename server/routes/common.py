@@ -13,6 +13,7 @@ from fastapi import Depends, Header, Path, Query, Request, Response
 from server.artifacts import ArtifactStore
 from server.authentication import Access
 from server.errors import InvalidRequestError
+from server.outside.exchange import Exchange
 from server.problems import MEDIA_TYPE
 from server.schemas.responses import PageOf
 from server.settings import Settings
@@ -30,6 +31,7 @@ class Service:
     Attributes:
         settings: the operator's.
         store: the database.
+        exchange: carries out the orders of clients that evaluate.
         artifacts: content-addressed files.
         uploads: files that arrive in parts.
         registrations: as many data sets may be read at once.
@@ -41,6 +43,7 @@ class Service:
 
     settings: Settings
     store: Store
+    exchange: Exchange
     artifacts: ArtifactStore
     uploads: UploadFiles
     registrations: threading.Semaphore
@@ -49,16 +52,17 @@ class Service:
     runner_state: Callable[[], str]
 
 
-def get_whole_service(request: Request) -> Service:
+async def get_whole_service(request: Request) -> Service:
     """Returns the parts of the service that answers the request; its store sees all projects."""
+    # A coroutine: FastAPI would send a plain function through a thread, for every request.
     service = request.app.state.service
     assert isinstance(service, Service)
     return service
 
 
-def get_service(request: Request) -> Service:
+async def get_service(request: Request) -> Service:
     """Returns the same, whose store acts for the caller and sees their project alone."""
-    service = get_whole_service(request)
+    service = await get_whole_service(request)
     access = request.state.access
     assert isinstance(access, Access)
     return replace(

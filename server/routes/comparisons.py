@@ -23,13 +23,13 @@ from server.routes.common import (
     picture_responses,
     problems,
 )
-from server.routes.searches import problem_of
 from server.schemas.comparisons import (
     ComparedView,
     ComparisonView,
     HypervolumeView,
     ImprovementView,
 )
+from server.search_problem import problem_of
 from server.store import Observed
 from server.tables import SearchRow
 
@@ -86,7 +86,7 @@ def compared(service: Service, search_ids: Sequence[str], given: Sequence[str]) 
     store = service.store
     rows = [store.get_search(search_id) for search_id in dict.fromkeys(search_ids)]
     _check_one_problem(rows)
-    problem = problem_of(service, rows[0])
+    problem = problem_of(rows[0], service.store.get_space(rows[0].space_id))
     jobs = store.get_jobs([row.job_id for row in rows])
     runs = []
     for row in rows:

@@ -58,12 +58,12 @@ def create(body: DataSetBody, service: ServiceDep, response: Response) -> DataSe
     settings = service.settings
     with (
         take_turn(service.registrations, _PATIENCE_S),
+        room_for("the data set"),
         tempfile.TemporaryDirectory(dir=settings.home) as folder,
     ):
         data_set, report = _examine(body, service, Path(folder))
         path = Path(folder) / "data_set.safetensors"
-        with room_for("the data set"):
-            write_data_set(data_set, path)
+        write_data_set(data_set, path)
         artifact = service.artifacts.add_file(path, "application/octet-stream")
     row, created = service.store.add_data_set(
         body.name,

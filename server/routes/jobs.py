@@ -23,6 +23,7 @@ _EVENTS_PER_READ = 500
 _SUBJECTS = {
     "train": "supernet",
     "search": "search",
+    "outside": "search",
     "export": "export",
     "refine": "refinement",
     "assess": "assessment",
@@ -30,6 +31,7 @@ _SUBJECTS = {
 _PATHS = {
     "train": "supernets",
     "search": "searches",
+    "outside": "searches",
     "export": "exports",
     "refine": "refinements",
     "assess": "assessments",

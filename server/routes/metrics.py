@@ -1,15 +1,11 @@
 """Metrics for Prometheus."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from server.metrics import Metrics
 from server.routes.common import ServiceDep, problems
 
 router = APIRouter(tags=["health"])
-
-MEDIA_TYPE = "text/plain"
 
 
 @router.get(
@@ -27,12 +23,10 @@ MEDIA_TYPE = "text/plain"
         **problems(),
     },
 )
-def metrics(
-    request: Request, _service: ServiceDep, accept: Annotated[str, Header()] = "text/plain"
-) -> Response:
+def metrics(request: Request, _service: ServiceDep) -> Response:
     """Requests of this process, and figures of the whole database, a few seconds old at most."""
     # Through the service as every route, so that whoever must show a key there must here.
     metrics = request.app.state.metrics
     assert isinstance(metrics, Metrics)
-    content, media_type = metrics.answer(accept)
+    content, media_type = metrics.answer(request.headers.get("accept", ""))
     return Response(content, headers={"Content-Type": media_type, "Cache-Control": "no-store"})

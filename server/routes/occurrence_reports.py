@@ -1,5 +1,6 @@
 """Reports of occurrences: what is new on the fronts, hypervolume over time."""
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from fastapi import APIRouter, Response
@@ -20,14 +21,15 @@ from server.schemas.campaigns import (
     SearchReport,
     VolumeView,
 )
-from server.store import OccurrenceSearch
-from server.tables import CampaignRow, OccurrenceRow, OccurrenceSearchRow
+from server.store import OccurrenceSearch, Volume
+from server.tables import CampaignRow
 
 router = APIRouter(
     prefix="/v1/campaigns/{campaign}/occurrences/{occurrence_id}", tags=["campaigns"]
 )
 
-History = list[tuple[OccurrenceRow, OccurrenceSearchRow]]
+Volumes = Mapping[str, Sequence[Volume]]
+"""Over time, by the digest of the place in the matrix."""
 
 
 def _report(
@@ -36,29 +38,23 @@ def _report(
     row = service.store.find_campaign(campaign)
     occurrence = service.store.get_occurrence(row.id, occurrence_id)
     searches = service.store.occurrence_searches(occurrence_id)
-    history = service.store.campaign_results(row.id, occurrence.number) if searches else []
+    volumes: Volumes = {}
+    if occurrence.number is not None:
+        volumes = service.store.campaign_volumes(row.id, occurrence.number)
     report = OccurrenceReport(
         occurrence=occurrence_view(service, occurrence),
         reference=row.reference,
-        searches=[_search_report(one, history) for one in searches],
+        searches=[_search_report(one, volumes) for one in searches],
     )
     return row, report
 
 
-def _search_report(one: OccurrenceSearch, history: History) -> SearchReport:
+def _search_report(one: OccurrenceSearch, volumes: Volumes) -> SearchReport:
     result = one.row.result
-    volumes = []
-    for occurrence, row in history:
-        if row.place_digest == one.row.place_digest and row.result is not None:
-            assert occurrence.number is not None
-            volumes.append(
-                VolumeView(
-                    occurrence=occurrence.id,
-                    number=occurrence.number,
-                    fire_at=occurrence.fire_at,
-                    hypervolume=row.result["hypervolume"],
-                )
-            )
+    history = [
+        VolumeView.model_validate(volume, from_attributes=True)
+        for volume in volumes.get(one.row.place_digest, [])
+    ]
     return SearchReport(
         search=one.search.id,
         status=one.job.state,
@@ -73,7 +69,7 @@ def _search_report(one: OccurrenceSearch, history: History) -> SearchReport:
         if result
         else [],
         gone=result["gone"] if result else [],
-        history=volumes,
+        history=history,
     )
 
 

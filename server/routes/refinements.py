@@ -21,6 +21,7 @@ from server.schemas.refinements import (
 from server.schemas.requests import Digest
 from server.schemas.responses import FileView, PageOf
 from server.selection import best_of_front
+from server.store.searches import supernet_of
 from server.tables import FineTuningRow, JobRow, Json, RefinedNetworkRow, RefinementRow
 from server.training_alone import FINE_TUNING, completed, schedule_faults
 
@@ -95,8 +96,8 @@ def create(body: RefinementBody, service: ServiceDep, response: Response) -> Ref
     """Submits the refinement of a search's front; follow its job. 409 before there is a front."""
     _check(body)
     search, problem, front = report(service, body.search)
+    supernet = service.store.get_supernet(supernet_of(search))
     chosen, selection = best_of_front(problem, front, body.count)
-    supernet = service.store.get_supernet(search.supernet_id)
     training = completed(
         body.training,
         supernet.training,

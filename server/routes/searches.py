@@ -1,15 +1,16 @@
 """Searches, their evaluations and their fronts."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
 
 from search_space.families import space_settings
 from search_space.space import InvalidArchitectureError, digest_of
-from searchers.protocol import Limit, Objective, Problem, WarmStart
+from searchers.protocol import Problem, WarmStart
 from server.errors import Fault, InvalidRequestError
 from server.fronts import ReportedFront, front_of, infeasible_views, point_views
-from server.routes import evaluations
+from server.routes import evaluations, spaces
 from server.routes.assessments import newest_summaries
 from server.routes.common import (
     BODY,
@@ -23,6 +24,7 @@ from server.routes.common import (
     problems,
 )
 from server.routes.resources import granted
+from server.schemas.outside import AnySearchBody, OutsideSearchBody
 from server.schemas.requests import SearchBody
 from server.schemas.responses import (
     AssessmentSummary,
@@ -31,7 +33,7 @@ from server.schemas.responses import (
     PageOf,
     SearchView,
 )
-from server.tables import JobRow, SearchRow
+from server.tables import JobRow, SearchRow, SpaceRow
 
 router = APIRouter(prefix="/v1/searches", tags=["searches"])
 
@@ -49,7 +51,8 @@ def view(
         objectives=row.objectives,
         limits=row.limits,
         evaluations=row.evaluations,
-        evaluator=row.evaluator,
+        # Older versions knew one kind and did not name it; its digest stays what it was.
+        evaluator={"kind": "supernet", **row.evaluator},
         evaluator_digest=row.evaluator_digest,
         resources=row.resources,
         seed=row.seed,
@@ -63,43 +66,68 @@ def view(
 
 
 def _shown(service: Service, row: SearchRow, job: JobRow) -> SearchView:
-    assessment = newest_summaries(service, [row.supernet_id])[row.supernet_id]
-    return view(row, job, service.store.search_counts([row])[row.id], assessment)
+    assessments = _assessments(service, [row])
+    return view(row, job, service.store.search_counts([row])[row.id], assessments[row.supernet_id])
 
 
-def problem_of(service: Service, row: SearchRow) -> Problem:
-    """Returns the problem that a search solves."""
-    return Problem(
-        space_settings(service.store.get_space(row.space_id).settings).build(),
-        tuple(Objective.model_validate(objective) for objective in row.objectives),
-        tuple(Limit.model_validate(limit) for limit in row.limits),
-    )
+def _assessments(
+    service: Service, rows: Sequence[SearchRow]
+) -> Mapping[str | None, AssessmentSummary | None]:
+    """Returns what is known of the supernets of searches, by their ids; of none, nothing."""
+    supernets = [row.supernet_id for row in rows if row.supernet_id is not None]
+    known: dict[str | None, AssessmentSummary | None] = {None: None}
+    known.update(newest_summaries(service, supernets))
+    return known
 
 
 @router.post("", status_code=202, operation_id="create_search", responses=problems(404, 409, *BODY))
-def create(body: SearchBody, service: ServiceDep, response: Response) -> SearchView:
-    """Submits a search of a supernet; follow its job, which waits for the supernet's training.
+def create(body: AnySearchBody, service: ServiceDep, response: Response) -> SearchView:
+    """Submits a search; follow its job, which waits while the supernet is in training.
 
-    409 if that has failed or was cancelled.
+    409 if that training has failed or was cancelled. With an evaluator of kind `outside` no
+    supernet is needed: clients lease its proposals, evaluate them and tell what came of them.
     """
+    if isinstance(body, OutsideSearchBody):
+        row, job = _add_outside(body, service)
+    else:
+        row, job = _add_inside(body, service)
+    response.headers["Location"] = f"/v1/searches/{row.id}"
+    return _shown(service, row, job)
+
+
+def _add_inside(body: SearchBody, service: Service) -> tuple[SearchRow, JobRow]:
     if faults := search_faults(body):
         raise InvalidRequestError(faults)
     if body.searcher.warm_start:
         check_warm_start(service, body, body.searcher.warm_start, "/searcher")
-    row, job = service.store.add_search(
+    return service.store.add_search(
         name=body.name,
         supernet_id=body.supernet,
         searcher=body.searcher.model_dump(mode="json"),
         objectives=[objective.model_dump(mode="json") for objective in body.objectives],
         limits=[limit.model_dump(mode="json") for limit in body.limits],
         evaluations=body.evaluations,
-        evaluator=body.evaluator.model_dump(mode="json"),
+        evaluator=body.evaluator.model_dump(mode="json", exclude={"kind"}),
         resources=granted(body, "search", service).model_dump(mode="json"),
         seed=body.seed,
         options=body.job,
     )
-    response.headers["Location"] = f"/v1/searches/{row.id}"
-    return _shown(service, row, job)
+
+
+def _add_outside(body: OutsideSearchBody, service: Service) -> tuple[SearchRow, JobRow]:
+    space = spaces.resolve(service.store, body.space, "/space")
+    if body.searcher.warm_start:
+        check_first(space, body.searcher.warm_start, "/searcher")
+    return service.store.add_outside_search(
+        name=body.name,
+        space_id=space.id,
+        searcher=body.searcher.model_dump(mode="json"),
+        objectives=[objective.model_dump(mode="json") for objective in body.objectives],
+        limits=[limit.model_dump(mode="json") for limit in body.limits],
+        evaluations=body.evaluations,
+        evaluator=body.evaluator.model_dump(mode="json"),
+        seed=body.seed,
+    )
 
 
 def search_faults(body: SearchBody, prefix: str = "") -> list[Fault]:
@@ -140,7 +168,21 @@ def check_warm_start(service: Service, body: SearchBody, first: WarmStart, point
         InvalidRequestError: one is not.
     """
     supernet = service.store.get_supernet(body.supernet)
-    space = space_settings(service.store.get_space(supernet.space_id).settings).build()
+    check_first(service.store.get_space(supernet.space_id), first, pointer)
+
+
+def check_first(row: SpaceRow, first: WarmStart, pointer: str) -> None:
+    """Returns if the architectures that are proposed first are all of the space.
+
+    Args:
+        row: the space.
+        first: the architectures.
+        pointer: of the searcher's settings in the request's body.
+
+    Raises:
+        InvalidRequestError: one is not.
+    """
+    space = space_settings(row.settings).build()
     for position, values in enumerate(first):
         try:
             space.encode(values)
@@ -155,8 +197,8 @@ def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SearchView]:
     store = service.store
     page = store.list_searches(parameters.limit, parameters.before)
     jobs = store.get_jobs([row.job_id for row in page.rows])
+    known = _assessments(service, page.rows)
     counts = store.search_counts(page.rows)
-    known = newest_summaries(service, [row.supernet_id for row in page.rows])
     return parameters.page(
         page, lambda row: view(row, jobs[row.job_id], counts[row.id], known[row.supernet_id])
     )

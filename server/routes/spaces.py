@@ -51,6 +51,23 @@ def register(store: Store, settings: AnySpace, pointer: str) -> tuple[SpaceRow, 
     return store.add_space(settings, space)
 
 
+def resolve(store: Store, reference: AnySpace | str, pointer: str) -> SpaceRow:
+    """Returns the space that a body refers to by its id or by its settings, which registers it.
+
+    Args:
+        store: the database.
+        reference: as given.
+        pointer: where in the body.
+
+    Raises:
+        NotFoundError: there is no space of that id.
+        InvalidRequestError: the settings are no space.
+    """
+    if isinstance(reference, str):
+        return store.get_space(reference)
+    return register(store, reference, pointer)[0]
+
+
 def network_settings(row: SpaceRow, pointer: str) -> NetworkSettings:
     """Returns the settings of a space whose architectures are networks.
 

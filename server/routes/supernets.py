@@ -45,10 +45,7 @@ def view(row: SupernetRow, job: JobRow, assessment: AssessmentSummary | None) ->
 def create(body: SupernetBody, service: ServiceDep, response: Response) -> SupernetView:
     """Submits the training of a supernet; follow its job. 409 if its start is in training."""
     store = service.store
-    if isinstance(body.space, str):
-        space = store.get_space(body.space)
-    else:
-        space, _ = spaces.register(store, body.space, "/space")
+    space = spaces.resolve(store, body.space, "/space")
     settings = spaces.network_settings(space, "/space")
     data_set = store.get_data_set(body.data_set)
     _check_images(data_set, settings)

@@ -159,9 +159,17 @@ def _with_known_metrics(parts: Any) -> Any:
     return parts
 
 
-class EvaluatorBody(Body):
-    """How architectures are evaluated; without `latency` nothing is timed."""
+def _known_kind(value: Any) -> Any:
+    # An evaluator of another kind is part of another body, so pydantic would name this one only.
+    if value != "supernet":
+        raise ValueError("must be one of 'supernet', 'outside'")
+    return value
 
+
+class EvaluatorBody(Body):
+    """How architectures are evaluated with the supernet; without `latency` nothing is timed."""
+
+    kind: Annotated[Literal["supernet"], BeforeValidator(_known_kind)] = "supernet"
     accuracy: AccuracySettings = AccuracySettings()
     latency: LatencySettings | None = None
 
@@ -229,4 +237,4 @@ class JobChangeBody(Body):
     )
 
 
-JobKind = Literal["train", "search", "export", "refine", "assess"]
+JobKind = Literal["train", "search", "outside", "export", "refine", "assess"]

@@ -119,7 +119,7 @@ class JobView(BaseModel):
     """A unit of work."""
 
     id: str
-    kind: Literal["train", "search", "export", "refine", "assess"]
+    kind: Literal["train", "search", "outside", "export", "refine", "assess"]
     subject: str = Field(description="The address of what it works for.")
     status: JobStatus
     attempt: int = Field(description="How many times a runner took it up.")
@@ -257,7 +257,7 @@ class SearchView(BaseModel):
 
     id: str
     name: str
-    supernet: str
+    supernet: str | None = Field(description="Null where the search is evaluated outside.")
     space: str
     searcher: dict[str, Any]
     objectives: list[dict[str, Any]]

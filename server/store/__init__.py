@@ -3,7 +3,7 @@
 from server.store.access import AccessStore, Change, Quotas
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
-from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage
+from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage, Volume
 from server.store.claims import ClaimLimits
 from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
@@ -12,6 +12,7 @@ from server.store.job_requests import JobRequestStore
 from server.store.jobs import ClaimedJob, JobStore
 from server.store.leases import LeaseStore, StopRequest
 from server.store.occurrences import Candidate
+from server.store.outside import OutsideStore
 from server.store.quotas import ProjectUsage
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
@@ -45,6 +46,7 @@ __all__ = [
     "Store",
     "Told",
     "Usage",
+    "Volume",
 ]
 
 
@@ -57,6 +59,7 @@ class Store(
     ResourceStore,
     UploadStore,
     SearchStore,
+    OutsideStore,
     EvaluationStore,
     ExportStore,
     RefinementStore,

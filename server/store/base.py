@@ -120,6 +120,12 @@ class Transactions:
         other._gives_up = gives_up
         return other
 
+    @property
+    def project_id(self) -> str | None:
+        """The project whose rows it sees; None for the service itself, which sees all."""
+        project_id: str | None = self._info["project_id"]
+        return project_id
+
     def _with_info(self, **info: Any) -> Self:
         other = copy(self)
         other._info = info

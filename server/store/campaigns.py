@@ -43,6 +43,16 @@ class OccurrenceSearch:
     job: JobRow
 
 
+@dataclass(frozen=True)
+class Volume:
+    """The hypervolume of a search of an occurrence."""
+
+    occurrence: str
+    number: int
+    fire_at: datetime
+    hypervolume: float
+
+
 class CampaignStore(OccurrenceStore):
     """Queries about campaigns."""
 
@@ -279,26 +289,37 @@ class CampaignStore(OccurrenceStore):
         with self._read() as session:
             return last_result(session, campaign_id, place_digest)
 
-    def campaign_results(
-        self, campaign_id: str, until: int | None = None
-    ) -> list[tuple[OccurrenceRow, OccurrenceSearchRow]]:
-        """Returns the results of all searches that gave one, in the order of their occurrences.
+    def campaign_volumes(self, campaign_id: str, until: int) -> dict[str, list[Volume]]:
+        """Returns the hypervolumes in each place of the matrix over time, by the place's digest.
 
         Args:
             campaign_id: whose.
-            until: the number of the last occurrence; all if None.
+            until: the number of the last occurrence.
         """
         statement = (
-            select(OccurrenceRow, OccurrenceSearchRow)
+            select(
+                OccurrenceSearchRow.place_digest,
+                OccurrenceRow.id,
+                OccurrenceRow.number,
+                OccurrenceRow.fire_at,
+                OccurrenceSearchRow.hypervolume,
+            )
             .join(OccurrenceSearchRow, OccurrenceSearchRow.occurrence_id == OccurrenceRow.id)
-            .where(OccurrenceRow.campaign_id == campaign_id)
-            .order_by(OccurrenceRow.number, OccurrenceSearchRow.position)
+            .where(
+                OccurrenceRow.campaign_id == campaign_id,
+                OccurrenceRow.number <= until,
+                OccurrenceSearchRow.hypervolume.is_not(None),
+            )
+            .order_by(OccurrenceRow.number)
         )
-        if until is not None:
-            statement = statement.where(OccurrenceRow.number <= until)
+        volumes: dict[str, list[Volume]] = {}
         with self._read() as session:
-            found = session.execute(statement).all()
-            return [(row, search) for row, search in found if search.result is not None]
+            for place_digest, occurrence_id, number, fire_at, volume in session.execute(statement):
+                assert number is not None
+                assert volume is not None
+                found = Volume(occurrence_id, number, fire_at, volume)
+                volumes.setdefault(place_digest, []).append(found)
+        return volumes
 
     # --- the best ------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from server.job_states import CLAIMABLE, OWNED, JobStatus
+from server.store.quotas import full_projects
 from server.tables import JobDependencyRow, JobNeedRow, JobRow
 
 _CLAIM_LOCK = 0x6573_7061_6C69_6572
@@ -60,6 +61,7 @@ def next_job(
         JobRow.kind.in_(kinds),
         or_(JobRow.not_before.is_(None), JobRow.not_before <= now),
         ~_waits_for_another(),
+        JobRow.project_id.not_in(full_projects(now)),
     ]
     if limits.per_key is not None:
         conditions.append(_key().not_in(_busy_keys(now, limits.per_key)))

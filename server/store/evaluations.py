@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from search_space.outcomes import Failed, Infeasible, Measured, Outcome
+from search_space.outcomes import Outcome
 from search_space.space import Architecture
 from server.ids import new_id
+from server.outside.orders import fields_of
 from server.store.base import Page, Transactions, clock, get, insert_new, newest_first
 from server.store.jobs import ClaimedJob, fence
 from server.tables import EvaluationRow, MeasurementRow, ObservationRow, SearchRow
@@ -96,7 +97,7 @@ class EvaluationStore(Transactions):
             search = get(session, SearchRow, search_id)
             known = _find(session, search, [architecture.digest])
             if not known:
-                values = _evaluation_values(search, architecture, outcome)
+                values = evaluation_values(search, architecture, outcome)
                 now = clock(session)
                 values |= {"id": new_id("eva", now), "created_at": now}
                 insert_new(session, EvaluationRow, [values])
@@ -240,25 +241,15 @@ def _find(
     return {row.architecture_digest: row for row in ordered}
 
 
-def _evaluation_values(
+def evaluation_values(
     search: SearchRow, architecture: Architecture, outcome: Outcome
 ) -> dict[str, Any]:
-    values: dict[str, Any] = {
+    """Returns an outcome as a row of evaluations, but for its id and time."""
+    return {
         "space_id": search.space_id,
         "architecture_digest": architecture.digest,
         "evaluator_digest": search.evaluator_digest,
         "architecture": dict(architecture),
         "search_id": search.id,
-        "metrics": {},
-        "provenance": {},
-        "reason": None,
+        **fields_of(outcome),
     }
-    match outcome:
-        case Measured(metrics, provenance):
-            values |= {"status": "measured", "metrics": dict(metrics)}
-            values |= {"provenance": dict(provenance)}
-        case Infeasible(reason):
-            values |= {"status": "infeasible", "reason": reason}
-        case Failed(reason):
-            values |= {"status": "failed", "reason": reason}
-    return values

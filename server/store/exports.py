@@ -21,6 +21,7 @@ from server.store.base import (
     newest_first,
 )
 from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
+from server.store.searches import supernet_of
 from server.tables import (
     DataSetRow,
     EvaluationRow,
@@ -64,14 +65,15 @@ class ExportStore(Transactions):
 
         Raises:
             NotFoundError: there is no such search, or no job that is waited for.
-            InvalidRequestError: the search has measured no such architecture; or see `submit_job`.
+            InvalidRequestError: the search has measured no such architecture, or was evaluated
+                outside; or see `submit_job`.
             ConflictError: a job that is waited for has failed.
         """
         with self._write() as session:
             now = clock(session)
             search = get(session, SearchRow, search_id)
+            supernet = get(session, SupernetRow, supernet_of(search))
             evaluation = _measured(session, search_id, architecture_digest)
-            supernet = get(session, SupernetRow, search.supernet_id)
             space = get(session, SpaceRow, search.space_id)
             data_set = get(session, DataSetRow, supernet.data_set_id)
             export_id = new_id("exp", now)

@@ -5,11 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from server.job_states import CLAIMABLE
 from server.store.base import Artifact, Transactions, clock
-from server.tables import ArtifactRow, EvaluationRow, JobRow, RunnerRow
+from server.tables import (
+    ArtifactRow,
+    DeliveryRow,
+    EvaluationRow,
+    JobRow,
+    OccurrenceRow,
+    RunnerRow,
+)
 
 _IDS_PER_QUERY = 500
 
@@ -25,6 +32,8 @@ class Figures:
         runners: how many were heard of lately.
         lost_leases: how often a job was lost with its runner, over all jobs.
         evaluations: how many there are, by status.
+        occurrences: of campaigns, how many there are, by status.
+        deliveries: to webhooks, how many there are, by status.
         artifacts: how many files are recorded.
         artifacts_bytes: how large they are together.
         database_bytes: how large the database is.
@@ -35,6 +44,8 @@ class Figures:
     runners: int
     lost_leases: int
     evaluations: Mapping[str, int]
+    occurrences: Mapping[str, int]
+    deliveries: Mapping[str, int]
     artifacts: int
     artifacts_bytes: int
     database_bytes: int
@@ -89,9 +100,6 @@ class FigureStore(Transactions):
                     JobRow.kind, JobRow.status
                 )
             )
-            evaluations = session.execute(
-                select(EvaluationRow.status, func.count()).group_by(EvaluationRow.status)
-            )
             sizes = select(func.count(), func.coalesce(func.sum(ArtifactRow.size_bytes), 0))
             artifacts, artifacts_bytes = session.execute(sizes).one()
             return Figures(
@@ -99,7 +107,9 @@ class FigureStore(Transactions):
                 oldest_waiting_s=_oldest_waiting_s(session),
                 runners=_live_runners(session, silent_seconds),
                 lost_leases=int(session.scalar(select(func.sum(JobRow.lost_leases))) or 0),
-                evaluations={row.status: row[1] for row in evaluations},
+                evaluations=_by_status(session, EvaluationRow.status),
+                occurrences=_by_status(session, OccurrenceRow.status),
+                deliveries=_by_status(session, DeliveryRow.status),
                 artifacts=artifacts,
                 artifacts_bytes=int(artifacts_bytes),
                 database_bytes=_database_bytes(session),
@@ -126,6 +136,11 @@ class FigureStore(Transactions):
                 known = select(ArtifactRow.sha256).where(ArtifactRow.sha256.in_(part))
                 unknown -= set(session.scalars(known))
         return unknown
+
+
+def _by_status(session: Session, status: InstrumentedAttribute[str]) -> dict[str, int]:
+    rows = session.execute(select(status, func.count()).group_by(status))
+    return {row[0]: row[1] for row in rows}
 
 
 def _live_runners(session: Session, silent_seconds: float) -> int:

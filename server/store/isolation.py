@@ -6,12 +6,18 @@ and what it adds for something belongs to the project of that thing.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import Insert, select
 from sqlalchemy.event import listens_for
-from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
+from sqlalchemy.orm import (
+    LoaderCriteriaOption,
+    ORMExecuteState,
+    Session,
+    UOWTransaction,
+    with_loader_criteria,
+)
 
 from server.callers import DEFAULT_PROJECT
 from server.tables import ProjectOwned, Table
@@ -51,10 +57,14 @@ def _keep_to_project(state: ORMExecuteState) -> None:
     # What is refreshed (`is_column_load`) was seen before.
     if project_id is None or not reads_or_changes or state.is_column_load:
         return
-    mine = with_loader_criteria(
+    state.statement = state.statement.options(_only_of(project_id))
+
+
+@lru_cache(maxsize=256)  # to make it takes a good part of a short query's time
+def _only_of(project_id: str) -> LoaderCriteriaOption:
+    return with_loader_criteria(
         ProjectOwned, lambda table: table.project_id == project_id, include_aliases=True
     )
-    state.statement = state.statement.options(mine)
 
 
 @listens_for(ProjectSession, "before_flush")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from server.errors import ConflictError
 from server.job_states import IDLE, OWNED, TERMINAL, JobStatus
 from server.store.base import Transactions, clock
-from server.store.jobs import add_event, change_status, locked
+from server.store.jobs import OUTSIDE, add_event, change_status, locked
 from server.tables import (
     AssessmentRow,
     ExportRow,
@@ -27,6 +27,7 @@ from server.tables import (
 _SUBJECTS: Mapping[str, Any] = {
     "train": SupernetRow,
     "search": SearchRow,
+    OUTSIDE: SearchRow,
     "export": ExportRow,
     "refine": RefinementRow,
     "assess": AssessmentRow,
@@ -50,6 +51,9 @@ class JobRequestStore(Transactions):
             _refuse_terminal(job, "cancelled")
             to = JobStatus.CANCELLING if job.state in OWNED else JobStatus.CANCELLED
             change_status(session, job, to, clock(session))
+            if job.kind == OUTSIDE and to is JobStatus.CANCELLING:
+                # No runner is at work that would have to let go.
+                change_status(session, job, JobStatus.CANCELLED, clock(session))
             return job
 
     def kill_job(self, job_id: str) -> JobRow:
@@ -85,7 +89,7 @@ class JobRequestStore(Transactions):
             match job.state:
                 case JobStatus.CANCELLING:
                     raise ConflictError(f"job {job_id} cannot be paused: it is being cancelled")
-                case JobStatus.RUNNING:
+                case JobStatus.RUNNING if job.kind != OUTSIDE:
                     job.pause_requested = True
                     add_event(session, job.id, job.attempt, "pausing", {}, now)
                 case _:

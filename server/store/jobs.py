@@ -30,6 +30,9 @@ from server.store.webhooks import announce
 from server.tables import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, Json
 from workers.settings import ResourceSettings
 
+OUTSIDE = "outside"
+"""The kind of jobs whose work is done by clients: no runner ever claims or owns them."""
+
 
 @dataclass(frozen=True)
 class ClaimedJob:
@@ -207,6 +210,31 @@ def succeed_job(session: Session, job: ClaimedJob, now: datetime, result: Json) 
         StaleAttemptError: the job is no longer this attempt's.
     """
     change_status(session, fence(session, job), JobStatus.SUCCEEDED, now, result)
+
+
+def move_outside_job(
+    session: Session, job_id: str, to: JobStatus, now: datetime, data: Json, **values: Any
+) -> None:
+    """Moves a job whose work is done by clients; what they hold is fenced by leases of its own.
+
+    Args:
+        session: of the transaction.
+        job_id: a job of kind `OUTSIDE`, whose row the caller has locked.
+        to: a state that the transition table allows.
+        now: by the database's clock.
+        data: of the event.
+        values: other columns to set.
+    """
+    job = locked(session, job_id)
+    assert job.kind == OUTSIDE, job.kind
+    change_status(session, job, to, now, data, **values)
+
+
+def report_outside_progress(session: Session, job_id: str, progress: Json, now: datetime) -> None:
+    """Sets the progress of a job of kind `OUTSIDE`, under the lock that the caller holds."""
+    job = locked(session, job_id)
+    job.progress = progress
+    add_event(session, job.id, job.attempt, "progress", progress, now)
 
 
 def fence(session: Session, job: ClaimedJob) -> JobRow:

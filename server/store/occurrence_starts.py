@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import func, null, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from search_space.space import digest_of
@@ -17,6 +17,7 @@ from server.store.exports import ExportStore
 from server.store.job_requests import JobRequestStore
 from server.store.resources import SCRATCH, ResourceStore, newest_version
 from server.store.searches import SearchStore
+from server.store.webhooks import announce
 from server.tables import (
     CampaignRow,
     DataSetRow,
@@ -62,6 +63,7 @@ class OccurrenceStarts(JobRequestStore, ResourceStore, SearchStore, ExportStore)
         occurrence.evaluations = settings.template.evaluations
         campaign.num_started += 1
         session.flush()
+        _announce(session, occurrence, now)
         joined = self._joining(session)
         try:
             # A savepoint: a template that cannot be submitted leaves nothing half-submitted.
@@ -165,6 +167,7 @@ def skip(session: Session, occurrence: OccurrenceRow, reason: str, now: datetime
     """Ends an occurrence that was not started."""
     occurrence.status, occurrence.reason, occurrence.finished_at = "skipped", reason, now
     session.flush()
+    _announce(session, occurrence, now)
 
 
 def active_occurrences(session: Session, campaign_id: str) -> Sequence[OccurrenceRow]:
@@ -212,7 +215,7 @@ def last_result(session: Session, campaign_id: str, place_digest: str) -> Json |
             OccurrenceRow.campaign_id == campaign_id,
             OccurrenceRow.status == "succeeded",
             OccurrenceSearchRow.place_digest == place_digest,
-            OccurrenceSearchRow.result.is_not(null()),
+            OccurrenceSearchRow.hypervolume.is_not(None),
         )
         .order_by(OccurrenceRow.number.desc())
         .limit(1)
@@ -240,6 +243,19 @@ def _end(
         jobs = jobs_of(session, occurrence)
         occurrence.worker_hours = sum(_worker_hours(job, now) for job in jobs)
     session.flush()
+    _announce(session, occurrence, now)
+
+
+def _announce(session: Session, occurrence: OccurrenceRow, now: datetime) -> None:
+    """Tells webhooks that an occurrence has started, was skipped or has ended."""
+    data = {
+        "campaign": get(session, CampaignRow, occurrence.campaign_id).name,
+        "occurrence": occurrence.id,
+        "fire_at": occurrence.fire_at.isoformat(),
+        "status": occurrence.status,
+        "reason": occurrence.reason,
+    }
+    announce(session, occurrence.project_id, "campaign.occurrence", data, now)
 
 
 def _observed(session: Session, occurrence_id: str) -> int:
@@ -305,7 +321,8 @@ def _search_arguments(point: MatrixPoint) -> dict[str, Any]:
         "objectives": [objective.model_dump(mode="json") for objective in body.objectives],
         "limits": [limit.model_dump(mode="json") for limit in body.limits],
         "evaluations": body.evaluations,
-        "evaluator": body.evaluator.model_dump(mode="json"),
+        # Without its kind, as in every search: equal evaluators have equal digests.
+        "evaluator": body.evaluator.model_dump(mode="json", exclude={"kind"}),
         "resources": body.resources.model_dump(mode="json"),
         "seed": body.seed,
         "options": body.job,

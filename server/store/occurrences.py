@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from server.campaigns.planning import Firing, plan
@@ -27,13 +27,16 @@ from server.store.occurrence_starts import (
     searches_of,
     skip,
 )
+from server.store.webhooks import announce
 from server.tables import (
     CampaignRow,
     ExportRow,
     JobRow,
     Json,
     OccurrenceRow,
+    OccurrenceSearchRow,
     PromotionRow,
+    SearchRow,
 )
 
 
@@ -159,12 +162,27 @@ class OccurrenceStore(OccurrenceStarts):
 
     # --- going on ------------------------------------------------------------------------------
 
-    def running_occurrences(self) -> Sequence[OccurrenceRow]:
-        """Returns the occurrences that are running, oldest first."""
+    def occurrences_to_advance(self) -> Sequence[OccurrenceRow]:
+        """Returns the running occurrences whose jobs have ended, oldest first."""
+        going = JobRow.status.not_in([status.value for status in TERMINAL])
+        searching = (
+            select(OccurrenceSearchRow.search_id)
+            .join(SearchRow, SearchRow.id == OccurrenceSearchRow.search_id)
+            .join(JobRow, JobRow.id == SearchRow.job_id)
+            .where(OccurrenceSearchRow.occurrence_id == OccurrenceRow.id, going)
+        )
+        training = select(JobRow.id).where(JobRow.id == OccurrenceRow.training_job_id, going)
+        exporting = (
+            select(ExportRow.id)
+            .join(JobRow, JobRow.id == ExportRow.job_id)
+            .where(ExportRow.id == OccurrenceRow.export_id, going)
+        )
+        # A training has ended when searches wait for it, and they have when an export does.
+        unfinished = or_(training.exists(), searching.exists(), exporting.exists())
         with self._read() as session:
             statement = (
                 select(OccurrenceRow)
-                .where(OccurrenceRow.status == "running")
+                .where(OccurrenceRow.status == "running", ~unfinished)
                 .order_by(OccurrenceRow.id)
             )
             return session.scalars(statement).all()
@@ -186,8 +204,10 @@ class OccurrenceStore(OccurrenceStarts):
                 self._finish(session, campaign, occurrence, ending([job]), reason, now)
                 return
             assert occurrence.supernet_id is not None
-            campaign.supernet_id = occurrence.supernet_id
             settings = CampaignSettings.model_validate(occurrence.settings)
+            now_named = campaign.settings["template"]["search"]["supernet"]
+            if now_named == settings.template.search.supernet:  # nobody chose another meanwhile
+                campaign.supernet_id = occurrence.supernet_id
             try:
                 with session.begin_nested():
                     self._joining(session)._submit_searches(campaign, occurrence, settings)
@@ -224,6 +244,7 @@ class OccurrenceStore(OccurrenceStarts):
             for row, _, _ in rows:
                 if row.search_id in results:
                     row.result = results[row.search_id]
+                    row.hypervolume = row.result["hypervolume"]
             campaign.reference = reference
             occurrence.candidate = {"verdict": verdict}
             failures = [
@@ -281,7 +302,6 @@ class OccurrenceStore(OccurrenceStarts):
                 return
             campaign, occurrence = step
             now = at or clock(session)
-            assert occurrence.supernet_id is not None
             export = get(session, ExportRow, occurrence.export_id)
             job = get(session, JobRow, export.job_id)
             if job.state not in TERMINAL:
@@ -290,21 +310,41 @@ class OccurrenceStore(OccurrenceStarts):
                 reason = f"its export, job {job.id}, has {ended(job)}"
                 self._finish(session, campaign, occurrence, ending([job]), reason, now)
                 return
-            assert occurrence.candidate is not None
-            session.add(
-                PromotionRow(
-                    id=new_id("pro", now),
-                    campaign_id=campaign.id,
-                    occurrence_id=occurrence.id,
-                    export_id=export.id,
-                    architecture_digest=export.architecture_digest,
-                    supernet_id=occurrence.supernet_id,
-                    figures=occurrence.candidate["figures"],
-                    reason=occurrence.candidate["verdict"],
-                    created_at=now,
-                )
-            )
+            self._promote(session, campaign, occurrence, export, now)
             self._finish(session, campaign, occurrence, "succeeded", occurrence.reason, now)
+
+    def _promote(
+        self,
+        session: Session,
+        campaign: CampaignRow,
+        occurrence: OccurrenceRow,
+        export: ExportRow,
+        now: datetime,
+    ) -> None:
+        """Makes an exported network the best of its campaign."""
+        assert occurrence.candidate is not None
+        assert occurrence.supernet_id is not None
+        promotion = PromotionRow(
+            id=new_id("pro", now),
+            campaign_id=campaign.id,
+            occurrence_id=occurrence.id,
+            export_id=export.id,
+            architecture_digest=export.architecture_digest,
+            supernet_id=occurrence.supernet_id,
+            figures=occurrence.candidate["figures"],
+            reason=occurrence.candidate["verdict"],
+            created_at=now,
+        )
+        session.add(promotion)
+        session.flush()
+        data = {
+            "campaign": campaign.name,
+            "occurrence": occurrence.id,
+            "export": export.id,
+            "architecture_digest": export.architecture_digest,
+            "reason": promotion.reason,
+        }
+        announce(session, campaign.project_id, "campaign.promoted", data, now)
 
 
 def _locked(

@@ -1,8 +1,9 @@
 """Quotas: how much a project may have at once."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from server.errors import JobQuotaError, StorageQuotaError
@@ -85,6 +86,25 @@ def count_bytes(session: Session, project_id: str) -> int:
         UploadRow.project_id == project_id
     )
     return int(session.scalar(files) or 0) + int(session.scalar(uploads) or 0)
+
+
+def full_projects(now: datetime) -> Select[str]:
+    """Returns the query for the projects of which as many jobs run as may.
+
+    A job whose runner is dead does not run, also before that is settled.
+    """
+    running = (
+        select(func.count())
+        .select_from(JobRow)
+        .where(
+            JobRow.project_id == ProjectRow.id,
+            JobRow.status.in_(OWNED),
+            JobRow.lease_expires_at >= now,
+        )
+        .correlate(ProjectRow)
+        .scalar_subquery()
+    )
+    return select(ProjectRow.id).where(ProjectRow.max_running_jobs <= running)
 
 
 def _limited_project(session: Session) -> ProjectRow | None:

@@ -22,6 +22,7 @@ from server.store.base import (
 )
 from server.store.exports import ExportFile
 from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
+from server.store.searches import supernet_of
 from server.tables import (
     DataSetRow,
     FineTuningRow,
@@ -89,6 +90,7 @@ class RefinementStore(Transactions):
         Raises:
             NotFoundError: there is no such search.
             ConflictError: it has not ended.
+            InvalidRequestError: it was evaluated outside.
         """
         with self._write() as session:
             now = clock(session)
@@ -99,7 +101,7 @@ class RefinementStore(Transactions):
                     f"search {search_id} must have ended before its front is refined; its job "
                     f"{search.job_id} is {status}"
                 )
-            supernet = get(session, SupernetRow, search.supernet_id)
+            supernet = get(session, SupernetRow, supernet_of(search))
             data_set = get(session, DataSetRow, supernet.data_set_id)
             refinement_id = new_id("ref", now)
             settings = {

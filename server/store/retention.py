@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from server.job_states import TERMINAL
 from server.store.base import Transactions, clock
 from server.tables import (
+    ChangeRow,
     DataSetRow,
     DeliveryRow,
     JobEventRow,
@@ -53,8 +54,14 @@ def _old_deliveries(cutoff: datetime) -> OldRows:
     return OldRows(DeliveryRow.id, settled)
 
 
+def _old_changes(cutoff: datetime) -> OldRows:
+    """Returns the entries of the audit log from before."""
+    return OldRows(ChangeRow.id, ChangeRow.created_at < cutoff)
+
+
+AUDIT = "audit"
 OLD_ROWS: Mapping[str, Callable[[datetime], OldRows]] = MappingProxyType(
-    {"events": _old_events, "deliveries": _old_deliveries}
+    {"events": _old_events, "deliveries": _old_deliveries, AUDIT: _old_changes}
 )
 """What may go, given the moment before which it must have happened, by what it is called."""
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from search_space.space import Architecture, digest_of
 from searchers.protocol import Observation, Proposal
+from server.errors import InvalidRequestError
 from server.ids import new_id
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
 from server.store.awaited import awaited_training
@@ -240,6 +241,21 @@ class SearchStore(Transactions):
             result = {**result, "counts": _counts(session, [search_id])[search_id]}
             get(session, SearchRow, search_id).result = result
             succeed_job(session, job, clock(session), result)
+
+
+def supernet_of(search: SearchRow) -> str:
+    """Returns the id of the supernet whose weights the networks of a search have.
+
+    Raises:
+        InvalidRequestError: they have none here: they were evaluated outside.
+    """
+    if search.supernet_id is None:
+        rule = (
+            "must be a search of a supernet: this one was evaluated outside, so that there are no "
+            "weights of its networks here"
+        )
+        raise InvalidRequestError.single("/search", rule, search.id)
+    return search.supernet_id
 
 
 def _counts(session: Session, search_ids: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -19,6 +19,7 @@ from server.tables.refinements import FineTuningRow, RefinedNetworkRow, Refineme
 from server.tables.resources import ArtifactRow, DataSetRow, SpaceRow, SupernetRow, UploadRow
 from server.tables.searches import (
     EvaluationRow,
+    LeaseRow,
     MeasurementRow,
     ObservationRow,
     ProposalRow,
@@ -43,6 +44,7 @@ __all__ = [
     "JobNeedRow",
     "JobRow",
     "Json",
+    "LeaseRow",
     "MeasurementRow",
     "ObservationRow",
     "OccurrenceRow",

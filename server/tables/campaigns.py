@@ -79,8 +79,8 @@ class OccurrenceSearchRow(ProjectOwned, Table):
     """A search of an occurrence.
 
     `place` is what is varied between the searches; equal places of two occurrences have equal
-    digests and are compared. `result` is null until the occurrence's searches have ended, and stays
-    so if this one did not succeed.
+    digests and are compared. `result`, with the front, and `hypervolume` are null until the
+    occurrence's searches have ended, and stay so if this one did not succeed.
     """
 
     __tablename__ = "occurrence_searches"
@@ -89,7 +89,8 @@ class OccurrenceSearchRow(ProjectOwned, Table):
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     search_id: Mapped[str] = mapped_column(ForeignKey("searches.id"), unique=True)
     place: Mapped[Json]
-    place_digest: Mapped[str]
+    place_digest: Mapped[str] = mapped_column(index=True)
+    hypervolume: Mapped[float | None]
     result: Mapped[Json | None]
 
 

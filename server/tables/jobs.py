@@ -42,7 +42,7 @@ class JobRow(ProjectOwned, Table):
     finished_at: Mapped[datetime | None]
 
     __table_args__ = (
-        one_of("kind", ["train", "search", "export", "refine", "assess"]),
+        one_of("kind", ["train", "search", "outside", "export", "refine", "assess"]),
         one_of("status", [status.value for status in JobStatus]),
         # The order in which waiting jobs are claimed.
         Index(None, "status", "priority", "id"),

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from search_space.outcomes import Failed, Infeasible, Measured, Outcome
@@ -14,13 +14,15 @@ class SearchRow(ProjectOwned, Table):
     """A search: its policy, its problem and its evaluator, each by value.
 
     While its supernet is in training, the evaluator's `supernet_version` and the digest are null.
+    One that is evaluated outside has no supernet. Its log has `log_length` entries, counted under
+    the lock on this row; where the search's runner writes the log, that is null.
     """
 
     __tablename__ = "searches"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
-    supernet_id: Mapped[str] = mapped_column(ForeignKey("supernets.id"))
+    supernet_id: Mapped[str | None] = mapped_column(ForeignKey("supernets.id"))
     space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id"))
     searcher: Mapped[Json]
     objectives: Mapped[list[Any]]
@@ -32,6 +34,7 @@ class SearchRow(ProjectOwned, Table):
     seed: Mapped[int]
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)
     result: Mapped[Json | None]
+    log_length: Mapped[int | None]
     created_at: Mapped[datetime]
 
 
@@ -48,6 +51,29 @@ class ProposalRow(ProjectOwned, Table):
     created_at: Mapped[datetime]
 
     __table_args__ = (UniqueConstraint("search_id", "architecture_digest"),)
+
+
+class LeaseRow(ProjectOwned, Table):
+    """Who evaluates a proposal outside, and until when; of its leases the last one.
+
+    `fence` counts the leases of the proposal from 1. `step` is the position in the search's log of
+    the last change of this row.
+    """
+
+    __tablename__ = "proposal_leases"
+
+    search_id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    token: Mapped[str]
+    fence: Mapped[int]
+    worker: Mapped[str | None]
+    expires_at: Mapped[datetime]
+    step: Mapped[int]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["search_id", "number"], ["proposals.search_id", "proposals.number"]),
+        Index(None, "search_id", "step"),
+    )
 
 
 class EvaluationRow(ProjectOwned, Table):

@@ -1,6 +1,7 @@
 """Data sets as files: one safetensors file each, whose digest is the version."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import safetensors.numpy
 
 from supernet.datasets.content import SPLITS, DataSet, InvalidDataSetError, Split
 from supernet.files import replace_durably, sha256_of
+
+_ERROR_NUMBER = re.compile(r"\(os error (\d+)\)")
+"""How safetensors tells which error of the operating system it met."""
 
 
 def write_data_set(data_set: DataSet, path: Path) -> str:
@@ -42,7 +46,8 @@ def write_data_set(data_set: DataSet, path: Path) -> str:
         try:
             safetensors.numpy.save_file(arrays, beside, metadata)
         except safetensors.SafetensorError as error:  # what it makes of a full disk, for one
-            raise OSError(f"cannot write {path}: {error}") from error
+            number = _ERROR_NUMBER.search(str(error))
+            raise OSError(int(number[1]) if number else None, str(error), str(path)) from error
     return sha256_of(path)
 
 

@@ -149,7 +149,7 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
             )
         ),
         "/template/matrix",
-        "must have at most 200 searches, got 1000000 (100 devices x 100 searchers x 100 seeds)",
+        "must have at most 100 searches, got 1000000 (100 devices x 100 searchers x 100 seeds)",
         ...,
     ),
     "name of a campaign that an address cannot hold": (

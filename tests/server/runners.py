@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 from server.artifacts import ArtifactStore
 from server.duties import Duty
+from server.execution.attempt import Executor
 from server.job_states import JobStatus
-from server.runner import Executor, Runner
+from server.runner import Runner
 from server.settings import Settings
 from server.store import Store
 from workers.cluster import ClusterResources

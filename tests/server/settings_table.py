@@ -34,7 +34,7 @@ def default_of(name: str, field: Any) -> str:
         return COMPUTED[name]
     is_made = field.default is PydanticUndefined
     value = field.default_factory() if is_made else field.default
-    if value is None or value in ("", {}, frozenset()):
+    if value is None or value in ("", {}, (), frozenset()):
         return ""
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 

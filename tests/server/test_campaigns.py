@@ -1,5 +1,9 @@
-"""Campaigns from the store's side: what fires, what is skipped and why, what is promoted."""
+"""Campaigns from the store's side: what fires, what is skipped and why, what is promoted.
 
+On SQLite; `test_campaigns_postgresql.py` does what depends on the dialect again.
+"""
+
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -20,11 +24,18 @@ from campaign_examples import (
 )
 from examples import add_supernet, artifact, claim, trained_supernet
 from sqlalchemy import Engine, text
+from test_runner import running
 
+from server.callers import Caller
 from server.campaigns.duty import advance_campaigns
 from server.errors import ConflictError, InvalidRequestError, NotFoundError, PreconditionFailedError
+from server.execution.context import JobContext
 from server.job_states import JobStatus
+from server.runner import duties_of
+from server.settings import Settings
 from server.store import Store
+
+pytestmark = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -51,6 +62,7 @@ def test_each_time_fires_once_however_often_it_is_looked_at(store: Store, supern
     (row,) = occurrences(store)
     (search,) = store.occurrence_searches(row.id)
     assert search.search.name == "nightly #1.1"
+    assert "kind" not in search.search.evaluator  # as in a search that somebody submits
     assert search.job.state is JobStatus.QUEUED
     done(store, 11)
     advance_campaigns(store, at(20.2))
@@ -542,3 +554,65 @@ def test_a_supernet_whose_training_failed_is_told(store: Store) -> None:
     add(store, supernet.id)
     advance_campaigns(store, at(10))
     assert "must be trained" in (occurrences(store)[0].reason or "")
+
+
+def test_projects_have_campaigns_of_their_own_and_one_duty_does_them_all(store: Store) -> None:
+    teams = {name: store.acting_for(Caller(project_id=name)) for name in ("red", "blue")}
+    for theirs in teams.values():
+        supernet, _ = add_supernet(theirs)
+        store.finish_supernet(claim(store), supernet.id, artifact("f"), {})
+        add(theirs, supernet.id)
+    advance_campaigns(store, at(10))
+    finish_searches(store)
+    advance_campaigns(store, at(11))
+    red, blue = (theirs.find_campaign("nightly") for theirs in teams.values())
+    assert red.id != blue.id
+    with pytest.raises(NotFoundError):
+        teams["red"].find_campaign(blue.id)
+    with pytest.raises(NotFoundError):
+        teams["red"].get_occurrence(blue.id, occurrences(teams["blue"])[0].id)
+    for name, theirs in teams.items():
+        assert history(theirs) == [(10, "succeeded")]
+        (job,) = theirs.list_jobs(10, kind="search").rows
+        assert job.project_id == name
+
+
+def test_every_runner_does_the_duty_of_campaigns(
+    store: Store, settings: Settings, supernet_id: str
+) -> None:
+    schedule = {"kind": "once", "at": (store.now() + timedelta(seconds=2)).isoformat()}
+    store.add_campaign(campaign(supernet_id, schedule=schedule))
+
+    def no_trainings(_context: JobContext) -> None:
+        raise AssertionError
+
+    deadline = time.monotonic() + 30
+    with running(store, settings, no_trainings, duties=duties_of(settings)):
+        while not occurrences(store):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    (row,) = occurrences(store)
+    assert row.status == "running"
+    assert row.started_at is not None
+    assert row.started_at >= row.fire_at
+
+
+def test_webhooks_are_told_of_occurrences_and_promotions(store: Store, supernet_id: str) -> None:
+    events = ["campaign.occurrence", "campaign.promoted"]
+    webhook = store.add_webhook("me", "https://example.org", events)
+    add(store, supernet_id, promotion=PROMOTION)
+    advance_campaigns(store, at(10))
+    advance_campaigns(store, at(20))
+    done(store, 21)
+    export_id = finish_export(store)
+    advance_campaigns(store, at(22))
+    told = [(row.type, row.data) for row in store.list_deliveries(webhook.id, 10).rows][::-1]
+    assert [(kind, data.get("status")) for kind, data in told] == [
+        ("campaign.occurrence", "running"),
+        ("campaign.occurrence", "skipped"),
+        ("campaign.promoted", None),
+        ("campaign.occurrence", "succeeded"),
+    ]
+    assert "overlap is skip" in told[1][1]["reason"]
+    assert told[2][1]["export"] == export_id
+    assert {data["campaign"] for _, data in told} == {"nightly"}

@@ -7,7 +7,8 @@ import pytest
 from command_line import Run
 from pydantic import ValidationError
 
-from server.configuration import ConfigurationError, masked, without_passwords
+from server import api_keys
+from server.configuration import ConfigurationError, masked, without_secrets
 from server.settings import Settings
 
 
@@ -114,12 +115,16 @@ def test_a_command_says_what_is_wrong_with_the_file(tmp_path: Path, run: Run) ->
 
 
 def test_secrets_are_masked_wherever_they_are() -> None:
-    assert without_passwords("s3://key:se/cret@bucket") == "s3://key:se/cret@bucket"  # no address
-    assert without_passwords("postgresql://h/d?user=me&password=x&sslmode=on") == (
+    assert without_secrets("s3://key:se/cret@bucket") == "s3://key:se/cret@bucket"  # no address
+    assert without_secrets("postgresql://h/d?user=me&password=x&sslmode=on") == (
         "postgresql://h/d?user=me&password=***&sslmode=on"
     )
-    assert without_passwords("tried a://b:c@d, then e://f:g@h") == (
+    assert without_secrets("tried a://b:c@d, then e://f:g@h") == (
         "tried a://b:***@d, then e://f:***@h"
+    )
+    key = api_keys.new_key()
+    assert without_secrets(f"refused {key}, whsec_{'a' * 32}") == (
+        f"refused {api_keys.prefix_of(key)}_***, whsec_***"
     )
     value = {"api_key": "x", "list": [{"token": "y"}, "redis://:z@h"], "keys": "kept", "n": 1}
     assert masked("options", value) == {

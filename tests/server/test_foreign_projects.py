@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from campaign_examples import campaign_body
 from examples import add_export, add_search, assessed, claim, search_with_a_front
 from key_examples import client_with, make_key
 from live import Live
@@ -21,6 +22,9 @@ SHARED = {"/v1/spaces", "/v1/space-families"}
 """Plain values: the same in all projects."""
 
 NO_IDS = {"name", "image_format"}
+EMPTY = {f"/v1/campaigns/{{campaign}}/{what}" for what in ("best", "best.png")}
+"""What even the owner does not see here."""
+
 UNFILLED = {"refinement_id"}
 """What takes too long to make here; tests of its own refuse foreign ones by the same session."""
 
@@ -73,7 +77,14 @@ def clients(sqlite_live: Live) -> Iterator[tuple[httpx.Client, httpx.Client, dic
         client_with(sqlite_live.client, mine) as owner,
         client_with(sqlite_live.client, other) as stranger,
     ):
-        yield owner, stranger, ids
+        campaign = owner.post("/v1/campaigns", json=campaign_body(ids["supernet_id"])).json()
+        run = owner.post(f"/v1/campaigns/{campaign['id']}/run").raise_for_status().json()
+        hook = {"name": "hook", "url": "https://8.8.8.8/", "events": ["job.failed"]}
+        webhook = owner.post("/v1/webhooks", json=hook).raise_for_status().json()
+        ping = owner.post(f"/v1/webhooks/{webhook['id']}/ping").raise_for_status().json()
+        ids |= {"campaign": campaign["id"], "occurrence_id": run["id"]}
+        ids |= {"webhook_id": webhook["id"], "delivery_id": ping["id"]}
+        yield owner, stranger, {name: str(value) for name, value in ids.items()}
 
 
 def routes(client: httpx.Client) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -125,7 +136,7 @@ def test_a_foreign_id_is_not_there(
         has_content = "/files/" not in path and "stream" not in path
         if method == "GET" and has_content and not names & UNFILLED:
             seen = owner.get(address)
-            if seen.status_code != 200:
+            if seen.status_code != 200 and path not in EMPTY:
                 wrong[path] = seen.text
     assert {name: status for name, status in statuses.items() if status != 404} == {}
     assert wrong == {}
@@ -142,7 +153,7 @@ def test_no_list_shows_a_foreign_row(
             continue
         text = stranger.get(path).text
         for name, value in ids.items():
-            if name not in {"space_id", *NO_IDS}:
+            if name not in {"space_id", "delivery_id", *NO_IDS}:
                 assert value not in text, (path, name)
         mine = owner.get(path)
         if "items" in mine.text:

@@ -10,10 +10,17 @@ from examples import add_data_set, add_supernet, claim, observe, running_search,
 from sqlalchemy import text
 
 from server.artifacts import ArtifactStore
+from server.callers import LOCAL
 from server.maintenance.garbage import collect_garbage, take_inventory
-from server.maintenance.retention import KINDS, Pruned, Pruner, pruner_of, retention_duties
+from server.maintenance.retention import (
+    ORDINARY_KINDS,
+    Pruned,
+    Pruner,
+    pruner_of,
+    retention_duties,
+)
 from server.settings import Settings
-from server.store import Store, retention
+from server.store import Change, Store, retention
 from server.uploads import UploadFiles
 
 LONG_AGO = "2020-01-01 00:00:00.000000"
@@ -90,6 +97,22 @@ def test_a_turn_of_the_duty_is_brief_and_the_next_goes_on(
     assert lengths == [7, 4, 1]
 
 
+def test_the_audit_log_has_an_age_of_its_own(store: Store, settings: Settings) -> None:
+    change = Change("POST", "/v1/searches", "sea_1", 202, None)
+    store.record_change(LOCAL, change)
+    with store._write() as session:
+        session.execute(text(f"UPDATE audit_log SET created_at = '{LONG_AGO}'"))
+    store.record_change(LOCAL, change)
+    pruner = pruner_of(store, settings)
+    assert "audit" not in counts(pruner.prune(DAY))
+    assert counts(pruner.prune(DAY, kinds=["audit"], dry_run=True)) == {"audit": 1}
+    (duty,) = retention_duties(settings.model_copy(update={"audit_retention_days": 30.0}))
+    duty.run(store)
+    assert counts(pruner.prune(DAY, kinds=["audit"], dry_run=True)) == {"audit": 0}
+    with store._read() as session:
+        assert session.scalar(text("SELECT count(*) FROM audit_log")) == 1
+
+
 def test_work_folders_go_with_their_jobs_and_no_others(
     store: Store, pruner: Pruner, settings: Settings
 ) -> None:
@@ -155,7 +178,7 @@ def test_the_command_says_what_would_go_and_then_lets_it_go(
     rehearsal = run("db", "prune", "--older-than", "1", "--dry-run")
     assert rehearsal.code == 0
     assert "would go" in rehearsal.out
-    assert all(kind in rehearsal.out for kind in KINDS)
+    assert all(kind in rehearsal.out for kind in ORDINARY_KINDS)
     assert len(types(store, job.id)) == 3
     assert run("db", "prune", "--older-than", "1", "--only", "uploads").code == 0
     assert len(types(store, job.id)) == 3

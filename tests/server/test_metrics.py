@@ -7,6 +7,7 @@ import httpx
 import pytest
 from command_line import Run
 from examples import add_supernet, artifact, claim, observe, running_search
+from key_examples import client_with, make_key
 from live import Live, serving
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import delete, text, update
@@ -87,6 +88,18 @@ def test_requests_are_counted_by_the_template_of_their_route(sqlite_live: Live) 
     assert value(found, "http_requests_total", method="POST", route="none", status="422") == 1
 
 
+def test_where_keys_are_asked_for_one_of_scope_read_sees_all_projects(fresh: Settings) -> None:
+    store = open_store(fresh)
+    add_supernet(store)  # of the default project
+    key, _ = make_key(store, ["read"], "elsewhere")
+    with serving(fresh, store) as live:
+        assert live.client.get("/metrics").status_code == 401
+        with client_with(live.client, key) as client:
+            assert value(scrape(client), "jobs", kind="train", status="queued") == 1
+        assert live.client.get("/readyz").json()["waiting_jobs"] == 1
+    store.close()
+
+
 def test_two_applications_count_apart(tmp_path: Path) -> None:
     settings = [Settings(home=tmp_path / name) for name in ("a", "b")]
     stores = [open_store(each) for each in settings]
@@ -125,6 +138,9 @@ def test_open_metrics_are_given_to_whom_they_please(sqlite_live: Live) -> None:
     response = sqlite_live.client.get("/metrics", headers={"Accept": accept})
     assert response.headers["Content-Type"].startswith("application/openmetrics-text")
     assert response.text.endswith("# EOF\n")
+    for odd in ("application/openmetrics-text; version=1.0.x", "*/*", "text/plain; version=;="):
+        response = sqlite_live.client.get("/metrics", headers={"Accept": odd})
+        assert response.headers["Content-Type"].startswith("text/plain"), odd
 
 
 def test_figures_are_read_once_for_all_who_ask(tmp_path: Path) -> None:

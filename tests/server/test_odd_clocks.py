@@ -8,7 +8,6 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import pytest
 from examples import add_supernet
 from sqlalchemy import Engine, select
 
@@ -31,11 +30,11 @@ SHOWN_TO_PEOPLE = {"cli/jobs.py", "cli/database.py"}
 """Ages in a table, and the date in a backup's list of contents."""
 
 
-@pytest.mark.parametrize("days", [-400, 400])
 def test_a_runner_with_a_wrong_clock_keeps_its_lease_and_writes_true_times(
-    store: Store, engine: Engine, settings: Settings, tmp_path: Path, days: int
+    store: Store, engine: Engine, settings: Settings, tmp_path: Path
 ) -> None:
     _, job = add_supernet(store)
+    days = -400 if settings.is_sqlite else 400
     before = clock(engine)
     runner = subprocess.Popen(
         [sys.executable, Path(__file__).with_name("odd_clock.py"), str(days), tmp_path],

@@ -40,6 +40,10 @@ OPERATIONS = {
     "list_searches",
     "get_search",
     "list_search_evaluations",
+    "lease_proposals",
+    "tell_observations",
+    "renew_leases",
+    "release_leases",
     "get_front",
     "get_front_png",
     "get_front_svg",
@@ -144,6 +148,7 @@ def test_examples_of_bodies_are_valid(sqlite_live: Live) -> None:
         name: schema["examples"] for name, schema in schemas.items() if "examples" in schema
     }
     bodies = {"DataSetBody", "UploadBody", "SupernetBody", "SearchBody", "ExportBody"}
+    bodies |= {"OutsideSearchBody", "ProposalsBody", "ObservationsBody", "LeasesBody"}
     bodies |= {"RefinementBody", "AssessmentBody", "CampaignBody", "CampaignPatch"}
     bodies |= {"KeyBody", "ProjectBody", "QuotaBody"}
     assert bodies <= set(examples)

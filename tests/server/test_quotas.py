@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from examples import add_data_set, add_search, add_space, artifact, claim, trained_supernet
+from examples import KINDS, add_data_set, add_search, add_space, artifact, claim, trained_supernet
 from key_examples import client_with, make_key
 from live import Live
 
@@ -65,6 +65,27 @@ def test_jobs_submitted_at_once_do_not_share_the_last_place(store: Store, small:
 
     with ThreadPoolExecutor(4) as threads:
         assert sorted(threads.map(submit_one, range(4))) == [False, False, True, True]
+
+
+def test_no_more_jobs_of_a_project_run_than_may(store: Store, small: Store) -> None:
+    store.set_quotas("small", {"max_running_jobs": 1})
+    ids = (add_space(small).id, add_data_set(small).id)
+    submit(small, *ids)
+    submit(small, *ids)
+    first = claim(store)
+    assert store.claim_job("another", 60.0, KINDS) is None
+    other = store.acting_for(Caller(project_id="other"))
+    submit(other, ids[0], add_data_set(other).id)
+    assert claim(store, "another").project_id == "other"
+    store.fail_job(first, {"type": "x", "message": "y"})
+    assert claim(store).project_id == "small"
+
+
+def test_a_dead_runner_s_job_does_not_hold_its_project_s_place(store: Store, small: Store) -> None:
+    store.set_quotas("small", {"max_running_jobs": 1})
+    submit(small, add_space(small).id, add_data_set(small).id)
+    first = claim(store, lease_seconds=-1.0)
+    assert claim(store, "another").id == first.id
 
 
 def test_bytes_of_uploads_and_of_files_count_together(store: Store, small: Store) -> None:

@@ -53,6 +53,20 @@ def test_connecting_twice_is_one_connection(ray_cluster: cluster.ClusterResource
 
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_cluster")
+def test_ray_asks_for_a_token() -> None:
+    # Ray turns it on for local clusters; that nothing here turns it off is what is tested.
+
+    @ray.remote
+    def asks_for_token() -> bool:
+        from ray._raylet import AuthenticationMode, get_authentication_mode
+
+        return bool(get_authentication_mode() == AuthenticationMode.TOKEN)
+
+    assert ray.get(asks_for_token.remote())
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
 def test_workers_are_quiet_about_the_missing_dashboard() -> None:
     @ray.remote
     def level() -> int:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0009"
-down_revision: str | None = "0007"
+down_revision: str | None = "0008"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -92,6 +92,7 @@ def _create_occurrences() -> None:
         sa.Column("search_id", sa.String(), nullable=False),
         sa.Column("place", sa.JSON(), nullable=False),
         sa.Column("place_digest", sa.String(), nullable=False),
+        sa.Column("hypervolume", sa.Double(), nullable=True),
         sa.Column("result", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(
             ["occurrence_id"], ["occurrences.id"], name=op.f("fk_occurrence_searches_occurrence_id")
@@ -101,6 +102,9 @@ def _create_occurrences() -> None:
         ),
         sa.PrimaryKeyConstraint("occurrence_id", "position", name=op.f("pk_occurrence_searches")),
         sa.UniqueConstraint("search_id", name=op.f("uq_occurrence_searches_search_id")),
+    )
+    op.create_index(
+        op.f("ix_occurrence_searches_place_digest"), "occurrence_searches", ["place_digest"]
     )
 
 

@@ -1,0 +1,1 @@
+"""Searches whose architectures are evaluated outside the service: leases, reports, grouping."""

@@ -1,0 +1,360 @@
+"""Searches that are evaluated outside: one transaction for a group of orders at their desk."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from search_space.space import Architecture, digest_of
+from searchers.protocol import Observation, Proposal, Searcher
+from searchers.settings import SearcherSettings
+from server.database import DatabaseNow
+from server.errors import ConflictError, ServerError
+from server.ids import new_id
+from server.job_states import CLAIMABLE, JobStatus
+from server.outside.desk import Changes, Desk, LogEntry, OutsideTerms
+from server.outside.orders import Answer, Lease, Order
+from server.search_problem import problem_of
+from server.store.base import Transactions, clock, get
+from server.store.evaluations import evaluation_values
+from server.store.isolation import bind_project
+from server.store.jobs import OUTSIDE, move_outside_job, report_outside_progress, submit_job
+from server.tables import (
+    EvaluationRow,
+    JobRow,
+    Json,
+    LeaseRow,
+    ObservationRow,
+    ProposalRow,
+    SearchRow,
+    SpaceRow,
+    Table,
+)
+
+PROGRESS_PARTS = 100
+"""A search reports its progress at most this often: each time is an event."""
+
+# Statements on tables instead of mapped classes, made once: these run some dozen times a second,
+# and the rows are never read as objects in their transaction.
+_TABLES = Table.metadata.tables
+_SEARCHES, _LEASES = _TABLES["searches"], _TABLES["proposal_leases"]
+_ADD_PROPOSAL = insert(_TABLES["proposals"])
+_ADD_EVALUATION = insert(_TABLES["evaluations"])
+_ADD_OBSERVATION = insert(_TABLES["observations"])
+_SET_LENGTH = (
+    update(_SEARCHES)
+    .where(_SEARCHES.c.id == bindparam("search_id"))
+    .values(log_length=bindparam("length"))
+)
+_CHANGED = ("token", "fence", "worker", "expires_at", "step")
+_PUT_LEASE = {
+    dialect: new.on_conflict_do_update(
+        index_elements=["search_id", "number"],
+        set_={name: new.excluded[name] for name in _CHANGED},
+    )
+    for dialect, new in (
+        ("postgresql", postgresql.insert(_LEASES)),
+        ("sqlite", sqlite.insert(_LEASES)),
+    )
+}
+
+
+class OutsideStore(Transactions):
+    """Queries about searches that are evaluated outside."""
+
+    def add_outside_search(
+        self,
+        *,
+        name: str,
+        space_id: str,
+        searcher: Json,
+        objectives: list[Json],
+        limits: list[Json],
+        evaluations: int,
+        evaluator: Json,
+        seed: int,
+    ) -> tuple[SearchRow, JobRow]:
+        """Adds a search whose proposals clients evaluate, and its job, which no runner claims.
+
+        What others measure elsewhere is not known to be the same, so its evaluator's digest is its
+        own: no other search takes over its results.
+
+        Args:
+            name: what people call it.
+            space_id: where architectures come from.
+            searcher: settings of the policy.
+            objectives: what to optimize.
+            limits: what to keep within.
+            evaluations: how many architectures to evaluate.
+            evaluator: `kind`, `lease_seconds`, `barrier` and `description`.
+            seed: of the policy.
+
+        Raises:
+            NotFoundError: there is no such space.
+        """
+        with self._write() as session:
+            now = clock(session)
+            space = get(session, SpaceRow, space_id)
+            search_id = new_id("sea", now)
+            settings = {
+                "searcher": searcher,
+                "objectives": objectives,
+                "limits": limits,
+                "evaluations": evaluations,
+                "evaluator": evaluator,
+                "evaluator_digest": digest_of({"search": search_id, **evaluator}),
+                "resources": {},
+                "seed": seed,
+            }
+            # No resources: its job takes none of the runners'.
+            kept = {name: value for name, value in settings.items() if name != "resources"}
+            spec = {"search_id": search_id, "space_id": space.id, **kept}
+            job = submit_job(session, OUTSIDE, spec, now)
+            search = SearchRow(
+                id=search_id,
+                name=name,
+                supernet_id=None,
+                space_id=space.id,
+                job_id=job.id,
+                log_length=0,
+                created_at=now,
+                **settings,
+            )
+            session.add(search)
+            session.flush()
+            return search, job
+
+    def work_at_desk(
+        self, search_id: str, desk: Desk | None, orders: Sequence[Order]
+    ) -> tuple[Desk, list[Answer | ServerError]]:
+        """Carries out orders at a search's desk, all in this transaction.
+
+        The lock on the search's row makes this the only writer of its log. Whatever is raised, the
+        given desk must not be used again: it may know what was not recorded.
+
+        Args:
+            search_id: whose proposals.
+            desk: what this process knows of the search; None if nothing.
+            orders: in the order in which they came.
+
+        Returns:
+            The desk, up to date with the log, and the answer to each order.
+
+        Raises:
+            NotFoundError: there is no such search.
+            ConflictError: it is not evaluated outside, or cannot be continued by this program.
+        """
+        with self._write() as session:
+            search, status, now = _lock(session, search_id)
+            bind_project(session, search.project_id)
+            if search.log_length is None:
+                raise ConflictError(
+                    f"search {search_id} is evaluated with its supernet: it has no proposals for "
+                    "evaluators outside"
+                )
+            if desk is None:
+                desk = _new_desk(session, search)
+            if desk.log_length != search.log_length:
+                desk.replay(_log(session, search_id, desk), search.log_length)
+            if status in CLAIMABLE:
+                status = JobStatus.RUNNING
+                started = {"attempt": 1, "started_at": now}
+                move_outside_job(session, search.job_id, status, now, {}, **started)
+            num_told = desk.num_told
+            answers, changes = desk.work(orders, status, now, partial(new_id, "lea"))
+            _record(session, search, desk, num_told, changes, now)
+            if desk.is_done and status is JobStatus.RUNNING:
+                _finish(session, search, desk, now)
+            return desk, answers
+
+
+def _lock(session: Session, search_id: str) -> tuple[SearchRow, JobStatus, datetime]:
+    """Returns a search with a lock on its row and its job's, the job's status, and the time."""
+    statement = (
+        select(SearchRow, JobRow.status, DatabaseNow())
+        .join(JobRow, JobRow.id == SearchRow.job_id)
+        .where(SearchRow.id == search_id)
+        .with_for_update()
+    )
+    row = session.execute(statement).one_or_none()
+    if row is None:
+        get(session, SearchRow, search_id)  # raises
+        raise AssertionError(search_id)
+    search, status, now = row
+    return search, JobStatus(status), now
+
+
+def _new_desk(session: Session, search: SearchRow) -> Desk:
+    problem = problem_of(search, get(session, SpaceRow, search.space_id))
+    policy = TypeAdapter[Any](SearcherSettings).validate_python(search.searcher)
+    searcher: Searcher = policy.build(problem, search.seed)
+    terms = OutsideTerms(
+        search.evaluations, search.evaluator["lease_seconds"], search.evaluator["barrier"]
+    )
+    return Desk(search.id, problem, searcher, terms)
+
+
+def _log(session: Session, search_id: str, desk: Desk) -> list[LogEntry]:
+    """Returns what the log of a search holds beyond what a desk knows."""
+    proposals = {
+        row.number: (row.step, Proposal(row.number, Architecture(row.architecture)))
+        for row in session.execute(
+            select(ProposalRow.number, ProposalRow.step, ProposalRow.architecture)
+            .where(ProposalRow.search_id == search_id, ProposalRow.number >= desk.num_proposed)
+            .order_by(ProposalRow.number)
+        )
+    }
+    asked: dict[int, list[Proposal]] = {}
+    for step, proposal in proposals.values():
+        asked.setdefault(step, []).append(proposal)
+
+    def proposal_of(number: int) -> Proposal:
+        if number in proposals:
+            return proposals[number][1]
+        return Proposal(number, desk.architecture(number))
+
+    told: dict[int, list[Observation]] = {}
+    for number, step, evaluation in session.execute(
+        select(ObservationRow.number, ObservationRow.step, EvaluationRow)
+        .join(EvaluationRow, EvaluationRow.id == ObservationRow.evaluation_id)
+        .where(ObservationRow.search_id == search_id, ObservationRow.told_order >= desk.num_told)
+        .order_by(ObservationRow.told_order)
+    ):
+        told.setdefault(step, []).append(Observation(proposal_of(number), evaluation.outcome))
+    leases: dict[int, list[Lease]] = {}
+    for row in session.scalars(
+        select(LeaseRow).where(LeaseRow.search_id == search_id, LeaseRow.step >= desk.log_length)
+    ):
+        lease = Lease(
+            row.number,
+            proposal_of(row.number).architecture,
+            row.token,
+            row.fence,
+            row.worker,
+            row.expires_at,
+        )
+        leases.setdefault(row.step, []).append(lease)
+    return [
+        LogEntry(
+            step,
+            tuple(told.get(step, ())),
+            tuple(asked.get(step, ())),
+            tuple(leases.get(step, ())),
+        )
+        for step in sorted({*told, *asked, *leases})
+    ]
+
+
+def _record(
+    session: Session,
+    search: SearchRow,
+    desk: Desk,
+    num_told: int,
+    changes: Changes,
+    now: datetime,
+) -> None:
+    """Writes what a desk has done; it had been told `num_told` outcomes before."""
+    if desk.log_length == search.log_length:
+        return
+    session.execute(_SET_LENGTH, {"search_id": search.id, "length": desk.log_length})
+    if changes.asked:
+        session.execute(
+            _ADD_PROPOSAL,
+            [_proposal_values(search, proposal, changes, now) for proposal in changes.asked],
+        )
+    if changes.leases:
+        _record_leases(session, search, changes)
+    if changes.told:
+        _record_told(session, search, num_told, changes, now)
+        _report_progress(session, search, desk, num_told, now)
+
+
+def _proposal_values(
+    search: SearchRow, proposal: Proposal, changes: Changes, now: datetime
+) -> dict[str, Any]:
+    return {
+        "search_id": search.id,
+        "project_id": search.project_id,
+        "number": proposal.number,
+        "step": changes.lend_step,
+        "architecture_digest": proposal.architecture.digest,
+        "architecture": dict(proposal.architecture),
+        "created_at": now,
+    }
+
+
+def _record_leases(session: Session, search: SearchRow, changes: Changes) -> None:
+    session.execute(
+        _PUT_LEASE[session.get_bind().dialect.name],
+        [
+            {
+                "search_id": search.id,
+                "project_id": search.project_id,
+                "number": lease.number,
+                "token": lease.token,
+                "fence": lease.fence,
+                "worker": lease.worker,
+                "expires_at": lease.expires_at,
+                "step": changes.lend_step,
+            }
+            for lease in changes.leases.values()
+        ],
+    )
+
+
+def _record_told(
+    session: Session, search: SearchRow, num_told: int, changes: Changes, now: datetime
+) -> None:
+    evaluations, observations = [], []
+    for told_order, observation in enumerate(changes.told, start=num_told):
+        evaluation_id = new_id("eva", now)
+        architecture = observation.proposal.architecture
+        values = evaluation_values(search, architecture, observation.outcome)
+        owned = {"project_id": search.project_id, "created_at": now}
+        evaluations.append({"id": evaluation_id, **owned, **values})
+        observations.append(
+            {
+                "search_id": search.id,
+                "number": observation.proposal.number,
+                "evaluation_id": evaluation_id,
+                "step": changes.tell_step,
+                "told_order": told_order,
+                **owned,
+            }
+        )
+    session.execute(_ADD_EVALUATION, evaluations)
+    session.execute(_ADD_OBSERVATION, observations)
+
+
+def _report_progress(
+    session: Session, search: SearchRow, desk: Desk, num_told: int, now: datetime
+) -> None:
+    part = max(1, desk.target // PROGRESS_PARTS)
+    if desk.num_told // part > num_told // part or desk.is_done:
+        progress = {"done": desk.num_told, "total": search.evaluations, "unit": "evaluations"}
+        report_outside_progress(session, search.job_id, progress, now)
+
+
+def _finish(session: Session, search: SearchRow, desk: Desk, now: datetime) -> None:
+    """Ends a search of which nothing is left to be evaluated."""
+    exhausted = desk.num_told < search.evaluations
+    counts = desk.counts
+    result: Json = {
+        "evaluations": desk.num_told,
+        "reused": 0,
+        "space_exhausted": exhausted,
+        "counts": counts,
+    }
+    search.result = result
+    if counts["measured"]:
+        to, data, values = JobStatus.SUCCEEDED, result, dict[str, Any]()
+    else:
+        message = f"none of {desk.num_told} architectures could be measured"
+        error = {"type": "failed", "message": message}
+        to, data, values = JobStatus.FAILED, {"error": error}, {"error": error}
+    move_outside_job(session, search.job_id, to, now, data, **values)
