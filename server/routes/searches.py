@@ -25,6 +25,7 @@ from server.routes.common import (
 )
 from server.routes.creating import creates
 from server.routes.lists import IdQuery, ListDep, NamedListDep, NameQuery
+from server.routes.resources import granted
 from server.schemas.descriptions import DescriptionPatch
 from server.schemas.outside import AnySearchBody, OutsideSearchBody
 from server.schemas.requests import SearchBody
@@ -88,11 +89,11 @@ def _assessments(
 @router.post("", status_code=202, operation_id="create_search", responses=problems(404, 409, *BODY))
 @creates
 def create(body: AnySearchBody, service: ServiceDep, response: Response) -> SearchView:
-    """Submits a search; follow its job. 409 while its supernet is in training.
+    """Submits a search; follow its job, which waits while the supernet is in training.
 
-    With an evaluator of kind `outside` no supernet is needed: clients lease its proposals, evaluate
-    them and tell what came of them. Nor is one with an evaluator of kind `table`, which says what
-    is known of each architecture.
+    409 if that training has failed or was cancelled. With an evaluator of kind `outside` no
+    supernet is needed: clients lease its proposals, evaluate them and tell what came of them. Nor
+    is one with an evaluator of kind `table`, which says what is known of each architecture.
     """
     if isinstance(body, OutsideSearchBody):
         row, job = _add_outside(body, service)
@@ -117,7 +118,7 @@ def _add_inside(body: SearchBody, service: Service) -> tuple[SearchRow, JobRow]:
         limits=[limit.model_dump(mode="json") for limit in body.limits],
         evaluations=body.evaluations,
         evaluator=body.evaluator.model_dump(mode="json", exclude={"kind"}),
-        resources=body.resources.model_dump(mode="json"),
+        resources=granted(body, "search", service).model_dump(mode="json"),
         seed=body.seed,
         options=body.job,
     )

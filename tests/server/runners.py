@@ -7,10 +7,12 @@ from contextlib import contextmanager
 
 from server.artifacts import ArtifactStore
 from server.duties import Duty
+from server.execution.attempt import Executor
 from server.job_states import JobStatus
-from server.runner import Executor, Runner
+from server.runner import Runner
 from server.settings import Settings
 from server.store import Store
+from workers.cluster import ClusterResources
 
 
 @contextmanager
@@ -20,7 +22,7 @@ def running(
     executor: Executor,
     *,
     kind: str = "train",
-    connect: Callable[[], None] = lambda: None,
+    connect: Callable[[], ClusterResources | None] = lambda: None,
     sole: bool = True,
     duties: Sequence[Duty] = (),
 ) -> Iterator[Runner]:
