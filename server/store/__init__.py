@@ -4,10 +4,13 @@ from server.store.access import AccessStore, Change, Quotas
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
 from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage, Volume
+from server.store.descriptions import DescriptionStore
 from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
 from server.store.figures import Figures, FigureStore
+from server.store.idempotency import Answer, Creation, IdempotencyStore, KeyTakenError
 from server.store.jobs import ClaimedJob, JobStore
+from server.store.listing import NEWEST, Part
 from server.store.occurrences import Candidate
 from server.store.outside import OutsideStore
 from server.store.quotas import ProjectUsage
@@ -19,6 +22,8 @@ from server.store.uploads import UploadStore
 from server.store.webhooks import ClaimedDelivery, WebhookStore
 
 __all__ = [
+    "NEWEST",
+    "Answer",
     "Artifact",
     "Asked",
     "Assessed",
@@ -27,12 +32,15 @@ __all__ = [
     "Chosen",
     "ClaimedDelivery",
     "ClaimedJob",
+    "Creation",
     "ExportFile",
     "Figures",
     "Finalist",
+    "KeyTakenError",
     "Observed",
     "OccurrenceSearch",
     "Page",
+    "Part",
     "Point",
     "ProjectUsage",
     "Quotas",
@@ -54,6 +62,8 @@ class Store(
     ExportStore,
     RefinementStore,
     AssessmentStore,
+    IdempotencyStore,
+    DescriptionStore,
     AccessStore,
     FigureStore,
     RetentionStore,
