@@ -112,7 +112,7 @@ def main() -> None:
             hints = "\n".join(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in known.items())
             (folder / "schemathesis.toml").write_text(f"[parameters]\n{hints}\n")
             printed = run(
-                live, folder, key, "examples,fuzzing,stateful", 2 if arguments.quick else 25
+                live, folder, key, "examples,fuzzing,stateful", 2 if arguments.quick else 22
             )
             if not arguments.quick:
                 printed += run(live, folder, key, "coverage", 1)
