@@ -1,14 +1,18 @@
 """The FastAPI application over the parts of the service; imports neither torch nor ray."""
 
+import threading
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 
 from server import problems
-from server.authentication import OPEN_PATHS, KeyGuard, KeyRing
+from server.authentication import KeyGuard, KeyRing
+from server.http_methods import HttpMethods
 from server.metrics import Metrics, RequestMetrics
 from server.middleware import RawBodies, RequestGuard, RequestLog
+from server.openapi import complete
+from server.rate_limits import RateLimits
 from server.routes import (
     access,
     assessments,
@@ -41,15 +45,18 @@ that fits. Lists are read by following `next`. Errors are `application/problem+j
 class _Application(FastAPI):
     """FastAPI with what its OpenAPI document lacks."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._document_lock = threading.Lock()
+
     def openapi(self) -> dict[str, Any]:
-        """Returns the OpenAPI document, made once."""
-        is_new = self.openapi_schema is None
-        document = super().openapi()
-        if is_new:
-            _describe_problems(document)
-            _require_discriminators(document)
-            _describe_keys(document)
-        return document
+        """Returns the OpenAPI document, made once; threads that come meanwhile wait for it."""
+        with self._document_lock:
+            is_new = self.openapi_schema is None
+            document = super().openapi()
+            if is_new:
+                complete(document)
+            return document
 
 
 def build_app(service: Service) -> FastAPI:
@@ -95,6 +102,7 @@ def build_app(service: Service) -> FastAPI:
         app.include_router(routes.router)
     problems.install(app)
     # The last one added is the first to see a request.
+    app.add_middleware(HttpMethods)
     chunks = RawBodies(
         "PATCH", uploads.CHUNK_PATH, uploads.MEDIA_TYPE, service.settings.max_chunk_bytes
     )
@@ -107,47 +115,8 @@ def build_app(service: Service) -> FastAPI:
     )
     keys = KeyRing(service.store, always_required=settings.needs_keys)
     app.add_middleware(KeyGuard, keys=keys, store=service.store)
+    if settings.rate_limit:
+        app.add_middleware(RateLimits, per_minute=settings.rate_limit)
     app.add_middleware(RequestLog)
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)
     return app
-
-
-def _describe_problems(document: dict[str, Any]) -> None:
-    """Adds the schema that the routes' declared errors refer to."""
-    schema = problems.ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
-    document["components"]["schemas"] |= schema.pop("$defs") | {"ProblemBody": schema}
-
-
-def _describe_keys(document: dict[str, Any]) -> None:
-    """Says which header a key is sent in, and which paths need none."""
-    scheme = {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "An API key. A service on loopback where none was ever made asks for none.",
-    }
-    document["components"]["securitySchemes"] = {"key": scheme}
-    document["security"] = [{"key": []}, {}]
-    for path in OPEN_PATHS:
-        for operation in document["paths"][path].values():
-            operation["security"] = []
-
-
-def _require_discriminators(document: dict[str, Any]) -> None:
-    """Marks the `kind` of every member of a union as required, which pydantic does not.
-
-    As a field it has a default; but without it nobody knows which member is meant.
-    """
-    schemas = document["components"]["schemas"]
-    pending: list[Any] = [document]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, dict):
-            discriminator = node.get("discriminator")
-            if isinstance(discriminator, dict) and "mapping" in discriminator:
-                for reference in discriminator["mapping"].values():
-                    schema = schemas[reference.rsplit("/", 1)[1]]
-                    names = {*schema.get("required", []), discriminator["propertyName"]}
-                    schema["required"] = sorted(names)
-            pending += node.values()
-        elif isinstance(node, list):
-            pending += node

@@ -6,6 +6,7 @@ Where nobody has ever made a key, a service that listens on loopback asks for no
 import asyncio
 import contextlib
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -47,7 +48,7 @@ MAX_RESOURCE_LENGTH = 200
 
 _ADMIN_PATHS = ("/v1/keys", "/v1/projects", "/v1/audit")
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_UNRECORDED_ENDS = ("/proposals", "/observations")
+_UNRECORDED = re.compile(r"/v1/searches/[^/]+/(proposals(/renew|/release)?|observations)")
 """What is leased and told is on record itself, with its time, and comes by the million."""
 
 
@@ -208,7 +209,7 @@ class KeyGuard:
         self, scope: Scope, receive: Receive, send: Send, access: Access, authorization: str | None
     ) -> None:
         watch: asyncio.Task[None] | None = None
-        is_recorded = _is_recorded(scope)
+        is_recorded = may_change(scope)
 
         async def send_and_record(message: Message) -> None:
             nonlocal watch, is_recorded
@@ -272,7 +273,8 @@ def _resource(scope: Scope, location: str | None) -> str | None:
     return found if found.isprintable() and 0 < len(found) <= MAX_RESOURCE_LENGTH else None
 
 
-def _is_recorded(scope: Scope) -> bool:
-    path = scope["path"]
-    is_part_of_upload = scope["method"] == "PATCH" and path.startswith("/v1/uploads/")
-    return not (scope["method"] in _READING or path.endswith(_UNRECORDED_ENDS) or is_part_of_upload)
+def may_change(scope: Scope) -> bool:
+    """Whether a request belongs into the audit log: it may change something of its own."""
+    method, path = scope["method"], scope["path"]
+    is_part_of_upload = method == "PATCH" and path.startswith("/v1/uploads/")
+    return not (method in _READING or is_part_of_upload or _UNRECORDED.fullmatch(path))

@@ -10,8 +10,12 @@
     +-- NotFoundError             ask for something that exists
     +-- ConflictError             wait, or change the state that is in the way
         +-- WrongOffsetError      go on at the offset that it names
+        +-- KeyInFlightError      try again later: the same request is being answered
     +-- PreconditionFailedError   read it again, then decide
+    +-- PreconditionRequiredError say which state is to be changed
     +-- TooLargeError             send less
+    +-- UnsatisfiableRangeError   ask for bytes that the file has
+    +-- TooManyRequestsError      wait as long as it says
     +-- WrongMediaTypeError       send the media type that it names
     +-- WrongHostError            use the address that the server listens on
     +-- DatabaseUnavailableError  try again later
@@ -123,12 +127,36 @@ class WrongOffsetError(ConflictError):
         self.offset = offset
 
 
+class KeyInFlightError(ConflictError):
+    """A request with the same idempotency key is being answered."""
+
+
 class PreconditionFailedError(ServerError):
     """What shall be changed is no longer what the caller has seen."""
 
 
+class PreconditionRequiredError(ServerError):
+    """The request changes something without saying in which state it has seen it."""
+
+
 class TooLargeError(ServerError):
     """The body is larger than the server takes."""
+
+
+class UnsatisfiableRangeError(ServerError):
+    """The file ends before the range that is asked for."""
+
+    def __init__(self, header: str, size: int) -> None:
+        super().__init__(f"Range must begin within the file's {size} bytes, got {header!r}")
+        self.size = size
+
+
+class TooManyRequestsError(ServerError):
+    """The caller asks more often than the server allows."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class WrongMediaTypeError(ServerError):

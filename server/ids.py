@@ -23,7 +23,25 @@ def new_id(prefix: str, now: datetime) -> str:
         prefix: three lower-case letters that say what the row is.
         now: aware time of its making, by the database's clock.
     """
-    milliseconds = int(now.timestamp() * 1000)
-    number = milliseconds << _NUM_RANDOM_BITS | _random.getrandbits(_NUM_RANDOM_BITS)
+    return _named(prefix, _milliseconds(now), _random.getrandbits(_NUM_RANDOM_BITS))
+
+
+def first_id(prefix: str, moment: datetime, *, round_up: bool = False) -> str:
+    """Returns what no id of the moment's millisecond, and none of a later one, is less than.
+
+    Args:
+        prefix: of the ids.
+        moment: aware; before 1970 it is that.
+        round_up: whether to go on to the next millisecond.
+    """
+    return _named(prefix, max(0, _milliseconds(moment)) + round_up, 0)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _named(prefix: str, milliseconds: int, random_bits: int) -> str:
+    number = milliseconds << _NUM_RANDOM_BITS | random_bits
     digits = [_ALPHABET[number >> 5 * i & 31] for i in reversed(range(_NUM_CHARACTERS))]
     return f"{prefix}_{''.join(digits)}"

@@ -13,7 +13,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import compile_path
 
 from server.errors import (
     BackupError,
@@ -26,20 +25,25 @@ from server.errors import (
     ForbiddenError,
     InvalidRequestError,
     JobQuotaError,
+    KeyInFlightError,
     KeysRequiredError,
     NotFoundError,
     PreconditionFailedError,
+    PreconditionRequiredError,
     SchemaError,
     ServerError,
     StaleAttemptError,
     StorageQuotaError,
     StorageUnavailableError,
     TooLargeError,
+    TooManyRequestsError,
     UnauthenticatedError,
+    UnsatisfiableRangeError,
     WrongHostError,
     WrongMediaTypeError,
     WrongOffsetError,
 )
+from server.http_methods import allowed_methods
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
@@ -60,9 +64,12 @@ STATUSES: Mapping[type[ServerError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
+    PreconditionRequiredError: HTTPStatus.PRECONDITION_REQUIRED,
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     WrongHostError: HTTPStatus.MISDIRECTED_REQUEST,
     WrongMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    UnsatisfiableRangeError: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     DiskFullError: HTTPStatus.SERVICE_UNAVAILABLE,
     StorageUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -134,8 +141,13 @@ def response_to(error: ServerError) -> JSONResponse:
         headers["WWW-Authenticate"] = (
             f'Bearer realm="espalier", error="insufficient_scope", scope="{error.scope}"'
         )
-    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+    passing = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
+    if status in passing or isinstance(error, KeyInFlightError):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if isinstance(error, TooManyRequestsError):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, UnsatisfiableRangeError):
+        headers["Content-Range"] = f"bytes */{error.size}"
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request failed", exc_info=error)
     return respond(status, str(error), faults, headers)
@@ -168,21 +180,14 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
     assert isinstance(error, HTTPException)
     status, detail, headers = HTTPStatus(error.status_code), error.detail, error.headers
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = ", ".join(_allowed_methods(request))
+        # Starlette names those of the first of the path's routes.
+        known = allowed_methods(request.app, request.url.path)
+        allowed = ", ".join(known) or (headers or {}).get("Allow", "")
         detail = f"{request.url.path} takes {allowed}, not {request.method}"
         headers = {"Allow": allowed}
     if status is HTTPStatus.NOT_FOUND:
         detail = f"there is nothing at {request.url.path}"
     return respond(status, detail, headers=headers)
-
-
-def _allowed_methods(request: Request) -> list[str]:
-    """Returns the methods of all routes of the path (Starlette names those of the first one)."""
-    methods: set[str] = set()
-    for path, operations in request.app.openapi()["paths"].items():
-        if compile_path(path)[0].match(request.url.path):
-            methods |= {method.upper() for method in operations}
-    return sorted(methods)
 
 
 def respond_to_bug() -> JSONResponse:

@@ -17,6 +17,7 @@ from server.configuration import PREFIX, FileSource
 from workers.settings import ResourceSettings
 
 GIB = 2**30
+DEFAULT_REQUESTS_PER_MINUTE = 6000
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 HOST_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
@@ -67,6 +68,10 @@ class Settings(BaseSettings):
         max_archive_bytes: all files in an archive of images, unpacked.
         max_chunk_bytes: the largest part that an upload takes at once.
         max_upload_bytes: the largest file that may be uploaded.
+        requests_per_minute: how many each caller may make; 0 for any number. By default there is no
+            limit where no keys are needed, and 6000 elsewhere.
+        max_event_streams: streams of events that one server process keeps open.
+        idempotency_hours: how long an idempotency key is remembered.
         webhook_private_hosts: names and addresses of webhooks that may lie on this machine or in a
             private network, as a JSON list; all others must be public.
         shutdown_seconds: how long requests in flight and the runner get to end on their own.
@@ -111,6 +116,9 @@ class Settings(BaseSettings):
     max_archive_bytes: int = Field(default=64 * GIB, ge=1024)
     max_chunk_bytes: int = Field(default=64 * 2**20, ge=1024)
     max_upload_bytes: int = Field(default=64 * GIB, ge=1024)
+    requests_per_minute: int | None = Field(default=None, ge=0)
+    max_event_streams: int = Field(default=100, ge=1)
+    idempotency_hours: float = Field(default=24.0, gt=0, le=8760, allow_inf_nan=False)
     webhook_private_hosts: frozenset[str] = frozenset()
     shutdown_seconds: float = Field(default=10.0, gt=0, le=3600, allow_inf_nan=False)
     log_level: LogLevel = "info"
@@ -160,6 +168,13 @@ class Settings(BaseSettings):
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite:///{home / 'espalier.db'}")
         return self
+
+    @property
+    def rate_limit(self) -> int:
+        """How many requests each caller may make in a minute; 0 for any number."""
+        if self.requests_per_minute is not None:
+            return self.requests_per_minute
+        return DEFAULT_REQUESTS_PER_MINUTE if self.needs_keys else 0
 
     @property
     def is_loopback(self) -> bool:

@@ -16,8 +16,8 @@ class AccessRequests(Requests):
         return self._get("/v1/caller", CallerView)
 
     def create_key(self, body: Document) -> NewKeyView:
-        """Makes an API key; its `key` is shown this once."""
-        return self._post("/v1/keys", body, NewKeyView)
+        """Makes an API key; its `key` is shown this once, so the request is never sent twice."""
+        return self._post("/v1/keys", body, NewKeyView, is_repeatable=False)
 
     def key(self, key_id: str) -> KeyView:
         """Returns an API key."""

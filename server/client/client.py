@@ -44,7 +44,8 @@ class Client(
     Args:
         base_url: its address.
         timeout_s: how long a request may take.
-        patience_s: how long `events` and `wait` go on trying while the service does not answer.
+        patience_s: how long `events`, `wait` and what creates go on trying while the service does
+            not answer. What creates is sent again with the same idempotency key: it creates once.
         transport: for tests; the network by default.
         api_key: what the service knows the caller by; by default what the environment variable
             `ESPALIER_API_KEY` holds, if it is set.

@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -18,14 +19,15 @@ from server.client.errors import (
 )
 from server.schemas.responses import PageOf
 
+TOO_MANY_REQUESTS = 429
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 View = TypeVar("View", bound=BaseModel)
 Document = Mapping[str, Any] | BaseModel
 """A request's body: JSON as Python values, or the pydantic model of it."""
 
-Parameters = Mapping[str, str | int | None]
-"""Of an address's query; those that are None are left out."""
+Parameters = Mapping[str, Any]
+"""Of an address's query: text and numbers; those that are None are left out."""
 
 
 class Connection:
@@ -34,6 +36,7 @@ class Connection:
     Args:
         base_url: the service's address.
         timeout_s: how long a request may take.
+        patience_s: how long an outage may last that `get` and `post` bridge.
         transport: for tests; the network if None.
         api_key: sent with every request, if there is one.
 
@@ -45,6 +48,7 @@ class Connection:
         self,
         base_url: str,
         timeout_s: float,
+        patience_s: float,
         transport: httpx.BaseTransport | None,
         api_key: str | None = None,
     ) -> None:
@@ -52,6 +56,8 @@ class Connection:
         self.base_url = base_url.rstrip("/")
         # A proxy of the environment does not reach this machine's loopback addresses.
         is_local = url.host in ("localhost", "127.0.0.1", "::1")
+        self._patience_s = patience_s
+        self._was_reached = False
         self._http = httpx.Client(
             base_url=url,
             timeout=timeout_s,
@@ -65,21 +71,56 @@ class Connection:
         self._http.close()
 
     def get(self, path: str, kind: type[View], parameters: Parameters | None = None) -> View:
-        """Returns the document at a path."""
-        return self.parse(self.send("GET", path, parameters=parameters).content, kind)
+        """Returns the document at a path; asks again where it is asked to ask less often."""
+        patience = Patience(self._patience_s)
+        while True:
+            try:
+                return self.parse(self.send("GET", path, parameters=parameters).content, kind)
+            except ApiError as error:
+                patience.wait(error, is_temporary=error.status == TOO_MANY_REQUESTS)
 
     def post(
-        self, path: str, body: Document | None, kind: type[View], timeout_s: float | None = None
+        self,
+        path: str,
+        body: Document | None,
+        kind: type[View],
+        timeout_s: float | None = None,
+        *,
+        is_repeatable: bool = True,
     ) -> View:
         """Returns the document that answers a posted one.
+
+        A connection that breaks, a service that is busy or restarts: the request is sent again with
+        the same idempotency key, so that what it creates is created once. A service that was never
+        reached is not waited for: its address may be wrong.
 
         Args:
             path: where to.
             body: what to post, if anything.
             kind: of the answer.
             timeout_s: how long it may take; that of all requests if None.
+            is_repeatable: whether it may be sent again at all.
         """
-        return self.parse(self.send("POST", path, body=body, timeout_s=timeout_s).content, kind)
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        patience = Patience(self._patience_s)
+        while True:
+            try:
+                response = self.send("POST", path, body=body, headers=headers, timeout_s=timeout_s)
+                return self.parse(response.content, kind)
+            except ClientError as error:
+                is_first = isinstance(error, ServiceUnreachableError) and not self._was_reached
+                patience.wait(
+                    error, is_temporary=error.is_temporary and is_repeatable and not is_first
+                )
+
+    def change(self, path: str, changes: Document, kind: type[View]) -> View:
+        """Returns the document at a path after changing it as it was when it was read just now.
+
+        Raises:
+            ApiError: with status 412, somebody else has changed it in between.
+        """
+        headers = {"If-Match": self.send("GET", path).headers["ETag"]}
+        return self.parse(self.send("PATCH", path, body=changes, headers=headers).content, kind)
 
     def patch(self, path: str, body: Document, kind: type[View]) -> View:
         """Returns the document that answers a change."""
@@ -134,7 +175,10 @@ class Connection:
                 timeout=timeout,
             )
         except httpx.RequestError as error:
+            # What was not even refused may have arrived: the service is there.
+            self._was_reached |= not isinstance(error, httpx.ConnectError)
             raise self._unreachable(error) from error
+        self._was_reached = True
         if not response.is_success:
             raise ApiError.of(response)
         return response
@@ -224,9 +268,12 @@ class Patience:
         now = time.monotonic()
         if self._give_up_at is None:
             self._give_up_at = now + self._total_s
-        if not is_temporary or now + self._delay_s > self._give_up_at:
+        delay_s = self._delay_s
+        if isinstance(error, ApiError) and error.retry_after_s is not None:
+            delay_s = max(delay_s, error.retry_after_s)
+        if not is_temporary or now + delay_s > self._give_up_at:
             raise error
-        time.sleep(self._delay_s)
+        time.sleep(delay_s)
         self._delay_s = min(2 * self._delay_s, 2.0)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-_TEMPORARY = frozenset({HTTPStatus.BAD_GATEWAY, 503, HTTPStatus.GATEWAY_TIMEOUT})
+_TEMPORARY = frozenset({429, 502, 503, 504})
 _MAX_DETAIL_LENGTH = 200
 
 
@@ -55,39 +55,51 @@ class ApiError(ClientError):
         title: the status in words.
         detail: what is the case.
         errors: the faults of the request's fields, where there are any.
+        retry_after_s: when the service wants to be asked again, where it says so.
     """
 
     def __init__(
-        self, status: int, title: str, detail: str, errors: Sequence[FieldFault] = ()
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        errors: Sequence[FieldFault] = (),
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__("\n".join(map(str, errors)) or detail or f"{status} {title}")
         self.status = status
         self.title = title
         self.detail = detail
         self.errors = tuple(errors)
+        self.retry_after_s = retry_after_s
 
     @property
     def is_temporary(self) -> bool:  # type: ignore[override]  # what is fixed elsewhere depends here
         """Whether the same request may succeed a little later."""
-        return self.status in _TEMPORARY
+        # A conflict that says when to ask again ends by itself.
+        is_passing = self.status == HTTPStatus.CONFLICT and self.retry_after_s is not None
+        return self.status in _TEMPORARY or is_passing
 
     @classmethod
     def of(cls, response: httpx.Response) -> "ApiError":
         """Returns the error that a response (whose body was read) is about."""
+        given = response.headers.get("Retry-After", "")
+        retry_after_s = float(given) if given.isascii() and given.isdigit() else None
         try:
             problem = response.json()
             errors = [
                 FieldFault(field_path(fault["pointer"]), fault["rule"], fault["value"])
                 for fault in problem.get("errors", ())
             ]
-            return cls(response.status_code, problem["title"], problem["detail"], errors)
+            title, detail = problem["title"], problem["detail"]
+            return cls(response.status_code, title, detail, errors, retry_after_s)
         except (ValueError, KeyError, TypeError, AttributeError):
             # Not from the service itself but from a proxy, say; its page is not for this reader.
             title = response.reason_phrase
             is_page = "html" in response.headers.get("Content-Type", "")
             text = "" if is_page else " ".join(response.text.split())[:_MAX_DETAIL_LENGTH]
             detail = f"{response.status_code} {title}" + (f": {text}" if text else "")
-            return cls(response.status_code, title, detail)
+            return cls(response.status_code, title, detail, (), retry_after_s)
 
 
 class ServiceUnreachableError(ClientError):

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Unpack
 
 from server.client.connection import Patience, quoted
 from server.client.errors import ClientError
 from server.client.event_stream import read_events
+from server.client.filters import Filters
 from server.client.requests import Requests
 from server.job_states import TERMINAL
 from server.schemas.responses import (
@@ -30,9 +32,16 @@ class JobRequests(Requests):
         """Returns a job."""
         return self._get(f"/v1/jobs/{quoted(job_id)}", JobView)
 
-    def jobs(self, *, status: str | None = None, kind: str | None = None) -> Iterator[JobView]:
-        """Yields jobs, newest first."""
-        return self._pages("/v1/jobs", PageOf[JobView], {"status": status, "kind": kind})
+    def jobs(
+        self,
+        *,
+        status: str | None = None,
+        kind: str | None = None,
+        **filters: Unpack[Filters],
+    ) -> Iterator[JobView]:
+        """Yields jobs, newest first unless they are sorted otherwise."""
+        parameters = {"status": status, "kind": kind, **filters}
+        return self._pages("/v1/jobs", PageOf[JobView], parameters)
 
     def cancel(self, job_id: str) -> JobView:
         """Asks to cancel a job; asking again changes nothing."""

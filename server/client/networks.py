@@ -5,9 +5,11 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Unpack
 
-from server.client.connection import Document, quoted
-from server.client.errors import DamagedDownloadError
+from server.client.connection import Document, Patience, quoted
+from server.client.errors import DamagedDownloadError, ServiceUnreachableError
+from server.client.filters import ExportFilters, RefinementFilters
 from server.client.requests import Requests
 from server.schemas.refinements import RefinementView
 from server.schemas.responses import (
@@ -28,9 +30,9 @@ class NetworkRequests(Requests):
         """Returns an export."""
         return self._get(f"/v1/exports/{quoted(export_id)}", ExportView)
 
-    def exports(self) -> Iterator[ExportView]:
-        """Yields exports, newest first."""
-        return self._pages("/v1/exports", PageOf[ExportView])
+    def exports(self, **filters: Unpack[ExportFilters]) -> Iterator[ExportView]:
+        """Yields exports, newest first unless they are sorted otherwise."""
+        return self._pages("/v1/exports", PageOf[ExportView], {**filters})
 
     def download(self, file: FileView, path: Path) -> None:
         """Writes a file of a network to a path, which only ever holds the whole, verified file.
@@ -45,7 +47,7 @@ class NetworkRequests(Requests):
             dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
         ) as beside:
             try:
-                for chunk in self._connection.stream(file.url):
+                for chunk in self._content(file):
                     digest.update(chunk)
                     beside.write(chunk)
                 if digest.hexdigest() != file.sha256:
@@ -59,6 +61,23 @@ class NetworkRequests(Requests):
             finally:
                 Path(beside.name).unlink(missing_ok=True)
 
+    def _content(self, file: FileView) -> Iterator[bytes]:
+        """Yields a file's bytes, going on after those that came where the connection breaks."""
+        patience = Patience(self._patience_s)
+        received = 0
+        while True:
+            headers = {}
+            if received:
+                headers = {"Range": f"bytes={received}-", "If-Range": f'"{file.sha256}"'}
+            try:
+                for chunk in self._connection.stream(file.url, headers):
+                    patience.renew()
+                    received += len(chunk)
+                    yield chunk
+                return
+            except ServiceUnreachableError as error:
+                patience.wait(error, is_temporary=received > 0)
+
     def create_refinement(self, body: Document) -> RefinementView:
         """Submits the refinement of a search's front; `wait` for its job."""
         return self._post("/v1/refinements", body, RefinementView)
@@ -67,6 +86,6 @@ class NetworkRequests(Requests):
         """Returns a refinement: each architecture before and after."""
         return self._get(f"/v1/refinements/{quoted(refinement_id)}", RefinementView)
 
-    def refinements(self) -> Iterator[RefinementView]:
-        """Yields refinements, newest first."""
-        return self._pages("/v1/refinements", PageOf[RefinementView])
+    def refinements(self, **filters: Unpack[RefinementFilters]) -> Iterator[RefinementView]:
+        """Yields refinements, newest first unless they are sorted otherwise."""
+        return self._pages("/v1/refinements", PageOf[RefinementView], {**filters})

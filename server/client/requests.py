@@ -16,8 +16,9 @@ class Requests:
         transport: httpx.BaseTransport | None,
         api_key: str | None,
     ) -> None:
-        self._connection = Connection(base_url, timeout_s, transport, api_key)
+        self._connection = Connection(base_url, timeout_s, patience_s, transport, api_key)
         self._get = self._connection.get
         self._post = self._connection.post
+        self._change = self._connection.change
         self._pages = self._connection.pages
         self._patience_s = patience_s

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Unpack
 
 from server.client.connection import Document, quoted
+from server.client.filters import Filters, NamedFilters
 from server.client.requests import Requests
 from server.client.uploading import UPLOAD_CHUNK_BYTES, OnUpload, Uploader
 from server.schemas.responses import (
@@ -34,9 +36,13 @@ class ResourceRequests(Requests):
         """Returns a data set."""
         return self._get(f"/v1/data-sets/{quoted(data_set_id)}", DataSetView)
 
-    def data_sets(self) -> Iterator[DataSetView]:
-        """Yields data sets, newest first."""
-        return self._pages("/v1/data-sets", PageOf[DataSetView])
+    def change_data_set(self, data_set_id: str, changes: Document) -> DataSetView:
+        """Changes name, description or labels of a data set."""
+        return self._change(f"/v1/data-sets/{quoted(data_set_id)}", changes, DataSetView)
+
+    def data_sets(self, **filters: Unpack[NamedFilters]) -> Iterator[DataSetView]:
+        """Yields data sets, newest first unless they are sorted otherwise."""
+        return self._pages("/v1/data-sets", PageOf[DataSetView], {**filters})
 
     def upload(
         self,
@@ -69,9 +75,9 @@ class ResourceRequests(Requests):
         """Returns an upload, complete or not."""
         return self._get(f"/v1/uploads/{quoted(upload_id)}", UploadView)
 
-    def uploads(self) -> Iterator[UploadView]:
-        """Yields uploads, newest first."""
-        return self._pages("/v1/uploads", PageOf[UploadView])
+    def uploads(self, **filters: Unpack[NamedFilters]) -> Iterator[UploadView]:
+        """Yields uploads, newest first unless they are sorted otherwise."""
+        return self._pages("/v1/uploads", PageOf[UploadView], {**filters})
 
     def delete_upload(self, upload_id: str) -> None:
         """Deletes an upload and frees its space."""
@@ -89,9 +95,9 @@ class ResourceRequests(Requests):
         """Returns a space."""
         return self._get(f"/v1/spaces/{quoted(space_id)}", SpaceView)
 
-    def spaces(self) -> Iterator[SpaceView]:
-        """Yields spaces."""
-        return self._pages("/v1/spaces", PageOf[SpaceView])
+    def spaces(self, **filters: Unpack[Filters]) -> Iterator[SpaceView]:
+        """Yields spaces, newest first unless they are sorted otherwise."""
+        return self._pages("/v1/spaces", PageOf[SpaceView], {**filters})
 
     def sample_space(self, space_id: str, count: int, seed: int = 0) -> SampleView:
         """Returns architectures drawn at random; equal seeds draw equal ones."""

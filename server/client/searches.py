@@ -1,12 +1,13 @@
 """The client of searches and evaluations."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Literal, Unpack
 
 import httpx
 
 from server.client.connection import Document, quoted
 from server.client.event_stream import split_lines
+from server.client.filters import SearchFilters
 from server.client.requests import Requests
 from server.schemas.comparisons import ComparisonView, HypervolumeView
 from server.schemas.responses import (
@@ -30,9 +31,13 @@ class SearchRequests(Requests):
         """Returns a search."""
         return self._get(f"/v1/searches/{quoted(search_id)}", SearchView)
 
-    def searches(self) -> Iterator[SearchView]:
-        """Yields searches, newest first."""
-        return self._pages("/v1/searches", PageOf[SearchView])
+    def change_search(self, search_id: str, changes: Document) -> SearchView:
+        """Changes name, description or labels of a search."""
+        return self._change(f"/v1/searches/{quoted(search_id)}", changes, SearchView)
+
+    def searches(self, **filters: Unpack[SearchFilters]) -> Iterator[SearchView]:
+        """Yields searches, newest first unless they are sorted otherwise."""
+        return self._pages("/v1/searches", PageOf[SearchView], {**filters})
 
     def observations(self, search_id: str) -> Iterator[ObservationView]:
         """Yields what a search observed, in the order of its proposals."""

@@ -1,9 +1,10 @@
 """The client of supernets and their assessments."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, Unpack
 
 from server.client.connection import Document, quoted
+from server.client.filters import SupernetFilters
 from server.client.requests import Requests
 from server.schemas.assessments import AssessmentDetail, AssessmentView
 from server.schemas.responses import (
@@ -23,9 +24,13 @@ class SupernetRequests(Requests):
         """Returns a supernet."""
         return self._get(f"/v1/supernets/{quoted(supernet_id)}", SupernetView)
 
-    def supernets(self) -> Iterator[SupernetView]:
-        """Yields supernets, newest first."""
-        return self._pages("/v1/supernets", PageOf[SupernetView])
+    def change_supernet(self, supernet_id: str, changes: Document) -> SupernetView:
+        """Changes name, description or labels of a supernet."""
+        return self._change(f"/v1/supernets/{quoted(supernet_id)}", changes, SupernetView)
+
+    def supernets(self, **filters: Unpack[SupernetFilters]) -> Iterator[SupernetView]:
+        """Yields supernets, newest first unless they are sorted otherwise."""
+        return self._pages("/v1/supernets", PageOf[SupernetView], {**filters})
 
     def create_assessment(self, supernet_id: str, body: Document) -> AssessmentView:
         """Submits the assessment of a supernet; `wait` for its job."""

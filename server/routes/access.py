@@ -9,7 +9,9 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from server import api_keys
 from server.callers import Scope
-from server.routes.common import BODY, Id, ListDep, WholeServiceDep, problems
+from server.routes.common import BODY, Id, WholeServiceDep, problems
+from server.routes.creating import creates
+from server.routes.lists import ListDep
 from server.schemas.access import (
     PROJECT_PATTERN,
     CallerView,
@@ -137,6 +139,7 @@ def revoke_key(key_id: Id, service: WholeServiceDep) -> KeyView:
 @router.post(
     "/projects", status_code=201, operation_id="create_project", responses=problems(409, *BODY)
 )
+@creates
 def create_project(body: ProjectBody, service: WholeServiceDep, response: Response) -> ProjectView:
     """Makes a project; keys are what opens it."""
     service.store.add_project(body.id, Quotas(**quotas_of(body)))

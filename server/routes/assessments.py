@@ -8,17 +8,19 @@ from fastapi import APIRouter, Query, Response
 from search_space.space import digest_of
 from server.errors import Fault, InvalidRequestError
 from server.fronts import intervals_of
+from server.job_states import JobStatus
 from server.routes.common import (
     BODY,
     Id,
     IfNoneMatch,
-    ListDep,
     Service,
     ServiceDep,
     conditional,
     picture_responses,
     problems,
 )
+from server.routes.creating import creates
+from server.routes.lists import DatedListDep, IdQuery
 from server.routes.resources import granted
 from server.schemas.assessments import (
     AssessedView,
@@ -104,6 +106,7 @@ def newest_summaries(
     operation_id="create_assessment",
     responses=problems(404, 409, *BODY),
 )
+@creates
 def create(
     supernet_id: Id, body: AssessmentBody, service: ServiceDep, response: Response
 ) -> AssessmentView:
@@ -170,14 +173,17 @@ def _check(body: AssessmentBody) -> None:
 
 @router.get("/assessments", operation_id="list_assessments", responses=problems())
 def list_all(
-    parameters: ListDep,
+    parameters: DatedListDep,
     service: ServiceDep,
-    supernet: Annotated[
-        str | None, Query(max_length=100, description="Only of this supernet, by its id.")
+    supernet: IdQuery = None,
+    status: Annotated[
+        JobStatus | None, Query(description="Only those whose job is in this state.")
     ] = None,
 ) -> PageOf[AssessmentView]:
-    """Assessments, newest first."""
-    page = service.store.list_assessments(parameters.limit, parameters.before, supernet_id=supernet)
+    """Assessments."""
+    page = service.store.list_assessments(
+        parameters.limit, parameters.part, supernet_id=supernet, status=status
+    )
     jobs = service.store.get_jobs([row.job_id for row in page.rows])
     return parameters.page(page, lambda row: view(row, jobs[row.job_id]))
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 
 from search_space.families import space_settings
@@ -17,8 +17,10 @@ from server.errors import (
     PreconditionFailedError,
 )
 from server.problems import faults_of
-from server.routes import exports
-from server.routes.common import BODY, ListDep, Service, ServiceDep, problems
+from server.routes import describing, downloads, exports
+from server.routes.common import BODY, Service, ServiceDep, problems
+from server.routes.creating import creates
+from server.routes.lists import ListDep
 from server.routes.searches import check_warm_start, search_faults
 from server.schemas.campaign_bodies import CampaignBody, CampaignPatch
 from server.schemas.campaigns import (
@@ -108,8 +110,9 @@ def promotion_view(row: PromotionRow) -> PromotionView:
 
 
 def _answer(service: Service, row: CampaignRow, response: Response) -> CampaignView:
-    response.headers["ETag"] = f'"{row.revision}"'
-    return view(service, row)
+    shown = view(service, row)
+    describing.tag(response, row.revision, shown)
+    return shown
 
 
 def _check(service: Service, template: Template) -> None:
@@ -168,6 +171,7 @@ def _check_retraining(template: Template, settings: NetworkSettings, num_images:
 @router.post(
     "", status_code=201, operation_id="create_campaign", responses=problems(404, 409, *BODY)
 )
+@creates
 def create(body: CampaignBody, service: ServiceDep, response: Response) -> CampaignView:
     """Begins a campaign; it fires at the times that come from now on. 409 if the name is taken."""
     settings = CampaignSettings.model_validate(body.model_dump())
@@ -186,7 +190,7 @@ def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[CampaignView]:
 
 @router.get("/{campaign}", operation_id="get_campaign", responses=problems(404))
 def get(campaign: CampaignRef, service: ServiceDep, response: Response) -> CampaignView:
-    """One campaign. Its ETag is of its settings; send it with a change as If-Match."""
+    """One campaign. Its ETag begins with its revision; send it with a change as If-Match."""
     return _answer(service, service.store.find_campaign(campaign), response)
 
 
@@ -200,7 +204,8 @@ def change(
 ) -> CampaignView:
     """Changes settings; what is running or waiting keeps those that it was fired with."""
     row = service.store.find_campaign(campaign)
-    if if_match not in (None, "*", f'"{row.revision}"'):
+    expected = None if if_match is None else describing.expected_revisions(if_match)
+    if expected is not None and row.revision not in expected:
         raise PreconditionFailedError(
             f'If-Match must be "{row.revision}", the ETag of the campaign now, got {if_match}'
         )
@@ -242,6 +247,7 @@ def resume(campaign: CampaignRef, service: ServiceDep, response: Response) -> Ca
     operation_id="run_campaign",
     responses=problems(404, 409),
 )
+@creates
 def run(campaign: CampaignRef, service: ServiceDep, response: Response) -> OccurrenceView:
     """Fires a campaign now, beside its schedule; its overlap policy and its budget hold."""
     row = service.store.run_campaign(campaign)
@@ -332,14 +338,15 @@ def get_best(campaign: CampaignRef, service: ServiceDep) -> BestView:
 @router.get(
     "/{campaign}/best/files/{name}",
     operation_id="download_campaign_best_file",
-    response_class=FileResponse,
-    responses=exports.FILE_RESPONSES,
+    response_class=StreamingResponse,
+    responses=downloads.RESPONSES,
 )
 def download_best(
     campaign: CampaignRef,
     name: Annotated[str, Path(max_length=200, description="One of the best network's files.")],
     service: ServiceDep,
-) -> FileResponse:
-    """A file of the network that was promoted last; its content is verified first."""
+    wanted: downloads.WantedDep,
+) -> StreamingResponse:
+    """A file of the network promoted last, or a range of it; its content is verified first."""
     _, _, export = _best(service, campaign)
-    return exports.file_response(service, export.files, name)
+    return downloads.file_response(service, export.files, name, wanted)

@@ -1,27 +1,48 @@
-"""What the routes share: the parts of the service, list parameters, declared errors."""
+"""What the routes share: the parts of the service, declared errors, conditional answers."""
 
-import base64
-import binascii
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from fastapi import Depends, Header, Path, Query, Request, Response
+from fastapi import Depends, Header, Path, Request, Response
 
 from server.artifacts import ArtifactStore
 from server.authentication import Access
-from server.errors import InvalidRequestError
+from server.errors import KeyInFlightError
+from server.http_methods import matches
 from server.outside.exchange import Exchange
 from server.problems import MEDIA_TYPE
-from server.schemas.responses import PageOf
 from server.settings import Settings
-from server.store import Page, Store
+from server.store import Store
 from server.uploads import UploadFiles
 
-Row = TypeVar("Row")
-View = TypeVar("View")
+
+class InFlight:
+    """The creations that this process is making, by their names."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._names: set[str] = set()
+
+    @contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """Keeps others of the same name out until the end of the block.
+
+        Raises:
+            KeyInFlightError: it is being made already.
+        """
+        with self._lock:
+            if name in self._names:
+                raise KeyInFlightError("a request with the same Idempotency-Key is being answered")
+            self._names.add(name)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._names.discard(name)
 
 
 @dataclass(frozen=True)
@@ -39,6 +60,8 @@ class Service:
         is_stopping: whether the server is shutting down, or the request's key has ceased to be
             valid, so that streams end.
         runner_state: `running` or `restarting` for a runner of our own, `external` without one.
+        streams: as many streams of events may be open.
+        in_flight: what is being created under idempotency keys.
     """
 
     settings: Settings
@@ -50,6 +73,8 @@ class Service:
     schema_revision: str
     is_stopping: Callable[[], bool]
     runner_state: Callable[[], str]
+    streams: threading.Semaphore
+    in_flight: InFlight = field(default_factory=InFlight)
 
 
 async def get_whole_service(request: Request) -> Service:
@@ -93,59 +118,6 @@ BODY = (413, 415)
 """The errors of every route that takes a body."""
 
 
-@dataclass(frozen=True)
-class ListParameters:
-    """Which part of a list is asked for."""
-
-    request: Request
-    limit: int
-    before: str | None
-
-    def page(self, page: Page[Row], view: Callable[[Row], View]) -> PageOf[View]:
-        """Returns the answer for rows of the store."""
-        return self.answer([view(row) for row in page.rows], page.next)
-
-    def answer(self, items: Sequence[View], key: str | None) -> PageOf[View]:
-        """Returns the answer for items and the key after which the next page begins."""
-        following = None
-        if key is not None:
-            url = self.request.url.include_query_params(limit=self.limit, cursor=_encode(key))
-            following = f"{url.path}?{url.query}"
-        return PageOf(items=list(items), next=following)
-
-
-def list_parameters(
-    request: Request,
-    limit: Annotated[int, Query(ge=1, le=500, description="Items per page.")] = 50,
-    cursor: Annotated[
-        str | None, Query(max_length=200, description="From the `next` of a page before.")
-    ] = None,
-) -> ListParameters:
-    """Reads the parameters of a list.
-
-    Raises:
-        InvalidRequestError: the cursor is not one of ours.
-    """
-    return ListParameters(request, limit, _decode(cursor) if cursor is not None else None)
-
-
-ListDep = Annotated[ListParameters, Depends(list_parameters)]
-
-
-def _encode(key: str) -> str:
-    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> str:
-    try:
-        key = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        key = ""
-    if not key.isascii() or not key.replace("_", "").isalnum():
-        raise InvalidRequestError.single("cursor", "must come from the next of a page", cursor)
-    return key
-
-
 IfNoneMatch = Annotated[str | None, Header(description="ETags of what the client has.")]
 
 
@@ -154,8 +126,7 @@ def conditional(
 ) -> Response:
     """Returns 304 without a body if the client has what the tag names, else what `make` makes."""
     headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
-    known = [name.strip().removeprefix("W/") for name in (if_none_match or "").split(",")]
-    if headers["ETag"] in known or "*" in known:
+    if matches(headers["ETag"], if_none_match):
         return Response(status_code=304, headers=headers)
     content, media_type = make()
     return Response(content, media_type=media_type, headers=headers)

@@ -11,8 +11,12 @@ from fastapi import APIRouter, Response
 
 from server.disks import room_for
 from server.errors import BusyError, InvalidRequestError
-from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
+from server.routes import describing
+from server.routes.common import BODY, Id, Service, ServiceDep, problems
+from server.routes.creating import creates
+from server.routes.lists import NamedListDep, NameQuery
 from server.routes.places import places_of
+from server.schemas.descriptions import DescriptionPatch
 from server.schemas.requests import DataSetBody
 from server.schemas.responses import DataSetView, PageOf
 from server.tables import DataSetRow
@@ -47,6 +51,7 @@ def view(row: DataSetRow) -> DataSetView:
     operation_id="create_data_set",
     responses={200: {"model": DataSetView}, **problems(404, 409, *BODY)},
 )
+@creates
 def create(body: DataSetBody, service: ServiceDep, response: Response) -> DataSetView:
     """Reads, checks and stores a data set; 200 if it was stored under this name before.
 
@@ -125,13 +130,34 @@ def take_turn(turns: threading.Semaphore, patience_s: float) -> Iterator[None]:
 
 
 @router.get("", operation_id="list_data_sets", responses=problems())
-def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[DataSetView]:
-    """Data sets, newest first."""
-    page = service.store.list_data_sets(parameters.limit, parameters.before)
+def list_all(
+    parameters: NamedListDep, service: ServiceDep, name: NameQuery = None
+) -> PageOf[DataSetView]:
+    """Data sets."""
+    page = service.store.list_data_sets(parameters.limit, parameters.part, name=name)
     return parameters.page(page, view)
 
 
 @router.get("/{data_set_id}", operation_id="get_data_set", responses=problems(404))
-def get(data_set_id: Id, service: ServiceDep) -> DataSetView:
+def get(data_set_id: Id, service: ServiceDep, response: Response) -> DataSetView:
     """One data set."""
-    return view(service.store.get_data_set(data_set_id))
+    row = service.store.get_data_set(data_set_id)
+    shown = view(row)
+    describing.tag(response, row.revision, shown)
+    return shown
+
+
+@router.patch("/{data_set_id}", operation_id="change_data_set", responses=describing.RESPONSES)
+def change(
+    data_set_id: Id,
+    body: DescriptionPatch,
+    service: ServiceDep,
+    response: Response,
+    if_match: describing.IfMatch = None,
+) -> DataSetView:
+    """Changes name, description and labels, unless somebody else has done so meanwhile."""
+    revisions = describing.expected_revisions(if_match)
+    row = service.store.describe(DataSetRow, data_set_id, describing.changes(body), revisions)
+    shown = view(row)
+    describing.tag(response, row.revision, shown)
+    return shown

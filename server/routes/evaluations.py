@@ -1,7 +1,7 @@
 """Evaluations of all searches, and all that is known about an architecture."""
 
 import itertools
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
@@ -10,7 +10,8 @@ from search_space.families import space_settings
 from search_space.family import NetworkSettings
 from search_space.space import Architecture
 from server.errors import NotFoundError
-from server.routes.common import ListDep, Service, ServiceDep, problems
+from server.routes.common import Service, ServiceDep, problems
+from server.routes.lists import DatedListDep, IdQuery
 from server.routes.spaces import cost_view
 from server.schemas.requests import Digest
 from server.schemas.responses import (
@@ -24,6 +25,7 @@ from server.tables import EvaluationRow
 router = APIRouter(prefix="/v1", tags=["evaluations"])
 
 MAX_SHOWN = 500
+EvaluationStatus = Literal["measured", "infeasible", "failed"]
 
 
 def view(row: EvaluationRow) -> EvaluationView:
@@ -45,17 +47,23 @@ def view(row: EvaluationRow) -> EvaluationView:
 
 @router.get("/evaluations", operation_id="list_evaluations", responses=problems())
 def list_all(
-    parameters: ListDep,
+    parameters: DatedListDep,
     service: ServiceDep,
     architecture_digest: Annotated[Digest | None, Query()] = None,
     space: Annotated[Digest | None, Query(description="A space's id.")] = None,
+    search: IdQuery = None,
+    evaluator_digest: Annotated[Digest | None, Query()] = None,
+    status: Annotated[EvaluationStatus | None, Query()] = None,
 ) -> PageOf[EvaluationView]:
-    """Evaluations, newest first."""
+    """Evaluations; of a search, those that it made itself."""
     page = service.store.list_evaluations(
         parameters.limit,
-        parameters.before,
+        parameters.part,
         architecture_digest=architecture_digest,
         space_id=space,
+        search_id=search,
+        evaluator_digest=evaluator_digest,
+        status=status,
     )
     return parameters.page(page, view)
 

@@ -1,45 +1,20 @@
 """Exports: networks in files."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import StreamingResponse
 
-from server.errors import NotFoundError
-from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
-from server.schemas.requests import ExportBody
+from server.job_states import JobStatus
+from server.routes import downloads
+from server.routes.common import BODY, Id, ServiceDep, problems
+from server.routes.creating import creates
+from server.routes.lists import DatedListDep, IdQuery
+from server.schemas.requests import Digest, ExportBody
 from server.schemas.responses import ExportView, FileView, PageOf
 from server.tables import ExportRow, JobRow
 
 router = APIRouter(prefix="/v1/exports", tags=["exports"])
-
-FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The file.",
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    },
-    **problems(404),
-}
-"""The answers of a route that gives a file."""
-
-
-def file_response(service: Service, files: Sequence[Mapping[str, Any]], name: str) -> FileResponse:
-    """Returns the answer with one of a row's files, its content verified.
-
-    Raises:
-        NotFoundError: there is none of that name.
-    """
-    # The name only selects among the row's files; no path is made of it.
-    for file in files:
-        if file["name"] == name:
-            return FileResponse(
-                service.artifacts.path(file["sha256"]),
-                media_type=file["media_type"],
-                filename=name,
-                headers={"ETag": f'"{file["sha256"]}"'},
-            )
-    raise NotFoundError("file", name)
 
 
 def view(row: ExportRow, job: JobRow) -> ExportView:
@@ -62,6 +37,7 @@ def view(row: ExportRow, job: JobRow) -> ExportView:
 
 
 @router.post("", status_code=202, operation_id="create_export", responses=problems(404, 409, *BODY))
+@creates
 def create(body: ExportBody, service: ServiceDep, response: Response) -> ExportView:
     """Submits the export of a network that a search has measured; follow its job."""
     row, job = service.store.add_export(
@@ -72,9 +48,23 @@ def create(body: ExportBody, service: ServiceDep, response: Response) -> ExportV
 
 
 @router.get("", operation_id="list_exports", responses=problems())
-def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[ExportView]:
-    """Exports, newest first."""
-    page = service.store.list_exports(parameters.limit, parameters.before)
+def list_all(
+    parameters: DatedListDep,
+    service: ServiceDep,
+    search: IdQuery = None,
+    architecture_digest: Annotated[Digest | None, Query()] = None,
+    status: Annotated[
+        JobStatus | None, Query(description="Only those whose job is in this state.")
+    ] = None,
+) -> PageOf[ExportView]:
+    """Exports."""
+    page = service.store.list_exports(
+        parameters.limit,
+        parameters.part,
+        search_id=search,
+        architecture_digest=architecture_digest,
+        status=status,
+    )
     jobs = service.store.get_jobs([row.job_id for row in page.rows])
     return parameters.page(page, lambda row: view(row, jobs[row.job_id]))
 
@@ -89,13 +79,15 @@ def get(export_id: Id, service: ServiceDep) -> ExportView:
 @router.get(
     "/{export_id}/files/{name}",
     operation_id="download_export_file",
-    response_class=FileResponse,
-    responses=FILE_RESPONSES,
+    response_class=StreamingResponse,
+    responses=downloads.RESPONSES,
 )
 def download(
     export_id: Id,
     name: Annotated[str, Path(max_length=200, description="One of the export's files.")],
     service: ServiceDep,
-) -> FileResponse:
-    """A file of the export; its content is verified first."""
-    return file_response(service, service.store.get_export(export_id).files, name)
+    wanted: downloads.WantedDep,
+) -> StreamingResponse:
+    """A file of the export or a range of it; its content is verified first."""
+    files = service.store.get_export(export_id).files
+    return downloads.file_response(service, files, name, wanted)

@@ -1,6 +1,6 @@
 """Jobs and their events."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Annotated, Any, cast
 
 import anyio
@@ -8,9 +8,10 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from server.errors import DatabaseUnavailableError, InvalidRequestError
+from server.errors import BusyError, DatabaseUnavailableError, InvalidRequestError
 from server.job_states import TERMINAL, JobStatus
-from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
+from server.routes.common import BODY, Id, Service, ServiceDep, problems
+from server.routes.lists import DatedListDep
 from server.schemas.requests import JobChangeBody, JobKind
 from server.schemas.responses import EventsView, EventView, JobView, PageOf
 from server.store import Store
@@ -90,13 +91,13 @@ def event_view(row: JobEventRow) -> EventView:
 
 @router.get("", operation_id="list_jobs", responses=problems())
 def list_all(
-    parameters: ListDep,
+    parameters: DatedListDep,
     service: ServiceDep,
     status: JobStatus | None = None,
     kind: JobKind | None = None,
 ) -> PageOf[JobView]:
-    """Jobs, newest first."""
-    page = service.store.list_jobs(parameters.limit, parameters.before, status=status, kind=kind)
+    """Jobs."""
+    page = service.store.list_jobs(parameters.limit, parameters.part, status=status, kind=kind)
     after = service.store.awaited_by([row.id for row in page.rows])
     return parameters.page(page, lambda row: view(row, after[row.id]))
 
@@ -212,11 +213,27 @@ async def _first_event(
     return int(last_event_id)
 
 
+def _stream_turn(service: ServiceDep) -> Iterator[None]:
+    """Counts the stream among the open ones until its end, however it ends.
+
+    Raises:
+        BusyError: there are as many as the process keeps open.
+    """
+    if not service.streams.acquire(blocking=False):
+        limit = service.settings.max_event_streams
+        raise BusyError(f"at most {limit} streams of events are open at once; read `events`")
+    try:
+        yield
+    finally:
+        service.streams.release()
+
+
 @router.get(
     "/{job_id}/events/stream",
     operation_id="stream_job_events",
     response_class=EventSourceResponse,
     responses=problems(404),
+    dependencies=[Depends(_stream_turn)],
 )
 async def stream_events(
     job_id: Id, service: ServiceDep, after: Annotated[int, Depends(_first_event)]

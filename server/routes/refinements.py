@@ -2,12 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import StreamingResponse
 
 from server.errors import Fault, InvalidRequestError, NotFoundError
-from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
-from server.routes.exports import FILE_RESPONSES, file_response
+from server.job_states import JobStatus
+from server.routes import downloads
+from server.routes.common import BODY, Id, Service, ServiceDep, problems
+from server.routes.creating import creates
+from server.routes.lists import IdQuery, NamedListDep, NameQuery
 from server.routes.resources import granted
 from server.routes.searches import report
 from server.schemas.refinements import (
@@ -92,6 +95,7 @@ def _run_view(row: FineTuningRow) -> RunView:
 @router.post(
     "", status_code=202, operation_id="create_refinement", responses=problems(404, 409, *BODY)
 )
+@creates
 def create(body: RefinementBody, service: ServiceDep, response: Response) -> RefinementView:
     """Submits the refinement of a search's front; follow its job. 409 before there is a front."""
     _check(body)
@@ -139,9 +143,19 @@ def _check(body: RefinementBody) -> None:
 
 
 @router.get("", operation_id="list_refinements", responses=problems())
-def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[RefinementView]:
-    """Refinements, newest first."""
-    page = service.store.list_refinements(parameters.limit, parameters.before)
+def list_all(
+    parameters: NamedListDep,
+    service: ServiceDep,
+    name: NameQuery = None,
+    search: IdQuery = None,
+    status: Annotated[
+        JobStatus | None, Query(description="Only those whose job is in this state.")
+    ] = None,
+) -> PageOf[RefinementView]:
+    """Refinements."""
+    page = service.store.list_refinements(
+        parameters.limit, parameters.part, name=name, search_id=search, status=status
+    )
     jobs = service.store.get_jobs([row.job_id for row in page.rows])
     return parameters.page(page, lambda row: view(service, row, jobs[row.job_id]))
 
@@ -156,18 +170,19 @@ def get(refinement_id: Id, service: ServiceDep) -> RefinementView:
 @router.get(
     "/{refinement_id}/networks/{digest}/files/{name}",
     operation_id="download_refinement_file",
-    response_class=FileResponse,
-    responses=FILE_RESPONSES,
+    response_class=StreamingResponse,
+    responses=downloads.RESPONSES,
 )
 def download(
     refinement_id: Id,
     digest: Annotated[Digest, Path(description="Of one of its architectures.")],
     name: Annotated[str, Path(max_length=200, description="One of the network's files.")],
     service: ServiceDep,
-) -> FileResponse:
-    """A file of a refined network; its content is verified first."""
+    wanted: downloads.WantedDep,
+) -> StreamingResponse:
+    """A file of a refined network, or a range of it; its content is verified first."""
     service.store.get_refinement(refinement_id)
     for network in service.store.refined_networks(refinement_id):
         if network.architecture_digest == digest:
-            return file_response(service, network.files, name)
+            return downloads.file_response(service, network.files, name, wanted)
     raise NotFoundError("network of the refinement", digest)

@@ -1,29 +1,32 @@
 """Searches, their evaluations and their fronts."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from search_space.families import space_settings
 from search_space.space import InvalidArchitectureError, digest_of
 from searchers.protocol import Problem, WarmStart
 from server.errors import Fault, InvalidRequestError
 from server.fronts import ReportedFront, front_of, infeasible_views, point_views
-from server.routes import evaluations, spaces
+from server.job_states import JobStatus
+from server.routes import describing, evaluations, spaces
 from server.routes.assessments import newest_summaries
 from server.routes.common import (
     BODY,
     Id,
     IfNoneMatch,
-    ListDep,
     Service,
     ServiceDep,
     conditional,
     picture_responses,
     problems,
 )
+from server.routes.creating import creates
+from server.routes.lists import IdQuery, ListDep, NamedListDep, NameQuery
 from server.routes.resources import granted
+from server.schemas.descriptions import DescriptionPatch
 from server.schemas.outside import AnySearchBody, OutsideSearchBody
 from server.schemas.requests import SearchBody
 from server.schemas.responses import (
@@ -45,6 +48,8 @@ def view(
     return SearchView(
         id=row.id,
         name=row.name,
+        description=row.description,
+        labels=row.labels,
         supernet=row.supernet_id,
         space=row.space_id,
         searcher=row.searcher,
@@ -81,6 +86,7 @@ def _assessments(
 
 
 @router.post("", status_code=202, operation_id="create_search", responses=problems(404, 409, *BODY))
+@creates
 def create(body: AnySearchBody, service: ServiceDep, response: Response) -> SearchView:
     """Submits a search; follow its job, which waits while the supernet is in training.
 
@@ -192,10 +198,26 @@ def check_first(row: SpaceRow, first: WarmStart, pointer: str) -> None:
 
 
 @router.get("", operation_id="list_searches", responses=problems())
-def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SearchView]:
-    """Searches, newest first."""
+def list_all(
+    parameters: NamedListDep,
+    service: ServiceDep,
+    name: NameQuery = None,
+    supernet: IdQuery = None,
+    space: IdQuery = None,
+    status: Annotated[
+        JobStatus | None, Query(description="Only those whose job is in this state.")
+    ] = None,
+) -> PageOf[SearchView]:
+    """Searches."""
     store = service.store
-    page = store.list_searches(parameters.limit, parameters.before)
+    page = store.list_searches(
+        parameters.limit,
+        parameters.part,
+        name=name,
+        supernet_id=supernet,
+        space_id=space,
+        status=status,
+    )
     jobs = store.get_jobs([row.job_id for row in page.rows])
     known = _assessments(service, page.rows)
     counts = store.search_counts(page.rows)
@@ -205,11 +227,28 @@ def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SearchView]:
 
 
 @router.get("/{search_id}", operation_id="get_search", responses=problems(404))
-def get(search_id: Id, service: ServiceDep) -> SearchView:
+def get(search_id: Id, service: ServiceDep, response: Response) -> SearchView:
     """One search."""
     row = service.store.get_search(search_id)
-    job = service.store.get_job(row.job_id)
-    return _shown(service, row, job)
+    shown = _shown(service, row, service.store.get_job(row.job_id))
+    describing.tag(response, row.revision, shown)
+    return shown
+
+
+@router.patch("/{search_id}", operation_id="change_search", responses=describing.RESPONSES)
+def change(
+    search_id: Id,
+    body: DescriptionPatch,
+    service: ServiceDep,
+    response: Response,
+    if_match: describing.IfMatch = None,
+) -> SearchView:
+    """Changes name, description and labels, unless somebody else has done so meanwhile."""
+    revisions = describing.expected_revisions(if_match)
+    row = service.store.describe(SearchRow, search_id, describing.changes(body), revisions)
+    shown = _shown(service, row, service.store.get_job(row.job_id))
+    describing.tag(response, row.revision, shown)
+    return shown
 
 
 @router.get(
@@ -220,11 +259,8 @@ def list_observations(
 ) -> PageOf[ObservationView]:
     """What the search observed, in the order of its proposals."""
     service.store.get_search(search_id)
-    if parameters.before is not None and not parameters.before.isdigit():
-        raise InvalidRequestError.single(
-            "cursor", "must come from the next of a page of this list", parameters.before
-        )
-    after = -1 if parameters.before is None else int(parameters.before)
+    last = parameters.number()
+    after = -1 if last is None else last
     points = service.store.search_points(search_id, parameters.limit + 1, after)
     shown = points[: parameters.limit]
     views = [

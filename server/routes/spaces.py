@@ -1,16 +1,18 @@
 """Search spaces."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from search_space.costs import costs
 from search_space.families import FAMILIES, AnySpace, SpaceSettings, space_settings
 from search_space.family import NetworkSettings
 from search_space.space import Architecture, InvalidArchitectureError, SearchSpace
 from server.errors import InvalidRequestError
-from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
+from server.routes.common import BODY, Id, ServiceDep, problems
+from server.routes.creating import creates
+from server.routes.lists import DatedListDep
 from server.schemas.requests import CostBody, SampleBody
 from server.schemas.responses import (
     ArchitectureView,
@@ -43,12 +45,20 @@ def register(store: Store, settings: AnySpace, pointer: str) -> tuple[SpaceRow, 
     Raises:
         InvalidRequestError: the settings are no space.
     """
+    return store.add_space(settings, built(settings, pointer))
+
+
+def built(settings: AnySpace, pointer: str) -> SearchSpace:
+    """Returns the space of settings.
+
+    Raises:
+        InvalidRequestError: the settings are no space.
+    """
     try:
-        space = settings.build()
+        return settings.build()
     except ValueError as error:
         given = settings.model_dump(mode="json")
         raise InvalidRequestError.single(pointer, f"must be a space: {error}", given) from None
-    return store.add_space(settings, space)
 
 
 def resolve(store: Store, reference: AnySpace | str, pointer: str) -> SpaceRow:
@@ -68,16 +78,16 @@ def resolve(store: Store, reference: AnySpace | str, pointer: str) -> SpaceRow:
     return register(store, reference, pointer)[0]
 
 
-def network_settings(row: SpaceRow, pointer: str) -> NetworkSettings:
+def network_settings(settings: AnySpace, pointer: str) -> NetworkSettings:
     """Returns the settings of a space whose architectures are networks.
 
     Raises:
         InvalidRequestError: they are not.
     """
-    settings = space_settings(row.settings)
+    space = built(settings, pointer)
     if not isinstance(settings, NetworkSettings):
         raise InvalidRequestError.single(
-            pointer, "must be a space of networks: a custom space has no layers", row.id
+            pointer, "must be a space of networks: a custom space has no layers", space.digest
         )
     return settings
 
@@ -140,8 +150,9 @@ def _presets(family: type[AnySpace]) -> dict[str, Any]:
     "/spaces",
     status_code=201,
     operation_id="create_space",
-    responses={200: {"model": SpaceView}, **problems(*BODY)},
+    responses={200: {"model": SpaceView}, **problems(409, *BODY)},
 )
+@creates
 def create(body: SpaceSettings, service: ServiceDep, response: Response) -> SpaceView:
     """Registers a space; 200 if it is known."""
     row, created = register(service.store, body, "")
@@ -151,9 +162,13 @@ def create(body: SpaceSettings, service: ServiceDep, response: Response) -> Spac
 
 
 @router.get("/spaces", operation_id="list_spaces", responses=problems())
-def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SpaceView]:
-    """Spaces, in descending order of their ids."""
-    page = service.store.list_spaces(parameters.limit, parameters.before)
+def list_all(
+    parameters: DatedListDep,
+    service: ServiceDep,
+    kind: Annotated[str | None, Query(max_length=100, description="Only of this family.")] = None,
+) -> PageOf[SpaceView]:
+    """Spaces."""
+    page = service.store.list_spaces(parameters.limit, parameters.part, kind=kind)
     return parameters.page(page, view)
 
 
@@ -182,6 +197,6 @@ def sample(space_id: Id, body: SampleBody, service: ServiceDep) -> SampleView:
 def cost(space_id: Id, body: CostBody, service: ServiceDep) -> CostView:
     """What an architecture's network costs on paper."""
     row = service.store.get_space(space_id)
-    settings = network_settings(row, "space_id")
+    settings = network_settings(space_settings(row.settings), "space_id")
     architecture = valid_architecture(settings.build(), body.architecture, "/architecture")
     return cost_view(settings, architecture)

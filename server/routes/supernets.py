@@ -1,14 +1,21 @@
 """Supernets."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
 
+from fastapi import APIRouter, Query, Response
+
+from search_space.families import space_settings
 from search_space.family import NetworkSettings
 from search_space.space import InvalidArchitectureError
 from server.errors import Fault, InvalidRequestError
-from server.routes import spaces, starts
+from server.job_states import JobStatus
+from server.routes import describing, spaces, starts
 from server.routes.assessments import newest_summaries
-from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
+from server.routes.common import BODY, Id, Service, ServiceDep, problems
+from server.routes.creating import creates
+from server.routes.lists import IdQuery, NamedListDep, NameQuery
 from server.routes.resources import granted
+from server.schemas.descriptions import DescriptionPatch
 from server.schemas.requests import SupernetBody
 from server.schemas.responses import AssessmentSummary, PageOf, SupernetView
 from server.store import Page
@@ -23,6 +30,8 @@ def view(row: SupernetRow, job: JobRow, assessment: AssessmentSummary | None) ->
     return SupernetView(
         id=row.id,
         name=row.name,
+        description=row.description,
+        labels=row.labels,
         space=row.space_id,
         data_set=row.data_set_id,
         training=row.training,
@@ -42,11 +51,14 @@ def view(row: SupernetRow, job: JobRow, assessment: AssessmentSummary | None) ->
 @router.post(
     "", status_code=202, operation_id="create_supernet", responses=problems(404, 409, *BODY)
 )
+@creates
 def create(body: SupernetBody, service: ServiceDep, response: Response) -> SupernetView:
     """Submits the training of a supernet; follow its job. 409 if its start is in training."""
     store = service.store
-    space = spaces.resolve(store, body.space, "/space")
-    settings = spaces.network_settings(space, "/space")
+    given = body.space
+    if isinstance(given, str):
+        given = space_settings(store.get_space(given).settings)
+    settings = spaces.network_settings(given, "/space")
     data_set = store.get_data_set(body.data_set)
     _check_images(data_set, settings)
     num_images = data_set.counts["train"]
@@ -63,6 +75,8 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
         ) from None
     start, start_file = starts.resolve(body.start, settings, service)
     teacher = starts.teacher(body.teacher, schedule, settings, service)
+    # All that takes time is done: what follows may be one transaction, and others wait for it.
+    space = spaces.resolve(store, body.space, "/space")
     row, job = store.add_supernet(
         name=body.name,
         space_id=space.id,
@@ -97,17 +111,55 @@ def _check_images(data_set: DataSetRow, settings: NetworkSettings) -> None:
 
 
 @router.get("", operation_id="list_supernets", responses=problems())
-def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[SupernetView]:
-    """Supernets, newest first."""
-    page: Page[SupernetRow] = service.store.list_supernets(parameters.limit, parameters.before)
+def list_all(
+    parameters: NamedListDep,
+    service: ServiceDep,
+    name: NameQuery = None,
+    space: IdQuery = None,
+    data_set: IdQuery = None,
+    status: Annotated[
+        JobStatus | None, Query(description="Only those whose job is in this state.")
+    ] = None,
+) -> PageOf[SupernetView]:
+    """Supernets."""
+    page: Page[SupernetRow] = service.store.list_supernets(
+        parameters.limit,
+        parameters.part,
+        name=name,
+        space_id=space,
+        data_set_id=data_set,
+        status=status,
+    )
     jobs = service.store.get_jobs([row.job_id for row in page.rows])
     known = newest_summaries(service, [row.id for row in page.rows])
     return parameters.page(page, lambda row: view(row, jobs[row.job_id], known[row.id]))
 
 
 @router.get("/{supernet_id}", operation_id="get_supernet", responses=problems(404))
-def get(supernet_id: Id, service: ServiceDep) -> SupernetView:
+def get(supernet_id: Id, service: ServiceDep, response: Response) -> SupernetView:
     """One supernet."""
     row = service.store.get_supernet(supernet_id)
+    shown = _shown(service, row)
+    describing.tag(response, row.revision, shown)
+    return shown
+
+
+def _shown(service: Service, row: SupernetRow) -> SupernetView:
     assessment = newest_summaries(service, [row.id])[row.id]
     return view(row, service.store.get_job(row.job_id), assessment)
+
+
+@router.patch("/{supernet_id}", operation_id="change_supernet", responses=describing.RESPONSES)
+def change(
+    supernet_id: Id,
+    body: DescriptionPatch,
+    service: ServiceDep,
+    response: Response,
+    if_match: describing.IfMatch = None,
+) -> SupernetView:
+    """Changes name, description and labels, unless somebody else has done so meanwhile."""
+    revisions = describing.expected_revisions(if_match)
+    row = service.store.describe(SupernetRow, supernet_id, describing.changes(body), revisions)
+    shown = _shown(service, row)
+    describing.tag(response, row.revision, shown)
+    return shown

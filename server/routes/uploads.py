@@ -14,7 +14,9 @@ from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from server.errors import InvalidRequestError
-from server.routes.common import BODY, Id, ListDep, Service, ServiceDep, problems
+from server.routes.common import BODY, Id, Service, ServiceDep, problems
+from server.routes.creating import creates
+from server.routes.lists import NamedListDep, NameQuery
 from server.schemas.requests import UploadBody
 from server.schemas.responses import PageOf, UploadView
 from server.tables import UploadRow
@@ -57,8 +59,9 @@ def _describe(response: Response, shown: UploadView) -> UploadView:
     "",
     status_code=201,
     operation_id="create_upload",
-    responses={200: {"model": UploadView}, **problems(*BODY)},
+    responses={200: {"model": UploadView}, **problems(409, *BODY)},
 )
+@creates
 def create(body: UploadBody, service: ServiceDep, response: Response) -> UploadView:
     """Announces a file; 200 if it was announced before, to be gone on with at its offset."""
     limit = service.settings.max_upload_bytes
@@ -71,9 +74,11 @@ def create(body: UploadBody, service: ServiceDep, response: Response) -> UploadV
 
 
 @router.get("", operation_id="list_uploads", responses=problems())
-def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[UploadView]:
-    """Uploads, newest first."""
-    page = service.store.list_uploads(parameters.limit, parameters.before)
+def list_all(
+    parameters: NamedListDep, service: ServiceDep, name: NameQuery = None
+) -> PageOf[UploadView]:
+    """Uploads."""
+    page = service.store.list_uploads(parameters.limit, parameters.part, name=name)
     return parameters.page(page, lambda row: view(service, row))
 
 
@@ -81,14 +86,6 @@ def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[UploadView]:
 def get(upload_id: Id, service: ServiceDep, response: Response) -> UploadView:
     """One upload, and how much of it has arrived."""
     return _describe(response, view(service, service.store.get_upload(upload_id)))
-
-
-@router.head("/{upload_id}", operation_id="head_upload", responses=problems(404))
-def head(upload_id: Id, service: ServiceDep) -> Response:
-    """How much of an upload has arrived, in `Upload-Offset`."""
-    response = Response(media_type="application/json")
-    _describe(response, view(service, service.store.get_upload(upload_id)))
-    return response
 
 
 @router.patch(

@@ -4,8 +4,9 @@ from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Path, Response
 
-from server.errors import InvalidRequestError
-from server.routes.common import BODY, Id, ListDep, ServiceDep, problems
+from server.routes.common import BODY, Id, ServiceDep, problems
+from server.routes.creating import creates
+from server.routes.lists import ListDep
 from server.schemas.responses import PageOf
 from server.schemas.webhooks import (
     PING,
@@ -53,7 +54,8 @@ def delivery_view(row: DeliveryRow) -> DeliveryView:
     )
 
 
-@router.post("", status_code=201, operation_id="create_webhook", responses=problems(*BODY))
+@router.post("", status_code=201, operation_id="create_webhook", responses=problems(409, *BODY))
+@creates
 def create(body: WebhookBody, service: ServiceDep, response: Response) -> NewWebhookView:
     """Registers an address; the answer alone shows the secret that signs what is sent there."""
     row = service.store.add_webhook(body.name, body.url, body.events)
@@ -88,8 +90,9 @@ def delete(webhook_id: Id, service: ServiceDep) -> None:
 
 
 @router.post(
-    "/{webhook_id}/ping", status_code=202, operation_id="ping_webhook", responses=problems(404)
+    "/{webhook_id}/ping", status_code=202, operation_id="ping_webhook", responses=problems(404, 409)
 )
+@creates
 def ping(webhook_id: Id, service: ServiceDep) -> DeliveryView:
     """Sends a message of type `ping`, to try the address."""
     return delivery_view(service.store.ping_webhook(webhook_id, PING))
@@ -100,12 +103,7 @@ def list_deliveries(
     webhook_id: Id, parameters: ListDep, service: ServiceDep
 ) -> PageOf[DeliveryView]:
     """What was sent or waits to be sent to a webhook, newest first."""
-    if parameters.before is not None and not parameters.before.isdigit():
-        raise InvalidRequestError.single(
-            "cursor", "must come from the next of a page of this list", parameters.before
-        )
-    before = None if parameters.before is None else int(parameters.before)
-    page = service.store.list_deliveries(webhook_id, parameters.limit, before)
+    page = service.store.list_deliveries(webhook_id, parameters.limit, parameters.number())
     return parameters.page(page, delivery_view)
 
 
@@ -113,8 +111,9 @@ def list_deliveries(
     "/{webhook_id}/deliveries/{delivery_id}/retry",
     status_code=202,
     operation_id="retry_delivery",
-    responses=problems(404),
+    responses=problems(404, 409),
 )
+@creates
 def retry(
     webhook_id: Id,
     delivery_id: Annotated[int, Path(ge=1, lt=2**63)],

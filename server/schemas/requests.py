@@ -96,6 +96,12 @@ class SampleBody(Body):
 class CostBody(Body):
     """An architecture of the space."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"architecture": {"stage0.depth": 2, "stage0.block0.kernel_size": 5}}]
+        }
+    )
+
     architecture: Values
 
 

@@ -27,7 +27,14 @@ class PageOf(BaseModel, Generic[Item]):
     next: str | None = Field(description="The address of the next page; null on the last.")
 
 
-class DataSetView(BaseModel):
+class DescribedView(BaseModel):
+    """What people write on it; PATCH changes it."""
+
+    description: str | None = Field(default=None, description="Free text.")
+    labels: dict[str, str] = Field(default={}, description="Free words by name.")
+
+
+class DataSetView(DescribedView):
     """A registered data set."""
 
     id: str
@@ -228,7 +235,7 @@ class AssessmentSummary(BaseModel):
     finished_at: Moment
 
 
-class SupernetView(BaseModel):
+class SupernetView(DescribedView):
     """A supernet, trained or in training."""
 
     id: str
@@ -252,7 +259,7 @@ class SupernetView(BaseModel):
     created_at: Moment
 
 
-class SearchView(BaseModel):
+class SearchView(DescribedView):
     """A search."""
 
     id: str

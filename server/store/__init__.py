@@ -5,12 +5,15 @@ from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
 from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage, Volume
 from server.store.claims import ClaimLimits
+from server.store.descriptions import DescriptionStore
 from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
 from server.store.figures import Figures, FigureStore
+from server.store.idempotency import Answer, Creation, IdempotencyStore, KeyTakenError
 from server.store.job_requests import JobRequestStore
 from server.store.jobs import ClaimedJob, JobStore
 from server.store.leases import LeaseStore, StopRequest
+from server.store.listing import NEWEST, Part
 from server.store.occurrences import Candidate
 from server.store.outside import OutsideStore
 from server.store.quotas import ProjectUsage
@@ -23,6 +26,8 @@ from server.store.uploads import UploadStore
 from server.store.webhooks import ClaimedDelivery, WebhookStore
 
 __all__ = [
+    "NEWEST",
+    "Answer",
     "Artifact",
     "Asked",
     "Assessed",
@@ -32,12 +37,15 @@ __all__ = [
     "ClaimLimits",
     "ClaimedDelivery",
     "ClaimedJob",
+    "Creation",
     "ExportFile",
     "Figures",
     "Finalist",
+    "KeyTakenError",
     "Observed",
     "OccurrenceSearch",
     "Page",
+    "Part",
     "Point",
     "ProjectUsage",
     "Quotas",
@@ -64,6 +72,8 @@ class Store(
     ExportStore,
     RefinementStore,
     AssessmentStore,
+    IdempotencyStore,
+    DescriptionStore,
     AccessStore,
     FigureStore,
     RetentionStore,

@@ -10,8 +10,9 @@ from search_space.space import Architecture
 from server.ids import new_id
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
 from server.store.awaited import awaited_training
-from server.store.base import Page, Transactions, clock, get, insert_new, newest_first
+from server.store.base import Page, Transactions, clock, get, insert_new
 from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
+from server.store.listing import NEWEST, Part, page_of, with_job_status, with_values
 from server.tables import (
     AssessedRow,
     AssessmentRow,
@@ -107,14 +108,26 @@ class AssessmentStore(Transactions):
             return get(session, AssessmentRow, assessment_id)
 
     def list_assessments(
-        self, limit: int, before: str | None = None, *, supernet_id: str | None = None
+        self,
+        limit: int,
+        part: Part = NEWEST,
+        *,
+        supernet_id: str | None = None,
+        status: str | None = None,
     ) -> Page[AssessmentRow]:
-        """Returns assessments, newest first."""
-        statement = select(AssessmentRow)
-        if supernet_id is not None:
-            statement = statement.where(AssessmentRow.supernet_id == supernet_id)
+        """Returns assessments.
+
+        Args:
+            limit: how many.
+            part: which.
+            supernet_id: only of this supernet.
+            status: only those whose job is in this state.
+        """
+        given = {"supernet_id": supernet_id}
+        statement = with_values(select(AssessmentRow), AssessmentRow, given)
+        statement = with_job_status(statement, AssessmentRow, status)
         with self._read() as session:
-            return newest_first(session, statement, AssessmentRow.id, limit, before)
+            return page_of(session, statement, AssessmentRow, limit, part, prefix="ass")
 
     def newest_assessments(self, supernet_ids: Sequence[str]) -> Mapping[str, AssessmentRow]:
         """Returns the newest finished assessment of each supernet that has one, by its id."""

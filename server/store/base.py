@@ -40,6 +40,7 @@ _NAMES = {
     "refinements": "refinement",
     "refined_networks": "network of the refinement",
     "assessments": "assessment",
+    "idempotency_answers": "answer",
     "assessed_architectures": "sample of the assessment",
     "campaigns": "campaign",
     "occurrences": "occurrence",
@@ -67,6 +68,21 @@ class Artifact:
     media_type: str
 
 
+class Unit:
+    """A transaction that several methods of one store share; it begins with the first write.
+
+    Args:
+        on_begin: the first thing that is done in it.
+
+    Attributes:
+        session: of the transaction; None until it has begun.
+    """
+
+    def __init__(self, on_begin: Callable[[Session], None]) -> None:
+        self.on_begin = on_begin
+        self.session: Session | None = None
+
+
 class Transactions:
     """Runs reading and writing transactions; only this class commits.
 
@@ -86,6 +102,7 @@ class Transactions:
         self._info: dict[str, Any] = {"caller": None, "project_id": None}
         self._gives_up: Callable[[], bool] = lambda: True
         self._open: Session | None = None
+        self._unit: Unit | None = None
 
     def _joining(self, session: Session) -> Self:
         """Returns a store whose methods take part in an open transaction, each in a savepoint.
@@ -131,6 +148,28 @@ class Transactions:
         other._info = info
         return other
 
+    def _within(self, unit: Unit) -> Self:
+        """Returns a store that acts for the same caller, in one transaction."""
+        other = copy(self)
+        other._unit = unit
+        return other
+
+    @contextmanager
+    def _committing(self, unit: Unit) -> Iterator[None]:
+        """Commits a shared transaction at the end; rolls it back if anything is raised.
+
+        Raises:
+            DatabaseUnavailableError: the database cannot be reached or is too busy.
+        """
+        try:
+            yield
+            if unit.session is not None:
+                with _unavailable():
+                    unit.session.commit()
+        finally:
+            if unit.session is not None:
+                unit.session.close()
+
     @contextmanager
     def _read(self) -> Iterator[Session]:
         """A transaction that only reads.
@@ -138,8 +177,12 @@ class Transactions:
         Raises:
             DatabaseUnavailableError: the database cannot be reached or is too busy.
         """
-        if self._open is not None:
-            yield self._open
+        shared = self._open
+        if shared is None and self._unit is not None:
+            shared = self._unit.session
+        if shared is not None:
+            with _unavailable():
+                yield shared
             return
         with _unavailable(), self._new_session(info=self._info) as session:
             self._begin(session)
@@ -149,12 +192,16 @@ class Transactions:
     def _write(self) -> Iterator[Session]:
         """A transaction that writes; commits at the end, rolls back if anything is raised.
 
+        Within a unit it is a part of that transaction, all or nothing as well.
+
         Raises:
             DatabaseUnavailableError: the database cannot be reached or is too busy.
         """
-        if self._open is not None:
-            with self._open.begin_nested():
-                yield self._open
+        if self._open is not None or self._unit is not None:
+            with _unavailable():
+                shared = self._open or self._unit_session()
+                with shared.begin_nested():
+                    yield shared
             return
         with (
             _unavailable(),
@@ -163,6 +210,21 @@ class Transactions:
         ):
             self._begin(session)
             yield session
+
+    def _unit_session(self) -> Session:
+        """Returns the session of the unit's transaction, which begins with its first write."""
+        unit = self._unit
+        assert unit is not None
+        if unit.session is None:
+            session = self._new_write_session(info=self._info)
+            try:
+                self._begin(session)
+                unit.on_begin(session)
+            except BaseException:
+                session.close()
+                raise
+            unit.session = session
+        return unit.session
 
     def _begin(self, session: Session) -> None:
         """Gets the session a connection, and SQLite's write lock, before anything is sent."""

@@ -12,8 +12,9 @@ from search_space.outcomes import Outcome
 from search_space.space import Architecture
 from server.ids import new_id
 from server.outside.orders import fields_of
-from server.store.base import Page, Transactions, clock, get, insert_new, newest_first
+from server.store.base import Page, Transactions, clock, get, insert_new
 from server.store.jobs import ClaimedJob, fence
+from server.store.listing import NEWEST, Part, page_of, with_values
 from server.tables import EvaluationRow, MeasurementRow, ObservationRow, SearchRow
 
 
@@ -108,19 +109,35 @@ class EvaluationStore(Transactions):
     def list_evaluations(
         self,
         limit: int,
-        before: str | None = None,
+        part: Part = NEWEST,
         *,
         architecture_digest: str | None = None,
         space_id: str | None = None,
+        search_id: str | None = None,
+        evaluator_digest: str | None = None,
+        status: str | None = None,
     ) -> Page[EvaluationRow]:
-        """Returns evaluations of all searches, newest first."""
-        statement = select(EvaluationRow)
-        if architecture_digest is not None:
-            statement = statement.where(EvaluationRow.architecture_digest == architecture_digest)
-        if space_id is not None:
-            statement = statement.where(EvaluationRow.space_id == space_id)
+        """Returns evaluations of all searches.
+
+        Args:
+            limit: how many.
+            part: which.
+            architecture_digest: only of this architecture.
+            space_id: only of this space.
+            search_id: only those that this search made; it may have observed others' too.
+            evaluator_digest: only by this evaluator.
+            status: only those that came to this.
+        """
+        given = {
+            "architecture_digest": architecture_digest,
+            "space_id": space_id,
+            "search_id": search_id,
+            "evaluator_digest": evaluator_digest,
+            "status": status,
+        }
+        statement = with_values(select(EvaluationRow), EvaluationRow, given)
         with self._read() as session:
-            return newest_first(session, statement, EvaluationRow.id, limit, before)
+            return page_of(session, statement, EvaluationRow, limit, part, prefix="eva")
 
     def search_points(
         self, search_id: str, limit: int | None = None, after: int = -1

@@ -18,9 +18,9 @@ from server.store.base import (
     clock,
     get,
     insert_new,
-    newest_first,
 )
 from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
+from server.store.listing import NEWEST, Part, page_of, with_job_status, with_values
 from server.store.searches import supernet_of
 from server.tables import (
     DataSetRow,
@@ -113,14 +113,28 @@ class ExportStore(Transactions):
             return get(session, ExportRow, export_id)
 
     def list_exports(
-        self, limit: int, before: str | None = None, *, architecture_digest: str | None = None
+        self,
+        limit: int,
+        part: Part = NEWEST,
+        *,
+        search_id: str | None = None,
+        architecture_digest: str | None = None,
+        status: str | None = None,
     ) -> Page[ExportRow]:
-        """Returns exports, newest first."""
-        statement = select(ExportRow)
-        if architecture_digest is not None:
-            statement = statement.where(ExportRow.architecture_digest == architecture_digest)
+        """Returns exports.
+
+        Args:
+            limit: how many.
+            part: which.
+            search_id: only of this search.
+            architecture_digest: only of this architecture.
+            status: only those whose job is in this state.
+        """
+        given = {"search_id": search_id, "architecture_digest": architecture_digest}
+        statement = with_values(select(ExportRow), ExportRow, given)
+        statement = with_job_status(statement, ExportRow, status)
         with self._read() as session:
-            return newest_first(session, statement, ExportRow.id, limit, before)
+            return page_of(session, statement, ExportRow, limit, part, prefix="exp")
 
     def record_export(
         self,

@@ -23,8 +23,9 @@ from server.errors import (
 from server.ids import new_id
 from server.job_states import OWNED, TERMINAL, TRANSITIONS, JobStatus
 from server.schemas.job_options import RetryPolicy
-from server.store.base import Page, Transactions, get, newest_first
+from server.store.base import Page, Transactions, get
 from server.store.isolation import bind_project
+from server.store.listing import NEWEST, Part, page_of, with_values
 from server.store.quotas import check_jobs
 from server.store.webhooks import announce
 from server.tables import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, Json
@@ -67,19 +68,15 @@ class JobStore(Transactions):
     def list_jobs(
         self,
         limit: int,
-        before: str | None = None,
+        part: Part = NEWEST,
         *,
         status: str | None = None,
         kind: str | None = None,
     ) -> Page[JobRow]:
-        """Returns jobs, newest first."""
-        statement = select(JobRow)
-        if status is not None:
-            statement = statement.where(JobRow.status == status)
-        if kind is not None:
-            statement = statement.where(JobRow.kind == kind)
+        """Returns jobs."""
+        statement = with_values(select(JobRow), JobRow, {"status": status, "kind": kind})
         with self._read() as session:
-            return newest_first(session, statement, JobRow.id, limit, before)
+            return page_of(session, statement, JobRow, limit, part, prefix="job")
 
     def job_events(self, job_id: str, after: int, limit: int) -> Sequence[JobEventRow]:
         """Returns the job's events with ids above `after`, in order.

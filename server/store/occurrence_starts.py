@@ -112,14 +112,15 @@ class OccurrenceStarts(JobRequestStore, ResourceStore, SearchStore, ExportStore)
         with self._write() as session:
             supernet = get(session, SupernetRow, occurrence.supernet_id)
             for position, point in enumerate(settings.template.points(occurrence.number)):
-                place_digest = digest_of(point.place)
+                arguments = _search_arguments(point)
+                place_digest = digest_of([point.place, arguments["objectives"]])
                 if settings.template.warm_start:
                     last = last_result(session, campaign.id, place_digest)
-                    point = _warmed(point, last, supernet.space_id)
+                    arguments = _search_arguments(_warmed(point, last, supernet.space_id))
                 search, _ = self.add_search(
                     name=f"{campaign.name} {_count(occurrence)}.{position + 1}",
                     supernet_id=supernet.id,
-                    **_search_arguments(point),
+                    **arguments,
                 )
                 session.add(
                     OccurrenceSearchRow(

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from search_space.space import Architecture, digest_of
 from searchers.protocol import Observation, Proposal, Searcher
@@ -50,6 +50,15 @@ _SET_LENGTH = (
     update(_SEARCHES)
     .where(_SEARCHES.c.id == bindparam("search_id"))
     .values(log_length=bindparam("length"))
+)
+# What every transaction needs; the settings are read only where a desk is set up.
+_BRIEFLY = load_only(
+    SearchRow.project_id,
+    SearchRow.space_id,
+    SearchRow.job_id,
+    SearchRow.evaluations,
+    SearchRow.evaluator_digest,
+    SearchRow.log_length,
 )
 _CHANGED = ("token", "fence", "worker", "expires_at", "step")
 _PUT_LEASE = {
@@ -179,6 +188,7 @@ def _lock(session: Session, search_id: str) -> tuple[SearchRow, JobStatus, datet
         select(SearchRow, JobRow.status, DatabaseNow())
         .join(JobRow, JobRow.id == SearchRow.job_id)
         .where(SearchRow.id == search_id)
+        .options(_BRIEFLY)
         .with_for_update()
     )
     row = session.execute(statement).one_or_none()

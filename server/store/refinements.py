@@ -18,10 +18,10 @@ from server.store.base import (
     clock,
     get,
     insert_new,
-    newest_first,
 )
 from server.store.exports import ExportFile
 from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
+from server.store.listing import NEWEST, Part, page_of, with_job_status, with_values
 from server.store.searches import supernet_of
 from server.tables import (
     DataSetRow,
@@ -160,10 +160,29 @@ class RefinementStore(Transactions):
         with self._read() as session:
             return get(session, RefinementRow, refinement_id)
 
-    def list_refinements(self, limit: int, before: str | None = None) -> Page[RefinementRow]:
-        """Returns refinements, newest first."""
+    def list_refinements(
+        self,
+        limit: int,
+        part: Part = NEWEST,
+        *,
+        name: str | None = None,
+        search_id: str | None = None,
+        status: str | None = None,
+    ) -> Page[RefinementRow]:
+        """Returns refinements.
+
+        Args:
+            limit: how many.
+            part: which.
+            name: only those called so.
+            search_id: only of this search.
+            status: only those whose job is in this state.
+        """
+        given = {"name": name, "search_id": search_id}
+        statement = with_values(select(RefinementRow), RefinementRow, given)
+        statement = with_job_status(statement, RefinementRow, status)
         with self._read() as session:
-            return newest_first(session, select(RefinementRow), RefinementRow.id, limit, before)
+            return page_of(session, statement, RefinementRow, limit, part, prefix="ref")
 
     def refined_networks(self, refinement_id: str) -> Sequence[RefinedNetworkRow]:
         """Returns the networks of a refinement in the order in which they were taken."""

@@ -20,9 +20,9 @@ from server.store.base import (
     clock,
     get,
     insert_new,
-    newest_first,
 )
 from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
+from server.store.listing import NEWEST, Part, page_of, with_job_status, with_values
 from server.store.quotas import check_bytes
 from server.tables import (
     DataSetRow,
@@ -113,10 +113,13 @@ class ResourceStore(Transactions):
         with self._read() as session:
             return get(session, DataSetRow, data_set_id)
 
-    def list_data_sets(self, limit: int, before: str | None = None) -> Page[DataSetRow]:
-        """Returns data sets, newest first."""
+    def list_data_sets(
+        self, limit: int, part: Part = NEWEST, *, name: str | None = None
+    ) -> Page[DataSetRow]:
+        """Returns data sets."""
+        statement = with_values(select(DataSetRow), DataSetRow, {"name": name})
         with self._read() as session:
-            return newest_first(session, select(DataSetRow), DataSetRow.id, limit, before)
+            return page_of(session, statement, DataSetRow, limit, part, prefix="dat")
 
     # --- spaces --------------------------------------------------------------------------------
 
@@ -148,10 +151,13 @@ class ResourceStore(Transactions):
         with self._read() as session:
             return get(session, SpaceRow, space_id)
 
-    def list_spaces(self, limit: int, before: str | None = None) -> Page[SpaceRow]:
-        """Returns spaces, in descending order of their digests."""
+    def list_spaces(
+        self, limit: int, part: Part = NEWEST, *, kind: str | None = None
+    ) -> Page[SpaceRow]:
+        """Returns spaces."""
+        statement = with_values(select(SpaceRow), SpaceRow, {"kind": kind})
         with self._read() as session:
-            return newest_first(session, select(SpaceRow), SpaceRow.id, limit, before)
+            return page_of(session, statement, SpaceRow, limit, part)
 
     # --- supernets -----------------------------------------------------------------------------
 
@@ -232,10 +238,31 @@ class ResourceStore(Transactions):
         with self._read() as session:
             return get(session, SupernetRow, supernet_id)
 
-    def list_supernets(self, limit: int, before: str | None = None) -> Page[SupernetRow]:
-        """Returns supernets, newest first."""
+    def list_supernets(
+        self,
+        limit: int,
+        part: Part = NEWEST,
+        *,
+        name: str | None = None,
+        space_id: str | None = None,
+        data_set_id: str | None = None,
+        status: str | None = None,
+    ) -> Page[SupernetRow]:
+        """Returns supernets.
+
+        Args:
+            limit: how many.
+            part: which.
+            name: only those called so.
+            space_id: only of this space.
+            data_set_id: only of this data set.
+            status: only those whose job is in this state.
+        """
+        given = {"name": name, "space_id": space_id, "data_set_id": data_set_id}
+        statement = with_values(select(SupernetRow), SupernetRow, given)
+        statement = with_job_status(statement, SupernetRow, status)
         with self._read() as session:
-            return newest_first(session, select(SupernetRow), SupernetRow.id, limit, before)
+            return page_of(session, statement, SupernetRow, limit, part, prefix="net")
 
     def finish_supernet(
         self, job: ClaimedJob, supernet_id: str, artifact: Artifact, summary: Json

@@ -12,8 +12,9 @@ from server.errors import InvalidRequestError
 from server.ids import new_id
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
 from server.store.awaited import awaited_training
-from server.store.base import Page, Transactions, clock, get, newest_first
+from server.store.base import Page, Transactions, clock, get
 from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
+from server.store.listing import NEWEST, Part, page_of, with_job_status, with_values
 from server.tables import (
     DataSetRow,
     EvaluationRow,
@@ -130,10 +131,31 @@ class SearchStore(Transactions):
         with self._read() as session:
             return get(session, SearchRow, search_id)
 
-    def list_searches(self, limit: int, before: str | None = None) -> Page[SearchRow]:
-        """Returns searches, newest first."""
+    def list_searches(
+        self,
+        limit: int,
+        part: Part = NEWEST,
+        *,
+        name: str | None = None,
+        supernet_id: str | None = None,
+        space_id: str | None = None,
+        status: str | None = None,
+    ) -> Page[SearchRow]:
+        """Returns searches.
+
+        Args:
+            limit: how many.
+            part: which.
+            name: only those called so.
+            supernet_id: only of this supernet.
+            space_id: only of this space.
+            status: only those whose job is in this state.
+        """
+        given = {"name": name, "supernet_id": supernet_id, "space_id": space_id}
+        statement = with_values(select(SearchRow), SearchRow, given)
+        statement = with_job_status(statement, SearchRow, status)
         with self._read() as session:
-            return newest_first(session, select(SearchRow), SearchRow.id, limit, before)
+            return page_of(session, statement, SearchRow, limit, part, prefix="sea")
 
     def search_counts(self, searches: Sequence[SearchRow]) -> dict[str, dict[str, int]]:
         """Returns how many proposals were measured, infeasible and failed, by search.

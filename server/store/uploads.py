@@ -6,7 +6,8 @@ from sqlalchemy import delete, select
 
 from server.errors import NotFoundError
 from server.ids import new_id
-from server.store.base import Page, Transactions, clock, get, insert_new, newest_first
+from server.store.base import Page, Transactions, clock, get, insert_new
+from server.store.listing import NEWEST, Part, page_of, with_values
 from server.store.quotas import check_bytes
 from server.tables import UploadRow
 
@@ -42,10 +43,13 @@ class UploadStore(Transactions):
         with self._read() as session:
             return get(session, UploadRow, upload_id)
 
-    def list_uploads(self, limit: int, before: str | None = None) -> Page[UploadRow]:
-        """Returns uploads, newest first."""
+    def list_uploads(
+        self, limit: int, part: Part = NEWEST, *, name: str | None = None
+    ) -> Page[UploadRow]:
+        """Returns uploads."""
+        statement = with_values(select(UploadRow), UploadRow, {"name": name})
         with self._read() as session:
-            return newest_first(session, select(UploadRow), UploadRow.id, limit, before)
+            return page_of(session, statement, UploadRow, limit, part, prefix="upl")
 
     def complete_upload(self, upload_id: str) -> UploadRow:
         """Records that an upload's file is as announced; again changes nothing.

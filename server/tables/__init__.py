@@ -14,6 +14,7 @@ from server.tables.campaigns import (
     PromotionRow,
 )
 from server.tables.exports import ExportRow, ReadingRow
+from server.tables.idempotency import AnswerRow
 from server.tables.jobs import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, RunnerRow
 from server.tables.refinements import FineTuningRow, RefinedNetworkRow, RefinementRow
 from server.tables.resources import ArtifactRow, DataSetRow, SpaceRow, SupernetRow, UploadRow
@@ -28,6 +29,7 @@ from server.tables.searches import (
 from server.tables.webhooks import DeliveryRow, WebhookRow
 
 __all__ = [
+    "AnswerRow",
     "ApiKeyRow",
     "ArtifactRow",
     "AssessedRow",

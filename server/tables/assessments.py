@@ -30,7 +30,11 @@ class AssessmentRow(ProjectOwned, Table):
     summary: Mapped[Json | None]
     created_at: Mapped[datetime]
 
-    __table_args__ = (Index(None, "supernet_id", "id"),)
+    __table_args__ = (
+        Index(None, "supernet_id", "id"),
+        Index(None, "project_id", "id"),
+        Index(None, "project_id", "supernet_id", "id"),
+    )
 
 
 class AssessedRow(ProjectOwned, Table):

@@ -54,6 +54,20 @@ class Table(DeclarativeBase):
     type_annotation_map = {datetime: UtcDateTime, Json: JSON, list[Any]: JSON, int: BigInteger}  # noqa: RUF012 -- SQLAlchemy reads it as it stands
 
 
+class Described:
+    """What people may write on a row, and change.
+
+    Attributes:
+        description: free text.
+        labels: free words by name.
+        revision: raised by each change, so that nobody overwrites what they have not seen.
+    """
+
+    description: Mapped[str | None]
+    labels: Mapped[Json] = mapped_column(server_default="{}", default=dict)
+    revision: Mapped[int] = mapped_column(server_default="0", default=0)
+
+
 class ProjectOwned:
     """What every row has that belongs to a project: all but those that hold plain values.
 

@@ -78,9 +78,9 @@ class OccurrenceRow(ProjectOwned, Table):
 class OccurrenceSearchRow(ProjectOwned, Table):
     """A search of an occurrence.
 
-    `place` is what is varied between the searches; equal places of two occurrences have equal
-    digests and are compared. `result`, with the front, and `hypervolume` are null until the
-    occurrence's searches have ended, and stay so if this one did not succeed.
+    `place` is what is varied between the searches; equal places of two occurrences with the same
+    objectives have equal digests and are compared. `result`, with the front, and `hypervolume` are
+    null until the occurrence's searches have ended, and stay so if this one did not succeed.
     """
 
     __tablename__ = "occurrence_searches"

@@ -25,7 +25,11 @@ class ExportRow(ProjectOwned, Table):
     test_report: Mapped[Json | None]
     created_at: Mapped[datetime]
 
-    __table_args__ = (Index(None, "architecture_digest", "id"),)
+    __table_args__ = (
+        Index(None, "project_id", "id"),
+        Index(None, "project_id", "architecture_digest", "id"),
+        Index(None, "project_id", "search_id", "id"),
+    )
 
 
 class ReadingRow(ProjectOwned, Table):

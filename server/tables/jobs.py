@@ -47,7 +47,11 @@ class JobRow(ProjectOwned, Table):
         # The order in which waiting jobs are claimed.
         Index(None, "status", "priority", "id"),
         Index(None, "kind", "id"),
+        # Each list is of one project.
         Index(None, "project_id", "id"),
+        Index(None, "project_id", "kind", "id"),
+        Index(None, "project_id", "status", "id"),
+        Index(None, "project_id", "kind", "status", "id"),
     )
 
     @property

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.tables.base import Json, ProjectOwned, Table
@@ -19,7 +19,7 @@ class RefinementRow(ProjectOwned, Table):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
-    search_id: Mapped[str] = mapped_column(ForeignKey("searches.id"), index=True)
+    search_id: Mapped[str] = mapped_column(ForeignKey("searches.id"))
     count: Mapped[int]
     selection: Mapped[Json]
     training: Mapped[Json]
@@ -33,6 +33,12 @@ class RefinementRow(ProjectOwned, Table):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)
     result: Mapped[Json | None]
     created_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index(None, "project_id", "id"),
+        Index(None, "project_id", "name", "id"),
+        Index(None, "project_id", "search_id", "id"),
+    )
 
 
 class RefinedNetworkRow(ProjectOwned, Table):

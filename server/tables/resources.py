@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from server.tables.base import Json, ProjectOwned, Table
+from server.tables.base import Described, Json, ProjectOwned, Table
 
 
 class ArtifactRow(Table):
@@ -20,7 +20,7 @@ class ArtifactRow(Table):
     created_at: Mapped[datetime]
 
 
-class DataSetRow(ProjectOwned, Table):
+class DataSetRow(ProjectOwned, Described, Table):
     """A registered data set; its version is the digest of its content and split.
 
     `report` is what was found when it was registered; null where an older version did that.
@@ -40,7 +40,7 @@ class DataSetRow(ProjectOwned, Table):
     supersedes_id: Mapped[str | None] = mapped_column(index=True)
     created_at: Mapped[datetime]
 
-    __table_args__ = (UniqueConstraint("project_id", "name"),)
+    __table_args__ = (UniqueConstraint("project_id", "name"), Index(None, "project_id", "id"))
 
 
 class UploadRow(ProjectOwned, Table):
@@ -58,7 +58,11 @@ class UploadRow(ProjectOwned, Table):
     created_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
 
-    __table_args__ = (UniqueConstraint("project_id", "sha256", "size_bytes", "name"),)
+    __table_args__ = (
+        UniqueConstraint("project_id", "sha256", "size_bytes", "name"),
+        Index(None, "project_id", "id"),
+        Index(None, "project_id", "name", "id"),
+    )
 
 
 class SpaceRow(Table):
@@ -73,8 +77,10 @@ class SpaceRow(Table):
     num_choices: Mapped[int]
     created_at: Mapped[datetime]
 
+    __table_args__ = (Index(None, "created_at", "id"), Index(None, "kind", "created_at", "id"))
 
-class SupernetRow(ProjectOwned, Table):
+
+class SupernetRow(ProjectOwned, Described, Table):
     """A trained network, or one in training (`version`, its file's digest, is then null)."""
 
     __tablename__ = "supernets"
@@ -92,3 +98,10 @@ class SupernetRow(ProjectOwned, Table):
     version: Mapped[str | None] = mapped_column(ForeignKey("artifacts.sha256"))
     summary: Mapped[Json | None]
     created_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index(None, "project_id", "id"),
+        Index(None, "project_id", "name", "id"),
+        Index(None, "project_id", "space_id", "id"),
+        Index(None, "project_id", "data_set_id", "id"),
+    )

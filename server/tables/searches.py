@@ -7,10 +7,10 @@ from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from search_space.outcomes import Failed, Infeasible, Measured, Outcome
-from server.tables.base import Json, ProjectOwned, Table, one_of
+from server.tables.base import Described, Json, ProjectOwned, Table, one_of
 
 
-class SearchRow(ProjectOwned, Table):
+class SearchRow(ProjectOwned, Described, Table):
     """A search: its policy, its problem and its evaluator, each by value.
 
     While its supernet is in training, the evaluator's `supernet_version` and the digest are null.
@@ -36,6 +36,13 @@ class SearchRow(ProjectOwned, Table):
     result: Mapped[Json | None]
     log_length: Mapped[int | None]
     created_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index(None, "project_id", "id"),
+        Index(None, "project_id", "name", "id"),
+        Index(None, "project_id", "supernet_id", "id"),
+        Index(None, "project_id", "space_id", "id"),
+    )
 
 
 class ProposalRow(ProjectOwned, Table):
@@ -122,6 +129,8 @@ class EvaluationRow(ProjectOwned, Table):
         Index(None, "project_id", "architecture_digest", "id"),
         Index(None, "project_id", "evaluator_digest", "id"),
         Index(None, "project_id", "space_id", "id"),
+        Index(None, "project_id", "search_id", "id"),
+        Index(None, "project_id", "status", "id"),
         # For counting: a monitor asks every few seconds.
         Index(None, "status"),
     )

@@ -15,7 +15,7 @@ from live import Live, serving
 from sqlalchemy import update
 
 from server import api_keys
-from server.authentication import KNOWN_FOR_S, KeyRing, needed_scope
+from server.authentication import KNOWN_FOR_S, KeyRing, may_change, needed_scope
 from server.callers import LOCAL
 from server.errors import KeysRequiredError, UnauthenticatedError
 from server.main import open_service, open_store
@@ -279,6 +279,25 @@ def test_changes_are_on_record_with_who_when_what_and_what_came_of_it(live: Live
     assert items[-1]["request_id"] == "mine"
     assert [item["status"] for item in mine] == [403]
     assert items[-1]["created_at"] <= items[0]["created_at"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "is_recorded"),
+    [
+        ("POST", "/v1/searches", True),
+        ("POST", "/v1/searches/sea_1/pause", True),
+        ("POST", "/v1/proposals", True),
+        ("POST", "/v1/searches/sea_1/proposals", False),
+        ("POST", "/v1/searches/sea_1/proposals/renew", False),
+        ("POST", "/v1/searches/sea_1/observations", False),
+        ("POST", "/v1/uploads/upl_1/complete", True),
+        ("PATCH", "/v1/uploads/upl_1", False),
+        ("PATCH", "/v1/projects/x", True),
+        ("GET", "/v1/searches", False),
+    ],
+)
+def test_what_is_on_record(method: str, path: str, is_recorded: bool) -> None:
+    assert may_change({"method": method, "path": path}) == is_recorded
 
 
 # --- beyond loopback ---------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 """The first key is made by the command line; everything else can be."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from live import Live, serving
 
 from server import api_keys
 from server.client import ApiError, Client
+from server.local_service import service_environment
 from server.main import open_store
 from server.settings import Settings
 
@@ -125,3 +129,17 @@ def test_the_client_manages_keys_and_projects(sqlite_live: Live) -> None:
         "/v1/projects/{project_id}",
         "/v1/projects",
     ]
+
+
+def test_to_serve_beyond_loopback_without_keys_is_refused_in_words(tmp_path: Path) -> None:
+    environment = service_environment(os.environ, tmp_path, 0)
+    result = subprocess.run(
+        [sys.executable, "-m", "server.cli", "serve", "--no-runner", "--host", "0.0.0.0"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 1
+    assert "refusing to listen on 0.0.0.0 without an API key" in result.stderr
+    assert "espalier key create" in result.stderr

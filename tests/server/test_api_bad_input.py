@@ -181,8 +181,11 @@ def test_what_does_not_exist_is_not_found(live: Live) -> None:
 
 def test_other_methods_are_told_which_there_are(sqlite_live: Live) -> None:
     response = sqlite_live.client.delete("/v1/searches")
-    assert problem(response, 405)["detail"] == "/v1/searches takes GET, POST, not DELETE"
-    assert response.headers["Allow"] == "GET, POST"
+    assert (
+        problem(response, 405)["detail"]
+        == "/v1/searches takes GET, HEAD, OPTIONS, POST, not DELETE"
+    )
+    assert response.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
 
 
 @pytest.mark.parametrize(

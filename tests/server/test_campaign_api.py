@@ -52,7 +52,7 @@ def test_a_campaign_is_created_found_by_name_and_changed(
     assert made["status"] == "active"
     assert made["usage"] == {"evaluations": 0, "worker_hours": 0.0}
     assert client.get("/v1/campaigns/nightly").json() == made
-    assert client.get(response.headers["Location"]).headers["ETag"] == '"1"'
+    assert client.get(response.headers["Location"]).headers["ETag"].startswith('"1-')
     assert client.get("/v1/campaigns").json()["items"] == [made]
     assert "already" in problem(client.post("/v1/campaigns", json=body), 409)["detail"]
 
@@ -60,7 +60,8 @@ def test_a_campaign_is_created_found_by_name_and_changed(
         "/v1/campaigns/nightly", json={"overlap": "queue"}, headers={"If-Match": '"1"'}
     )
     assert changed.status_code == 200, changed.text
-    assert (changed.json()["overlap"], changed.headers["ETag"]) == ("queue", '"2"')
+    assert changed.json()["overlap"] == "queue"
+    assert changed.headers["ETag"].startswith('"2-')
     stale = client.patch(
         "/v1/campaigns/nightly", json={"overlap": "skip"}, headers={"If-Match": '"1"'}
     )

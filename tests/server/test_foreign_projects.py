@@ -1,6 +1,8 @@
 """Every route with an id answers 404 for another project's, whatever routes there are."""
 
+import importlib
 import json
+import pkgutil
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -9,10 +11,15 @@ import httpx
 import pytest
 from campaign_examples import campaign_body
 from examples import add_export, add_search, assessed, claim, search_with_a_front
+from fastapi import APIRouter
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from key_examples import client_with, make_key
 from live import Live
 
+import server.routes
 from server.callers import Caller
+from server.routes.common import get_whole_service
 from server.store import Store
 
 OPERATORS = re.compile(r"/v1/(keys|projects|audit)\b")
@@ -179,3 +186,28 @@ def test_bodies_that_name_foreign_things_are_refused(
         assert response.status_code in (404, 422), (path, response.text)
         assert "there is no" in response.text or "must name" in response.text, response.text
         assert [owner.get("/v1/jobs").text, stranger.get("/v1/jobs").text] == before
+
+
+def test_only_the_operator_s_routes_look_beyond_the_caller_s_project() -> None:
+    modules = [
+        importlib.import_module(f"server.routes.{module.name}")
+        for module in pkgutil.iter_modules(server.routes.__path__)
+    ]
+    routes = [
+        route
+        for module in modules
+        for route in getattr(module, "router", APIRouter()).routes
+        if isinstance(route, APIRoute)
+    ]
+    assert len(routes) > 60
+    beyond = {route.path for route in routes if get_whole_service in calls_of(route.dependant)}
+    assert {path for path in beyond if not OPERATORS.match(path)} == {"/readyz"}
+    assert "/v1/audit" in beyond
+
+
+def calls_of(dependant: Dependant) -> set[Any]:
+    """All that an endpoint depends on, directly or not."""
+    found = {dependant.call}
+    for part in dependant.dependencies:
+        found |= calls_of(part)
+    return found

@@ -1,8 +1,10 @@
 """A database that goes away and comes back."""
 
+import re
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -152,3 +154,60 @@ def test_a_locked_sqlite_file_is_unavailable_and_harmed_by_nothing(tmp_path: Pat
         assert live.client.post(f"/v1/jobs/{job.id}/cancel").status_code == 202
     engine.dispose()
     store.close()
+
+
+WITHOUT_DATABASE = {"live"}
+BY_CACHE = {"version", "metrics"}  # answered as long as it is known whether there are keys
+SENT = {
+    "append_to_upload": {
+        "content": b"x",
+        "headers": {"Upload-Offset": "0", "Content-Type": "application/octet-stream"},
+    }
+}
+
+
+def asked(document: dict[str, Any], method: str, path: str, operation: dict[str, Any]) -> Any:
+    """A request that is right but for what it names: the document's example of its body."""
+    address = re.sub(r"\{(\w+)\}", "0123456789abcdef", path).replace("{delivery_id}", "1")
+    if operation["operationId"] == "retry_delivery":
+        address = "/v1/webhooks/x/deliveries/1/retry"
+    query = {
+        one["name"]: "sea_1" for one in operation.get("parameters", ()) if one["name"] == "search"
+    }
+    given: dict[str, Any] = SENT.get(operation["operationId"], {})
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if content is not None:
+        name = content["schema"].get("$ref", "").rpartition("/")[2]
+        schema = document["components"]["schemas"].get(name, {})
+        body = schema.get("examples", [{"kind": "mobilenetv3", "preset": "digits"}])[0]
+        given = {"json": body, "headers": {"If-Match": "*"}}
+    return {"method": method.upper(), "url": address, "params": query or None, **given}
+
+
+@pytest.mark.postgres
+def test_every_operation_says_that_the_database_is_away(
+    postgres: PostgresServer, postgres_template: str, tmp_path: Path
+) -> None:
+    url = postgres.new_database(postgres_template)
+    settings = Settings(home=tmp_path, database_url=url)
+    store = open_store(settings)
+    wrong = {}
+    with serving(settings, store) as live:
+        document = live.client.get("/openapi.json").json()
+        postgres.stop()
+        try:
+            for path, methods in document["paths"].items():
+                for method, operation in methods.items():
+                    name = operation["operationId"]
+                    if name in BY_CACHE:
+                        continue
+                    response = live.client.request(**asked(document, method, path, operation))
+                    expected = 200 if name in WITHOUT_DATABASE else 503
+                    if response.status_code != expected:
+                        wrong[name] = (response.status_code, response.text[:300])
+                    elif expected == 503 and not int(response.headers.get("Retry-After", "0")):
+                        wrong[name] = (503, "without Retry-After")
+        finally:
+            postgres.start()
+    store.close()
+    assert wrong == {}

@@ -30,7 +30,7 @@ def wait_until_live(url: str) -> None:
 
 def test_keys_are_in_no_log_and_no_row_whatever_fails(tmp_path: Path) -> None:
     store = open_store(Settings(home=tmp_path))
-    key, _ = make_key(store, ("read", "submit"))
+    key, row = make_key(store, ("read", "submit"))
     wrong = api_keys.new_key()
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -41,7 +41,7 @@ def test_keys_are_in_no_log_and_no_row_whatever_fails(tmp_path: Path) -> None:
                 client.get("/v1/jobs", headers=bearer(key)),
                 client.get("/v1/jobs", headers=bearer(wrong)),
                 client.get("/v1/jobs", headers={"Authorization": f"Token {key}"}),
-                client.get("/v1/jobs", headers={"X-Request-ID": key, **bearer(wrong)}),
+                client.get("/v1/jobs", headers={"X-Request-ID": f"my-{key}", **bearer(wrong)}),
                 client.get("/v1/audit", headers=bearer(key)),
                 client.get(f"/v1/{key}", headers=bearer(key)),
                 client.get(f"/v1/jobs?cursor={wrong}", headers=bearer(key)),
@@ -56,6 +56,7 @@ def test_keys_are_in_no_log_and_no_row_whatever_fails(tmp_path: Path) -> None:
     ]
     log = (tmp_path / "log").read_text()
     assert log.count('"event": "request"') >= len(answers)
+    assert f'"key_id": "{row.id}"' in log
     changes = "".join(str(vars(row)) for row in store.list_changes(100).rows)
     assert "/v1/jobs/{job_id}/cancel" in changes
     store.close()

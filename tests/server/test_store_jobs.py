@@ -15,7 +15,7 @@ from server.errors import (
     StaleAttemptError,
 )
 from server.job_states import CLAIMABLE, OWNED, TERMINAL, TRANSITIONS, JobStatus
-from server.store import ClaimedJob, Finalist, StopRequest, Store
+from server.store import ClaimedJob, Finalist, Part, StopRequest, Store
 
 
 def event_types(store: Store, job_id: str) -> list[str]:
@@ -223,7 +223,7 @@ def test_lists_are_read_page_by_page(store: Store) -> None:
     seen: list[str] = []
     before = None
     while True:
-        page = store.list_jobs(2, before)
+        page = store.list_jobs(2, Part(after=before))
         seen += [job.id for job in page.rows]
         before = page.next
         if before is None:

@@ -1,0 +1,170 @@
+"""What the OpenAPI document says of all operations, whatever route they are of."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from search_space.cnn import MobileNetV3Settings
+from server.authentication import OPEN_PATHS
+from server.problems import MEDIA_TYPE, ProblemBody
+from server.schemas.examples import ANSWERS
+
+Document = dict[str, Any]
+_JSON = "application/json"
+_ETAG = {"description": "Names this state of it.", "schema": {"type": "string"}}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "ETags of what the client has: 304 if it has not changed.",
+    "schema": {"type": "string"},
+}
+_SUBJECTS = ("job", "search", "supernet", "space", "data_set")
+
+
+def complete(document: Document) -> None:
+    """Adds what FastAPI does not say: problems, kinds, conditional answers, links."""
+    schema = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    document["components"]["schemas"] |= schema.pop("$defs") | {"ProblemBody": schema}
+    for name, answer in ANSWERS.items():
+        document["components"]["schemas"][name]["examples"] = [answer]
+    _give_examples_of_bodies(document)
+    _require_discriminators(document)
+    _describe_keys(document)
+    for path, method, operation in operations(document):
+        _describe_limits(path, operation)
+        if method == "get":
+            _describe_conditions(operation)
+        if "428" in operation["responses"]:
+            _require_condition(operation)
+    _link(document)
+
+
+def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
+    """Yields path, method and operation."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def _require_discriminators(document: Document) -> None:
+    """Marks the `kind` of every member of a union as required, which pydantic does not.
+
+    As a field it has a default; but without it nobody knows which member is meant.
+    """
+    schemas = document["components"]["schemas"]
+    pending: list[Any] = [document]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            discriminator = node.get("discriminator")
+            if isinstance(discriminator, dict) and "mapping" in discriminator:
+                for reference in discriminator["mapping"].values():
+                    schema = schemas[reference.rsplit("/", 1)[1]]
+                    names = {*schema.get("required", []), discriminator["propertyName"]}
+                    schema["required"] = sorted(names)
+            pending += node.values()
+        elif isinstance(node, list):
+            pending += node
+
+
+def _give_examples_of_bodies(document: Document) -> None:
+    """Shows a body where it is a union, which has no schema of its own to hold one."""
+    body = document["paths"]["/v1/spaces"]["post"]["requestBody"]["content"][_JSON]
+    preset = MobileNetV3Settings.from_preset("digits").model_dump(mode="json")
+    body["examples"] = {"digits": {"value": preset}}
+
+
+def _describe_keys(document: Document) -> None:
+    """Says which header a key is sent in, and which paths need none."""
+    scheme = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key. A service on loopback where none was ever made asks for none.",
+    }
+    document["components"]["securitySchemes"] = {"key": scheme}
+    document["security"] = [{"key": []}, {}]
+    for path in OPEN_PATHS:
+        for operation in document["paths"][path].values():
+            operation["security"] = []
+
+
+def _describe_limits(path: str, operation: Document) -> None:
+    if not path.startswith("/v1/"):
+        return
+    problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
+    seconds = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+    operation["responses"].setdefault(
+        "429",
+        {
+            "description": "Too many requests.",
+            "content": problem,
+            "headers": {"Retry-After": seconds},
+        },
+    )
+
+
+def _describe_conditions(operation: Document) -> None:
+    """Every JSON answer has a tag (`server.http_methods`)."""
+    success = operation["responses"].get("200", {})
+    if _JSON not in success.get("content", {}):
+        return
+    success.setdefault("headers", {})["ETag"] = _ETAG
+    operation["responses"].setdefault("304", {"description": "It has not changed."})
+    parameters = operation.setdefault("parameters", [])
+    if not any(one["name"].lower() == "if-none-match" for one in parameters):
+        parameters.append(_IF_NONE_MATCH)
+
+
+def _require_condition(operation: Document) -> None:
+    """Marks `If-Match` as required: the route itself refuses its absence, with 428."""
+    for parameter in operation["parameters"]:
+        if parameter["name"].lower() == "if-match":
+            parameter["required"] = True
+
+
+def _link(document: Document) -> None:
+    """Links what creates, and what names another resource, to what can be asked next."""
+    names = {operation["operationId"] for _, _, operation in operations(document)}
+    by_path = {
+        path: methods["get"]["operationId"]
+        for path, methods in document["paths"].items()
+        if "get" in methods
+    }
+    for path, method, operation in list(operations(document)):
+        for status in ("200", "201", "202"):
+            response = operation["responses"].get(status, {})
+            fields = _fields(document, response)
+            links: Document = {}
+            if method == "post" and "id" in fields:
+                links |= _created(path, by_path)
+            for subject in _SUBJECTS:
+                if subject in fields and f"get_{subject}" in names:
+                    links[subject] = {
+                        "operationId": f"get_{subject}",
+                        "parameters": {f"{subject}_id": f"$response.body#/{subject}"},
+                    }
+            if links:
+                response["links"] = links
+
+
+def _created(path: str, by_path: dict[str, str]) -> Document:
+    """Returns the links of a creation to what reads it: its own addresses."""
+    collection = "/v1/" + path.rsplit("/", 1)[1]
+    own = re.compile(re.escape(collection) + r"/\{(\w+)\}(/[\w.\-]+)?")
+    return {
+        operation_id: {
+            "operationId": operation_id,
+            "parameters": {found[1]: "$response.body#/id"},
+        }
+        for address, operation_id in by_path.items()
+        if (found := own.fullmatch(address)) and "stream" not in address
+    }
+
+
+def _fields(document: Document, response: Document) -> set[str]:
+    schema = response.get("content", {}).get(_JSON, {}).get("schema", {})
+    reference = schema.get("$ref", "")
+    schema = document["components"]["schemas"].get(reference.rpartition("/")[2], schema)
+    properties = schema.get("properties", {})
+    return {name for name, value in properties.items() if value.get("type") == "string"}
