@@ -175,8 +175,8 @@ def test_what_creates_heeds_idempotency_keys_and_links_to_what_it_made(sqlite_li
             unnamed.add(operation["operationId"])
         if not any("links" in operation["responses"][status] for status in made):
             unlinked.add(operation["operationId"])
-    # A key is shown once and never stored; to cancel again changes nothing.
-    assert unnamed == {"create_key", "cancel_job"}
+    # A key is shown once and never stored; to ask the same of a job again changes nothing.
+    assert unnamed == {"create_key", "cancel_job", "kill_job", "pause_job", "resume_job"}
     assert "create_search" not in unlinked
     names = {operation["operationId"] for _, operation in operations(document)}
     for _, operation in operations(document):
