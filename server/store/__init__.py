@@ -22,6 +22,7 @@ from server.store.resources import ResourceStore
 from server.store.retention import RetentionStore
 from server.store.runners import RunnerFacts, RunnerStore
 from server.store.searches import Asked, SearchStore, Told
+from server.store.table_searches import TableSearchStore
 from server.store.uploads import UploadStore
 from server.store.webhooks import ClaimedDelivery, WebhookStore
 
@@ -68,6 +69,7 @@ class Store(
     UploadStore,
     SearchStore,
     OutsideStore,
+    TableSearchStore,
     EvaluationStore,
     ExportStore,
     RefinementStore,

@@ -269,11 +269,11 @@ def supernet_of(search: SearchRow) -> str:
     """Returns the id of the supernet whose weights the networks of a search have.
 
     Raises:
-        InvalidRequestError: they have none here: they were evaluated outside.
+        InvalidRequestError: they have none here.
     """
     if search.supernet_id is None:
         rule = (
-            "must be a search of a supernet: this one was evaluated outside, so that there are no "
+            "must be a search of a supernet: this one was evaluated without, so that there are no "
             "weights of its networks here"
         )
         raise InvalidRequestError.single("/search", rule, search.id)

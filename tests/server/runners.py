@@ -21,14 +21,13 @@ def running(
     settings: Settings,
     executor: Executor,
     *,
+    kind: str = "train",
     connect: Callable[[], ClusterResources | None] = lambda: None,
     sole: bool = True,
     duties: Sequence[Duty] = (),
 ) -> Iterator[Runner]:
     artifacts = ArtifactStore(settings.artifacts_folder)
-    runner = Runner(
-        store, artifacts, settings, {"train": executor}, connect, sole=sole, duties=duties
-    )
+    runner = Runner(store, artifacts, settings, {kind: executor}, connect, sole=sole, duties=duties)
     thread = threading.Thread(target=runner.run)
     thread.start()
     try:
