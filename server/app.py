@@ -27,6 +27,7 @@ from server.routes import (
     occurrence_reports,
     outside,
     refinements,
+    runners,
     searches,
     spaces,
     supernets,
@@ -94,6 +95,7 @@ def build_app(service: Service) -> FastAPI:
         campaigns,
         occurrence_reports,
         jobs,
+        runners,
         access,
         webhooks,
     ):

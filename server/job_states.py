@@ -1,28 +1,30 @@
-r"""The states of a job and the moves between them.
+"""The states of a job and the moves between them.
 
-    queued ----a----> running ----c----> succeeded, failed
-      |  \              |  |
-      e   g             b  +------f----> preempted ----a----> running
-      v    v            v
-    cancelled        cancelling ----d--> cancelled, succeeded, failed
-           paused ----h----> queued
+            +-----------d-----------+
+            v                       |
+    +--> queued --------a-------> running ----------b---------> succeeded
+    |       |                      | |  |
+    k       j                      | |  +-----------c---------> failed <-----l----- (waiting)
+    |       v                      | |  |
+    +--- paused <---------j--------+ |  +-----------i---------> cancelled <--h----- (waiting)
+            ^                      | f                              ^
+            j                      e |                              |
+            |                      v +--> cancelling -------g-------+
+            +-------------- preempted         |
+                                 |            +-----b, c------> succeeded, failed
+                                 +--a--> running
 
-a  claimed by a runner; the attempt grows by one. A running job whose lease has expired is claimed
-   in the same way and stays running.
-b  somebody asked to cancel; the runner learns it from its next heartbeat.
-c  the work ended, or it was lost with its runner too often.
-d  the runner let go, or the work ended before it noticed, or its lease expired.
-e  cancelled while nobody works on it (queued, paused or preempted): at once.
-f  the runner gave it back unfinished, or died; that is no failure.
-g  paused, from queued, running or preempted.
-h  resumed.
+    (waiting): queued, preempted or paused
+
+`ARROWS` is the one table of these moves; docs/jobs.md shows it.
 
 The job of a search that is evaluated outside (kind `outside`) makes the same moves without a
-runner: a with the first proposal that is leased, c with the last outcome that is told, and b and d
-in one step, since there is nobody who would have to let go.
+runner: a with the first proposal that is leased, b or c with the last outcome that is told; f and g
+in one step, and j at once, since there is nobody who would have to let go.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -41,19 +43,106 @@ class JobStatus(StrEnum):
 
 _S = JobStatus
 
-TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
-    _S.QUEUED: frozenset({_S.RUNNING, _S.PAUSED, _S.CANCELLED}),
-    _S.RUNNING: frozenset(
-        {_S.RUNNING, _S.PAUSED, _S.CANCELLING, _S.SUCCEEDED, _S.FAILED, _S.PREEMPTED}
+
+@dataclass(frozen=True)
+class Arrow:
+    """A move that a job may make.
+
+    Attributes:
+        letter: in the diagram.
+        origins: the states that it leaves.
+        to: the state that it leads to.
+        when: what makes the job move.
+    """
+
+    letter: str
+    origins: tuple[JobStatus, ...]
+    to: JobStatus
+    when: str
+
+
+ARROWS = (
+    Arrow(
+        "a",
+        (_S.QUEUED, _S.PREEMPTED),
+        _S.RUNNING,
+        "a runner claims it; the attempt grows by one",
     ),
-    _S.PAUSED: frozenset({_S.QUEUED, _S.CANCELLED}),
-    _S.CANCELLING: frozenset({_S.CANCELLED, _S.SUCCEEDED, _S.FAILED}),
-    _S.PREEMPTED: frozenset({_S.RUNNING, _S.PAUSED, _S.CANCELLED}),
-    _S.SUCCEEDED: frozenset(),
-    _S.FAILED: frozenset(),
-    _S.CANCELLED: frozenset(),
+    Arrow(
+        "b",
+        (_S.RUNNING, _S.CANCELLING),
+        _S.SUCCEEDED,
+        "the work is done, perhaps before it was noticed that it should stop",
+    ),
+    Arrow(
+        "c",
+        (_S.RUNNING, _S.CANCELLING),
+        _S.FAILED,
+        "the work cannot be done, the deadline has passed, or it was lost with its runner too "
+        "often",
+    ),
+    Arrow(
+        "d",
+        (_S.RUNNING,),
+        _S.QUEUED,
+        "the attempt failed, and the retry policy grants another",
+    ),
+    Arrow(
+        "e",
+        (_S.RUNNING,),
+        _S.PREEMPTED,
+        "the runner gave it back, died, or lost its cluster; that is no failure",
+    ),
+    Arrow(
+        "f",
+        (_S.RUNNING,),
+        _S.CANCELLING,
+        "somebody cancels it; the runner learns that from its next heartbeat",
+    ),
+    Arrow(
+        "g",
+        (_S.CANCELLING,),
+        _S.CANCELLED,
+        "the runner let go or died, or somebody kills it",
+    ),
+    Arrow(
+        "h",
+        (_S.QUEUED, _S.PREEMPTED, _S.PAUSED),
+        _S.CANCELLED,
+        "somebody cancels or kills it while nobody works on it",
+    ),
+    Arrow(
+        "i",
+        (_S.RUNNING,),
+        _S.CANCELLED,
+        "somebody kills it: at once, and whatever its runner still writes is refused",
+    ),
+    Arrow(
+        "j",
+        (_S.QUEUED, _S.PREEMPTED, _S.RUNNING),
+        _S.PAUSED,
+        "somebody pauses it; a running one once its runner let go or died",
+    ),
+    Arrow(
+        "k",
+        (_S.PAUSED,),
+        _S.QUEUED,
+        "somebody resumes it",
+    ),
+    Arrow(
+        "l",
+        (_S.QUEUED, _S.PREEMPTED, _S.PAUSED),
+        _S.FAILED,
+        "its deadline passes, or a job that it waits for fails or is cancelled",
+    ),
+)
+"""Every move that there is: the only table of this kind."""
+
+TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
+    status: frozenset(arrow.to for arrow in ARROWS if status in arrow.origins)
+    for status in JobStatus
 }
-"""The states that may follow each state: the only table of this kind."""
+"""The states that may follow each state."""
 
 TERMINAL = frozenset(status for status, following in TRANSITIONS.items() if not following)
 """States that a job never leaves."""
@@ -63,3 +152,6 @@ OWNED = frozenset({JobStatus.RUNNING, JobStatus.CANCELLING})
 
 CLAIMABLE = frozenset({JobStatus.QUEUED, JobStatus.PREEMPTED})
 """States in which the job waits for a runner."""
+
+IDLE = CLAIMABLE | {JobStatus.PAUSED}
+"""States in which nobody works on the job, but may later."""

@@ -35,6 +35,8 @@ def complete(document: Document) -> None:
         _describe_limits(path, operation)
         if method == "get":
             _describe_conditions(operation)
+        if method == "post":
+            _describe_replays(operation)
         if "428" in operation["responses"]:
             _require_condition(operation)
     _link(document)
@@ -114,6 +116,15 @@ def _describe_conditions(operation: Document) -> None:
     parameters = operation.setdefault("parameters", [])
     if not any(one["name"].lower() == "if-none-match" for one in parameters):
         parameters.append(_IF_NONE_MATCH)
+
+
+def _describe_replays(operation: Document) -> None:
+    """What was created before under the same idempotency key is answered with 200."""
+    names = {one["name"] for one in operation.get("parameters", ())}
+    made = operation["responses"].get("201")
+    if made is not None and "Idempotency-Key" in names:
+        again = {**made, "description": "It was created before."}
+        operation["responses"].setdefault("200", again)
 
 
 def _require_condition(operation: Document) -> None:

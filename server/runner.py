@@ -1,12 +1,11 @@
-"""The runner: claims jobs by lease and runs them, one at a time so that measurements are quiet.
+"""The runner: claims jobs by lease and runs them, by default one at a time for quiet measurements.
 
 `python -m server.runner` is one process. On SQLite it is the only one, which a file lock sees to;
 on PostgreSQL there may be any number. A job runs in a thread of its own; the main thread keeps the
-job's lease, passes on requests to stop, and ends the whole process when the job does not heed them.
+leases, passes on requests to stop, and ends the whole process when a job does not heed them.
 """
 
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -15,6 +14,8 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.metadata import version
 
 import structlog
 
@@ -25,17 +26,14 @@ from server.database import open_engine
 from server.duties import Duty, on_duty
 from server.errors import (
     DatabaseUnavailableError,
-    DiskFullError,
     LeaseLostError,
     SchemaError,
     StaleAttemptError,
-    StorageUnavailableError,
 )
 from server.execution.assess import run_assess
+from server.execution.attempt import Executor, run_attempt
 from server.execution.context import (
     JobContext,
-    JobFailedError,
-    JobStopped,
     StopFlag,
     StopReason,
 )
@@ -50,16 +48,13 @@ from server.maintenance.retention import retention_duties
 from server.processes import stop_with_parent
 from server.schema import require_current
 from server.settings import Settings
-from server.store import ClaimedJob, Store
+from server.store import ClaimedJob, ClaimLimits, RunnerFacts, StopRequest, Store
 from server.webhooks import delivering
 from workers import cluster
-from workers.cluster import ClusterError
+from workers.cluster import ClusterError, ClusterResources
 from workers.settings import ClusterSettings
 
 logger = structlog.get_logger(__name__)
-
-Executor = Callable[[JobContext], None]
-"""Does a job and records its result, which ends it as succeeded."""
 
 EXECUTORS: Mapping[str, Executor] = {
     "train": run_train,
@@ -74,8 +69,26 @@ HEARTBEAT_S = 1.0
 RETRY_S = 5.0
 """How long to wait for a database or a cluster that is not there."""
 
+KILL_GRACE_S = 5.0
+"""How long a killed job may take to stop; nothing that it still does is worth waiting for."""
+
+_REASONS = {
+    StopRequest.CANCEL: StopReason.CANCEL,
+    StopRequest.DEADLINE: StopReason.DEADLINE,
+    StopRequest.PAUSE: StopReason.PAUSE,
+}
+
 EXIT_HARD_STOP = 70
 """Exit status after a job that did not stop in time."""
+
+
+@dataclass
+class _RunningJob:
+    """A claimed job and the thread that does it; `asked_at` is when it was first asked to stop."""
+
+    context: JobContext
+    thread: threading.Thread
+    asked_at: float | None = None
 
 
 class Runner:
@@ -84,10 +97,11 @@ class Runner:
     Args:
         store: the database.
         artifacts: content-addressed files.
-        settings: lease, poll and grace periods.
+        settings: lease, poll and grace periods, and how many jobs run at once.
         executors: what to do for each kind of job.
-        connect: returns when the cluster that the executors need is there; raises `ClusterError`.
-            Called from the thread of `run`, and again when the cluster may have been lost.
+        connect: returns what the cluster offers that the executors need when it is there, None if
+            they need none; raises `ClusterError`. Called from the thread of `run`, and again when
+            the cluster may have been lost.
         sole: whether no other runner can be alive, so that jobs found running have no owner.
         duties: periodic work of the service, done beside the jobs.
     """
@@ -98,7 +112,7 @@ class Runner:
         artifacts: ArtifactStore,
         settings: Settings,
         executors: Mapping[str, Executor],
-        connect: Callable[[], None],
+        connect: Callable[[], ClusterResources | None],
         *,
         sole: bool,
         duties: Sequence[Duty] = (),
@@ -108,149 +122,175 @@ class Runner:
         self._settings = settings
         self._executors = executors
         self._connect = connect
+        self._sole = sole
         self._has_orphans = sole
         self._duties = duties
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._shutdown = threading.Event()
+        self._wake = threading.Event()
+        self._running: list[_RunningJob] = []
+        self._registered: RunnerFacts | None = None
+        self._seen_at = 0.0
 
     def stop(self) -> None:
-        """Asks the runner to end; its job stops at its next step and waits for another runner."""
+        """Asks the runner to end; its jobs stop at their next step and wait for another runner."""
         self._shutdown.set()
+        self._wake.set()
 
     def run(self) -> None:
         """Works until `stop`; waits for a database or a cluster that is not there."""
         logger.info("runner started", owner=self._owner)
         with on_duty(self._store, self._duties):
             self._take_jobs()
+            self._sign_off()
         logger.info("runner stopped", owner=self._owner)
 
     def _take_jobs(self) -> None:
-        while not self._shutdown.is_set():
+        while self._running or not self._shutdown.is_set():
+            wait_s = HEARTBEAT_S
+            if not self._shutdown.is_set() and len(self._running) < self._settings.max_running_jobs:
+                wait_s = self._take_job()
+            # The end of a job's thread wakes us too.
+            self._wake.wait(wait_s)
+            self._wake.clear()
+            self._running = [job for job in self._running if job.thread.is_alive()]
+            for job in self._running:
+                self._watch(job)
+
+    def _take_job(self) -> float:
+        """Starts a job if there is one to do; returns how long to wait before the next look."""
+        try:
+            if not self._running:
+                self._register(self._connect())
+            job = self._claim()
+        except (DatabaseUnavailableError, ClusterError) as error:
+            logger.warning("cannot take jobs", error=str(error))
+            return HEARTBEAT_S if self._running else RETRY_S
+        if job is not None:
+            self._start(job)
+        is_full = len(self._running) >= self._settings.max_running_jobs
+        return HEARTBEAT_S if is_full else min(self._settings.poll_seconds, HEARTBEAT_S)
+
+    def _register(self, cluster_resources: ClusterResources | None) -> None:
+        """Lets others know that this runner lives, and what its cluster offers now."""
+        offer = cluster_resources or ClusterResources(os.cpu_count() or 1, 0)
+        facts = RunnerFacts(
+            id=self._owner,
+            host=socket.gethostname(),
+            num_cpus=offer.num_cpus,
+            num_gpus=offer.num_gpus,
+            custom=dict(offer.custom),
+            version=version("espalier"),
+        )
+        if facts != self._registered:
+            self._store.register_runner(facts, sole=self._sole)
+            self._registered = facts
+        else:
+            self._be_seen()
+
+    def _be_seen(self) -> None:
+        """Renews the sign of life, three times in the length of a lease."""
+        now = time.monotonic()
+        if now - self._seen_at >= self._settings.lease_seconds / 3:
+            self._store.runner_seen(self._owner)
+            self._seen_at = now
+
+    def _sign_off(self) -> None:
+        if self._registered is not None:
             try:
-                self._connect()
-                job = self._claim()
-            except (DatabaseUnavailableError, ClusterError) as error:
-                logger.warning("cannot take jobs", error=str(error))
-                self._shutdown.wait(RETRY_S)
-                continue
-            if job is not None:
-                self._run_job(job)
-            else:
-                self._shutdown.wait(self._settings.poll_seconds)
+                self._store.remove_runner(self._owner)
+            except DatabaseUnavailableError as error:
+                logger.warning("cannot sign off", error=str(error))
 
     def _claim(self) -> ClaimedJob | None:
         if self._has_orphans:
             for job_id in self._store.release_orphans(self._owner):
                 logger.info("took a job from a dead runner", job_id=job_id)
             self._has_orphans = False
+        settings = self._settings
+        assert self._registered is not None
         return self._store.claim_job(
-            self._owner, self._settings.lease_seconds, tuple(self._executors)
+            self._owner,
+            settings.lease_seconds,
+            tuple(self._executors),
+            limits=ClaimLimits(settings.max_running_jobs_total, settings.max_running_jobs_per_key),
+            # What the only runner cannot do, nobody can: it says why, instead of leaving it.
+            offered=None if self._sole else self._registered.offered,
         )
 
-    def _run_job(self, job: ClaimedJob) -> None:
-        """Runs one job in a thread and keeps its lease until the thread ends."""
-        log = logger.bind(job_id=job.id, kind=job.kind, attempt=job.attempt)
-        log.info("job started")
+    def _start(self, job: ClaimedJob) -> None:
+        logger.info("job started", job_id=job.id, kind=job.kind, attempt=job.attempt)
         stop = StopFlag()
         # A database that is away for a while costs the job time, no attempt; so does a full disk.
         store = self._store.within(job.project_id).patient(stop.is_set)
         artifacts = self._artifacts.patient(stop.is_set)
         context = JobContext(job, store, artifacts, self._settings, stop)
         thread = threading.Thread(target=self._execute, args=(context,), name=job.id, daemon=True)
+        self._running.append(_RunningJob(context, thread))
         thread.start()
-        asked_at: float | None = None
-        while True:
-            thread.join(HEARTBEAT_S)
-            if not thread.is_alive():
-                return
-            if self._shutdown.is_set():
-                stop.set(StopReason.SHUTDOWN)
-            self._renew_lease(job, stop)
-            if stop.reason is None:
-                continue
-            if asked_at is None:
-                asked_at = time.monotonic()
-                log.info("job asked to stop", reason=stop.reason.value)
-            if (
-                thread.is_alive()
-                and time.monotonic() - asked_at > self._settings.stop_grace_seconds
-            ):
-                log.error("job did not stop in time, ending the runner")
-                # Ray's processes end with this one; the next runner settles the job.
-                os._exit(EXIT_HARD_STOP)
+
+    def _watch(self, running: _RunningJob) -> None:
+        """Keeps a job's lease; ends this process if the job was asked to stop and does not."""
+        job, stop = running.context.job, running.context.stop
+        if self._shutdown.is_set():
+            stop.set(StopReason.SHUTDOWN)
+        self._renew_lease(job, stop)
+        if stop.reason is None:
+            return
+        if running.asked_at is None:
+            running.asked_at = time.monotonic()
+            logger.info("job asked to stop", job_id=job.id, reason=stop.reason.value)
+        is_killed = stop.reason is StopReason.KILL
+        grace_s = KILL_GRACE_S if is_killed else self._settings.stop_grace_seconds
+        if running.thread.is_alive() and time.monotonic() - running.asked_at > grace_s:
+            logger.error("job did not stop in time, ending the runner", job_id=job.id)
+            self._give_back_others(running)
+            # Ray's processes end with this one; the next runner settles the job.
+            os._exit(EXIT_HARD_STOP)
+
+    def _give_back_others(self, stuck: _RunningJob) -> None:
+        """Spares the jobs beside the one that takes this process down a lost lease."""
+        for other in self._running:
+            if other is not stuck and other.thread.is_alive():
+                try:
+                    self._store.preempt_job(other.context.job, "another job took its runner down")
+                except (StaleAttemptError, DatabaseUnavailableError) as error:
+                    logger.warning("cannot give a job back", error=str(error))
 
     def _renew_lease(self, job: ClaimedJob, stop: StopFlag) -> None:
-        """Keeps the job for this runner; passes on that it was cancelled or is another's.
+        """Keeps the job for this runner; passes on that it shall stop, or is another's.
 
         While the database does not answer, the work goes on or waits for it: should another take
         the job over meanwhile, the fence refuses what comes late.
         """
         try:
-            if self._store.heartbeat(job, self._settings.lease_seconds):
-                stop.set(StopReason.CANCEL)
-        except LeaseLostError:
-            stop.set(StopReason.LEASE_LOST)
+            self._be_seen()
+            request = self._beat(job)
         except DatabaseUnavailableError as error:
             logger.warning("cannot renew the lease", job_id=job.id, error=str(error))
+            return
+        if request is not None:
+            stop.set(request)
+
+    def _beat(self, job: ClaimedJob) -> StopReason | None:
+        """Renews a lease; returns why the job shall stop, if it shall."""
+        try:
+            request = self._store.heartbeat(job, self._settings.lease_seconds)
+        except LeaseLostError:
+            is_killed = self._store.get_job(job.id).state is JobStatus.CANCELLED
+            return StopReason.KILL if is_killed else StopReason.LEASE_LOST
+        return _REASONS[request] if request is not None else None
 
     def _execute(self, context: JobContext) -> None:
-        """Runs the job's executor and settles how the job ended; the job thread's only function."""
-        job = context.job
-        # For all that is logged in this thread, by whomever.
-        structlog.contextvars.bind_contextvars(job_id=job.id, kind=job.kind, attempt=job.attempt)
-        log = logger.bind(job_id=job.id, kind=job.kind, attempt=job.attempt)
+        """The only function of a job's thread."""
         try:
-            try:
-                self._executors[job.kind](context)
-                log.info("job succeeded")
-            except JobStopped:
-                self._settle_stopped(context)
-            except JobFailedError as error:
-                log.warning("job failed", error=str(error))
-                self._store.fail_job(job, {"type": "failed", "message": str(error)})
-            except (StaleAttemptError, DatabaseUnavailableError):
-                raise
-            except Exception as error:
-                # Whoever waits for the storage gives up when the job is to stop.
-                waited = isinstance(error, (DiskFullError, StorageUnavailableError))
-                if waited and context.stop.is_set():
-                    self._settle_stopped(context)
-                else:
-                    self._settle_unexpected(context, error)
-            self._tidy(context)
-        except StaleAttemptError as error:
-            log.warning("late result refused", error=str(error))
-        except DatabaseUnavailableError as error:
-            # Its lease runs out, and the next attempt goes on from what is stored.
-            log.error("job given up: the database does not answer", error=str(error))
-
-    def _settle_stopped(self, context: JobContext) -> None:
-        job, reason = context.job, context.stop.reason
-        logger.info("job stopped", job_id=job.id, reason=reason and reason.value)
-        if reason is StopReason.CANCEL:
-            self._store.cancel_job(job)
-        elif reason is StopReason.SHUTDOWN:
-            self._store.preempt_job(job, StopReason.SHUTDOWN.value)
-
-    def _settle_unexpected(self, context: JobContext, error: Exception) -> None:
-        """Fails the job, unless it was the cluster that failed: then it waits for another."""
-        job = context.job
-        logger.exception("job raised", job_id=job.id, kind=job.kind, attempt=job.attempt)
-        if cluster.is_alive():
-            message = f"{type(error).__name__}: {error}"
-            self._store.fail_job(job, {"type": "internal", "message": message})
-        else:
-            self._store.preempt_job(job, "Ray was lost")
-
-    def _tidy(self, context: JobContext) -> None:
-        """Removes the job's folder once nothing will come back to it; a failed one's is kept."""
-        status = self._store.get_job(context.job.id).state
-        if status in (JobStatus.SUCCEEDED, JobStatus.CANCELLED):
-            shutil.rmtree(context.work_folder, ignore_errors=True)
+            run_attempt(context, self._executors[context.job.kind], self._store)
+        finally:
+            self._wake.set()
 
 
-def connect_cluster(runner_stop: Callable[[], None]) -> None:
-    """Returns when this process is connected to a Ray that answers; `RAY_ADDRESS` may name it.
+def connect_cluster(runner_stop: Callable[[], None]) -> ClusterResources:
+    """Returns what the Ray offers that this process is connected to; `RAY_ADDRESS` may name it.
 
     Must be called from the main thread: a local Ray ends with the thread that started it. Ray
     replaces the handler of SIGTERM, so ours is put back.
@@ -266,6 +306,7 @@ def connect_cluster(runner_stop: Callable[[], None]) -> None:
         cluster.connect(ClusterSettings())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: runner_stop())
+    return cluster.resources()
 
 
 def main(arguments: Sequence[str] = ()) -> int:

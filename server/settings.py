@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from server.configuration import PREFIX, FileSource
+from workers.settings import ResourceSettings
 
 GIB = 2**30
 DEFAULT_REQUESTS_PER_MINUTE = 6000
@@ -23,6 +24,7 @@ HOST_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
 
 HostName = Annotated[str, Field(pattern=rf"^(\*|\[[0-9A-Fa-f:.]+\]|{HOST_PATTERN})$")]
 RootName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
+ResourcesKind = Literal["train", "search", "refine", "assess"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["json", "text"]
 
@@ -50,6 +52,12 @@ class Settings(BaseSettings):
         poll_seconds: how often an idle runner looks for a job, and a busy one after its lease.
         stop_grace_seconds: a job that does not stop within this time takes its runner down.
         max_lost_leases: a job that was lost with its runner more often than this has failed.
+        max_running_jobs: how many jobs one runner works on at once; with more than one they disturb
+            each other's measurements.
+        max_running_jobs_total: how many jobs run at once on all runners; unlimited by default.
+        max_running_jobs_per_key: how many of those that were submitted with one API key.
+        default_resources: what the workers of jobs get that do not say, by kind of job (`train`,
+            `search`, `refine`, `assess`), as a JSON object.
         sqlite_synchronous: `normal` survives the crash of any process, `full` also that of the
             machine.
         sqlite_busy_timeout_s: how long a transaction waits for another process's.
@@ -96,6 +104,10 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(default=0.5, gt=0, le=60, allow_inf_nan=False)
     stop_grace_seconds: float = Field(default=30.0, gt=0, le=3600, allow_inf_nan=False)
     max_lost_leases: int = Field(default=20, ge=0)
+    max_running_jobs: int = Field(default=1, ge=1, le=1024)
+    max_running_jobs_total: int | None = Field(default=None, ge=1)
+    max_running_jobs_per_key: int | None = Field(default=None, ge=1)
+    default_resources: dict[ResourcesKind, ResourceSettings] = Field(default_factory=dict)
     sqlite_synchronous: Literal["normal", "full"] = "normal"
     sqlite_busy_timeout_s: float = Field(default=10.0, ge=0, le=3600, allow_inf_nan=False)
     data_root: Annotated[Path | None, Field(validate_default=True)] = None
@@ -225,4 +237,5 @@ class Settings(BaseSettings):
             if isinstance(value, dict | list)
             else str(value)
             for name, value in values.items()
+            if value is not None
         }

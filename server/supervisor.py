@@ -16,7 +16,7 @@ logger = structlog.get_logger(__name__)
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
-STEADY_S = 60.0
+STEADY_S = 15.0
 """A runner that lived this long is restarted without delay, however often others died before."""
 
 RUNNER_COMMAND = (sys.executable, "-m", "server.runner", "--supervised")

@@ -3,13 +3,15 @@
 import logging
 import os
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import ray
 
 from workers.settings import ClusterSettings
 
 NAMESPACE = "espalier"
+_OF_EVERY_CLUSTER = frozenset({"CPU", "GPU", "memory", "object_store_memory"})
 
 # Ray Train's guard of placement groups asks the dashboard once a second whether its controller
 # lives, and warns each time that there is no dashboard.
@@ -22,10 +24,16 @@ class ClusterError(RuntimeError):
 
 @dataclass(frozen=True)
 class ClusterResources:
-    """What all nodes of the cluster offer together."""
+    """What all nodes of the cluster offer together; `custom` are resources that it names itself."""
 
     num_cpus: int
     num_gpus: int
+    custom: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def offered(self) -> dict[str, float]:
+        """How much there is, by Ray's names."""
+        return {"CPU": self.num_cpus, "GPU": self.num_gpus, **self.custom}
 
 
 def quiet_worker_logs() -> None:
@@ -96,7 +104,12 @@ def is_alive() -> bool:
 def resources() -> ClusterResources:
     """Returns what the connected cluster offers in total."""
     total = ray.cluster_resources()
-    return ClusterResources(int(total.get("CPU", 0)), int(total.get("GPU", 0)))
+    custom = {
+        name: amount
+        for name, amount in total.items()
+        if name not in _OF_EVERY_CLUSTER and not name.startswith(("node:", "accelerator_type:"))
+    }
+    return ClusterResources(int(total.get("CPU", 0)), int(total.get("GPU", 0)), custom)
 
 
 def disconnect() -> None:

@@ -216,7 +216,8 @@ class RayPool(WorkerPool):
 
     def _start_worker(self) -> _Worker:
         cpus, gpus = self._resources.cpus_per_worker, self._resources.gpus_per_worker
-        actor = ray.remote(_EvaluationActor).options(num_cpus=cpus, num_gpus=gpus).remote()
+        held = {"num_cpus": cpus, "num_gpus": gpus, "resources": self._resources.custom_per_worker}
+        actor = ray.remote(_EvaluationActor).options(**held).remote()
         return _Worker(actor, call=actor.start.remote(self._spec, cpus))
 
     def _await_start(self, timeout_s: float) -> None:

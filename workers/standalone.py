@@ -173,7 +173,11 @@ class _Run(threading.Thread):
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
         logging.getLogger(_NOISY_LOGGER).setLevel(logging.ERROR)
-        per_trial = {"cpu": job.resources.cpus_per_worker, "gpu": job.resources.gpus_per_worker}
+        # Ray Tune writes CPU and GPU in small letters, unlike the rest of Ray.
+        per_trial = {
+            {"CPU": "cpu", "GPU": "gpu"}.get(name, name): amount
+            for name, amount in job.resources.per_worker().items()
+        }
         storage = job.folder.resolve() / "ray"
         storage.mkdir(parents=True, exist_ok=True)
         return ray.tune.Tuner(

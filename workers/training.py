@@ -29,6 +29,8 @@ from workers.training_job import Progress, TrainingJob, TrainingResult
 
 logger = logging.getLogger(__name__)
 
+_FIELDS = {"CPU": "cpus_per_worker", "GPU": "gpus_per_worker"}
+
 
 def run_training(
     job: TrainingJob,
@@ -82,15 +84,14 @@ def check_resources(asked: ResourceSettings) -> None:
     Raises:
         ClusterError: it has not.
     """
-    offered = cluster.resources()
-    for name, per_worker, total in (
-        ("gpus_per_worker", asked.gpus_per_worker, offered.num_gpus),
-        ("cpus_per_worker", asked.cpus_per_worker, offered.num_cpus),
-    ):
+    offered = cluster.resources().offered
+    for name, per_worker in asked.per_worker().items():
+        field = _FIELDS.get(name, f"custom_per_worker {name}")
+        total = offered.get(name, 0)
         if asked.num_workers * per_worker > total:
             raise cluster.ClusterError(
-                f"num_workers x {name} must be at most the cluster's {total}, "
-                f"got {asked.num_workers} x {per_worker}"
+                f"num_workers x {field} must be at most the cluster's {total:g}, "
+                f"got {asked.num_workers} x {per_worker:g}"
             )
 
 
@@ -120,9 +121,7 @@ class _Run(threading.Thread):
     def run(self) -> None:
         """Runs the training; `result` tells how it ended."""
         job, resources = self._job, self._job.resources
-        per_worker = {"CPU": resources.cpus_per_worker}
-        if resources.gpus_per_worker:
-            per_worker["GPU"] = resources.gpus_per_worker
+        per_worker = {name: amount for name, amount in resources.per_worker().items() if amount}
         storage = job.folder.resolve() / "ray"
         storage.mkdir(parents=True, exist_ok=True)
         trainer = ray.train.torch.TorchTrainer(

@@ -42,6 +42,7 @@ app = typer.Typer(
 )
 operations.add_to(app)
 app.add_typer(jobs.app, name="job")
+app.command("runners")(jobs.list_runners)
 resources.add_to(app)
 assessments.add_to(resources.supernet_app)
 comparisons.add_to(searches.app)

@@ -14,6 +14,12 @@ from server.cli.common import (
     show,
     write_file,
 )
+from server.cli.job_options import (
+    AfterOption,
+    DeadlineOption,
+    PriorityOption,
+    with_job_options,
+)
 from server.cli.jobs import exit_unless_succeeded, follow
 from server.cli.searches import check_suffix
 from server.client import DEFAULT_URL, Client
@@ -51,6 +57,9 @@ def assess(
     ] = True,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     plot: PlotOption = None,
+    priority: PriorityOption = None,
+    deadline: DeadlineOption = None,
+    after: AfterOption = None,
     as_json: JsonOption = False,
     url: UrlOption = DEFAULT_URL,
 ) -> None:
@@ -62,6 +71,7 @@ def assess(
         training = {} if epochs is None else {"epochs": epochs}
         body["standalone"] = {"count": alone, "training": training, "use_asha": asha}
     with open_client(url) as client:
+        body = with_job_options(body, priority, deadline, after)
         submitted = client.create_assessment(supernet_id, body)
         typer.echo(f"assessment {submitted.id}", err=True)
         exit_unless_succeeded(follow(client, submitted.job))

@@ -1,4 +1,4 @@
-"""`espalier job`: list, show, watch and cancel."""
+"""`espalier job`: list, show, watch, stop, hurry and forget jobs; and `espalier runners`."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -72,11 +72,73 @@ def cancel_job(
 ) -> None:
     """Cancel a job; a running one stops at its next step."""
     with open_client(url) as client:
-        job = client.cancel(job_id)
+        _show_status(client.cancel(job_id), as_json=as_json)
+
+
+@app.command("kill")
+def kill_job(
+    job_id: JobArgument, as_json: JsonOption = False, url: UrlOption = DEFAULT_URL
+) -> None:
+    """End a job at once, also one whose runner does not answer."""
+    with open_client(url) as client:
+        _show_status(client.kill(job_id), as_json=as_json)
+
+
+@app.command("pause")
+def pause_job(
+    job_id: JobArgument, as_json: JsonOption = False, url: UrlOption = DEFAULT_URL
+) -> None:
+    """Pause a job; a running one stops at its next safe point and keeps everything."""
+    with open_client(url) as client:
+        _show_status(client.pause(job_id), as_json=as_json)
+
+
+@app.command("resume")
+def resume_job(
+    job_id: JobArgument, as_json: JsonOption = False, url: UrlOption = DEFAULT_URL
+) -> None:
+    """Let a paused job go on where it was."""
+    with open_client(url) as client:
+        _show_status(client.resume(job_id), as_json=as_json)
+
+
+@app.command("priority")
+def set_priority(
+    job_id: JobArgument,
+    priority: Annotated[int, typer.Argument(help="From -1000 to 1000; the highest runs first.")],
+    as_json: JsonOption = False,
+    url: UrlOption = DEFAULT_URL,
+) -> None:
+    """Change how urgent a waiting job is. A negative one: `-- JOB -5`."""
+    with open_client(url) as client:
+        job = client.set_priority(job_id, priority)
     if as_json:
         print_json(job)
     else:
-        typer.echo(f"{job.id} is {job.status}")
+        typer.echo(f"{job.id} has priority {job.priority}")
+
+
+@app.command("delete")
+def delete_job(job_id: JobArgument, url: UrlOption = DEFAULT_URL) -> None:
+    """Remove a job that failed or was cancelled and that nothing refers to."""
+    with open_client(url) as client:
+        client.delete_job(job_id)
+    typer.echo(f"{job_id} is gone")
+
+
+def list_runners(as_json: JsonOption = False, url: UrlOption = DEFAULT_URL) -> None:
+    """List the runners and what their clusters offer."""
+    with open_client(url) as client:
+        runners = client.runners()
+    show(tables.runners_table(runners, datetime.now(UTC)), runners, as_json=as_json)
+
+
+def _show_status(job: JobView, *, as_json: bool) -> None:
+    if as_json:
+        print_json(job)
+    else:
+        asked = ", asked to pause" if job.pause_requested else ""
+        typer.echo(f"{job.id} is {job.status}{asked}")
 
 
 def follow(client: Client, job_id: str) -> JobView:

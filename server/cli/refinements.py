@@ -15,6 +15,12 @@ from server.cli.common import (
     output_console,
     show,
 )
+from server.cli.job_options import (
+    AfterOption,
+    DeadlineOption,
+    PriorityOption,
+    with_job_options,
+)
 from server.cli.jobs import exit_unless_succeeded, follow
 from server.cli.searches import SearchArgument, download_all
 from server.client import DEFAULT_URL, Client
@@ -49,6 +55,9 @@ def refine(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     name: Annotated[str | None, typer.Option(help="By default that of the search.")] = None,
     output: OutputOption = None,
+    priority: PriorityOption = None,
+    deadline: DeadlineOption = None,
+    after: AfterOption = None,
     as_json: JsonOption = False,
     url: UrlOption = DEFAULT_URL,
 ) -> None:
@@ -65,7 +74,7 @@ def refine(
             "report_test": report_test,
             "seed": seed,
         }
-        submitted = client.create_refinement(body)
+        submitted = client.create_refinement(with_job_options(body, priority, deadline, after))
         typer.echo(f"refinement {submitted.id}", err=True)
         exit_unless_succeeded(follow(client, submitted.job))
         done = client.refinement(submitted.id)

@@ -18,6 +18,12 @@ from server.cli.common import (
     read_document,
     show,
 )
+from server.cli.job_options import (
+    AfterOption,
+    DeadlineOption,
+    PriorityOption,
+    with_job_options,
+)
 from server.cli.progress import TransferProgress
 from server.client import DEFAULT_URL
 
@@ -86,10 +92,15 @@ def list_data_sets(
 
 @supernet_app.command("train")
 def train_supernet(
-    file: FileArgument, as_json: JsonOption = False, url: UrlOption = DEFAULT_URL
+    file: FileArgument,
+    priority: PriorityOption = None,
+    deadline: DeadlineOption = None,
+    after: AfterOption = None,
+    as_json: JsonOption = False,
+    url: UrlOption = DEFAULT_URL,
 ) -> None:
     """Submit the training that a JSON document describes."""
-    document = read_document(file)
+    document = with_job_options(read_document(file), priority, deadline, after)
     with open_client(url) as client:
         supernet = client.create_supernet(document)
     if as_json:

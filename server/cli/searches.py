@@ -20,6 +20,12 @@ from server.cli.common import (
     show,
     write_file,
 )
+from server.cli.job_options import (
+    AfterOption,
+    DeadlineOption,
+    PriorityOption,
+    with_job_options,
+)
 from server.cli.jobs import exit_unless_succeeded, follow
 from server.client import DEFAULT_URL, Client
 from server.schemas.responses import FileView
@@ -31,10 +37,15 @@ SearchArgument = Annotated[str, typer.Argument(metavar="SEARCH", help="A search'
 
 @app.command("submit")
 def submit_search(
-    file: FileArgument, as_json: JsonOption = False, url: UrlOption = DEFAULT_URL
+    file: FileArgument,
+    priority: PriorityOption = None,
+    deadline: DeadlineOption = None,
+    after: AfterOption = None,
+    as_json: JsonOption = False,
+    url: UrlOption = DEFAULT_URL,
 ) -> None:
     """Submit the search that a JSON document describes."""
-    document = read_document(file)
+    document = with_job_options(read_document(file), priority, deadline, after)
     with open_client(url) as client:
         search = client.create_search(document)
     if as_json:
@@ -108,6 +119,9 @@ def export(
     report_test: Annotated[
         bool, typer.Option("--report-test", help="Read the test split, once, and report it.")
     ] = False,
+    priority: PriorityOption = None,
+    deadline: DeadlineOption = None,
+    after: AfterOption = None,
     as_json: JsonOption = False,
     url: UrlOption = DEFAULT_URL,
 ) -> None:
@@ -118,7 +132,7 @@ def export(
         "report_test": report_test,
     }
     with open_client(url) as client:
-        submitted = client.create_export(body)
+        submitted = client.create_export(with_job_options(body, priority, deadline, after))
         exit_unless_succeeded(follow(client, submitted.job))
         done = client.export(submitted.id)
         download_all(client, done.files, output)

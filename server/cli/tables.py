@@ -16,6 +16,7 @@ from server.schemas.responses import (
     FrontView,
     JobView,
     PointView,
+    RunnerView,
     SearchView,
     SupernetView,
     UploadView,
@@ -99,6 +100,11 @@ def job_table(job: JobView) -> Table:
             "works for": job.subject,
             "status": status_text(job.status),
             "attempt": job.attempt or None,
+            "failed attempts": job.failed_attempts or None,
+            "priority": job.priority or None,
+            "after": ", ".join(job.after) or None,
+            "deadline": moment_text(job.deadline_at),
+            "not before": moment_text(job.not_before),
             "progress": progress_text(job.progress) or None,
             "error": error_text(job),
             "submitted": moment_text(job.created_at),
@@ -107,6 +113,21 @@ def job_table(job: JobView) -> Table:
             "took": took and duration_text(took),
         }
     )
+
+
+def runners_table(runners: Iterable[RunnerView], now: datetime) -> Table:
+    """Returns a list of runners."""
+    table = new_table("runner", "state", "CPUs", "GPUs", "others", "seen", right=("CPUs", "GPUs"))
+    for runner in runners:
+        table.add_row(
+            runner.id,
+            "alive" if runner.is_alive else "silent",
+            f"{runner.num_cpus:g}",
+            f"{runner.num_gpus:g}",
+            ", ".join(f"{name} {amount:g}" for name, amount in runner.custom.items()),
+            f"{duration_text(now - runner.seen_at)} ago",
+        )
+    return table
 
 
 def error_text(job: JobView) -> str | None:

@@ -122,6 +122,10 @@ class Connection:
         headers = {"If-Match": self.send("GET", path).headers["ETag"]}
         return self.parse(self.send("PATCH", path, body=changes, headers=headers).content, kind)
 
+    def patch(self, path: str, body: Document, kind: type[View]) -> View:
+        """Returns the document that answers a change."""
+        return self.parse(self.send("PATCH", path, body=body).content, kind)
+
     def pages(
         self, path: str, kind: type[PageOf[View]], parameters: Parameters | None = None
     ) -> Iterator[View]:

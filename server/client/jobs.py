@@ -15,6 +15,8 @@ from server.schemas.responses import (
     EventView,
     JobView,
     PageOf,
+    RunnersView,
+    RunnerView,
 )
 
 STREAM_SILENCE_S = 45.0
@@ -44,6 +46,31 @@ class JobRequests(Requests):
     def cancel(self, job_id: str) -> JobView:
         """Asks to cancel a job; asking again changes nothing."""
         return self._post(f"/v1/jobs/{quoted(job_id)}/cancel", None, JobView)
+
+    def kill(self, job_id: str) -> JobView:
+        """Ends a job at once, whoever works on it; asking again changes nothing."""
+        return self._post(f"/v1/jobs/{quoted(job_id)}/kill", None, JobView)
+
+    def pause(self, job_id: str) -> JobView:
+        """Pauses a job: a running one stops at its next safe point and keeps everything."""
+        return self._post(f"/v1/jobs/{quoted(job_id)}/pause", None, JobView)
+
+    def resume(self, job_id: str) -> JobView:
+        """Lets a paused job go on where it was."""
+        return self._post(f"/v1/jobs/{quoted(job_id)}/resume", None, JobView)
+
+    def set_priority(self, job_id: str, priority: int) -> JobView:
+        """Changes how urgent a waiting job is; the highest priority runs first."""
+        path = f"/v1/jobs/{quoted(job_id)}"
+        return self._connection.patch(path, {"priority": priority}, JobView)
+
+    def delete_job(self, job_id: str) -> None:
+        """Removes a job that failed or was cancelled and that nothing refers to."""
+        self._connection.send("DELETE", f"/v1/jobs/{quoted(job_id)}")
+
+    def runners(self) -> list[RunnerView]:
+        """Returns the runners that are known, the newest first."""
+        return self._get("/v1/runners", RunnersView).items
 
     def past_events(self, job_id: str, after: int = 0, limit: int = 100) -> EventsView:
         """Returns events with ids above `after` that have happened by now."""

@@ -15,6 +15,9 @@ class StopReason(Enum):
     """Why a job is asked to stop before it is done."""
 
     CANCEL = "somebody asked to cancel it"
+    KILL = "somebody killed it"
+    PAUSE = "somebody asked to pause it"
+    DEADLINE = "its deadline has passed"
     SHUTDOWN = "its runner is shutting down"
     LEASE_LOST = "another attempt owns it"
 
@@ -28,7 +31,10 @@ class JobFailedError(Exception):
 
 
 class StopFlag:
-    """Set by the runner's main thread, polled by the job's; the first reason stands."""
+    """Set by the runner's main thread, polled by the job's.
+
+    The first reason stands, unless somebody loses patience and kills the job.
+    """
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -36,7 +42,7 @@ class StopFlag:
 
     def set(self, reason: StopReason) -> None:
         """Asks the job to stop."""
-        if self.reason is None:
+        if self.reason is None or reason is StopReason.KILL:
             self.reason = reason
         self._event.set()
 

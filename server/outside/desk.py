@@ -10,7 +10,7 @@ transaction fails, the desk must be thrown away, for it knows more than the log.
 import heapq
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from search_space.outcomes import Measured
@@ -18,6 +18,7 @@ from search_space.space import Architecture
 from searchers.protocol import Observation, Problem, Proposal, Searcher
 from server.errors import ConflictError, Fault, InvalidRequestError, ServerError
 from server.job_states import TERMINAL, JobStatus
+from server.outside.log import Changes, LogEntry
 from server.outside.orders import (
     Answer,
     HeldLease,
@@ -51,35 +52,6 @@ class OutsideTerms:
     evaluations: int
     lease_seconds: float
     barrier: bool
-
-
-@dataclass
-class Changes:
-    """What a desk has done since it last agreed with the log.
-
-    Attributes:
-        told: reports that are new, in the order of telling.
-        tell_step: their position in the log.
-        asked: proposals that the searcher made.
-        leases: new, renewed and returned ones.
-        lend_step: the position of both.
-    """
-
-    told: list[Observation] = field(default_factory=list)
-    tell_step: int = -1
-    asked: list[Proposal] = field(default_factory=list)
-    leases: dict[int, Lease] = field(default_factory=dict)
-    lend_step: int = -1
-
-
-@dataclass(frozen=True)
-class LogEntry:
-    """What one step of the log holds: a tell, or an ask and leases that changed then."""
-
-    step: int
-    told: tuple[Observation, ...] = ()
-    asked: tuple[Proposal, ...] = ()
-    leases: tuple[Lease, ...] = ()
 
 
 class Desk:

@@ -140,6 +140,13 @@ def fields_of(outcome: Outcome) -> dict[str, Any]:
     return {"status": status, "metrics": {}, "provenance": {}, "reason": reason}
 
 
+def outcome_of(status: str, metrics: Mapping[str, float], reason: str | None) -> Outcome:
+    """Returns the outcome of an evaluation's columns, without its provenance."""
+    if status == "measured":
+        return Measured(metrics)
+    return Infeasible(reason or "") if status == "infeasible" else Failed(reason or "")
+
+
 def fingerprint(outcome: Outcome) -> str:
     """Returns what tells outcomes apart: status, metrics and reason, not the provenance."""
     fields: Mapping[str, Any] = fields_of(outcome)

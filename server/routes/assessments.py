@@ -21,6 +21,7 @@ from server.routes.common import (
 )
 from server.routes.creating import creates
 from server.routes.lists import DatedListDep, IdQuery
+from server.routes.resources import granted
 from server.schemas.assessments import (
     AssessedView,
     AssessmentBody,
@@ -109,7 +110,10 @@ def newest_summaries(
 def create(
     supernet_id: Id, body: AssessmentBody, service: ServiceDep, response: Response
 ) -> AssessmentView:
-    """Submits the assessment of a trained supernet; follow its job. 409 while it is in training."""
+    """Submits the assessment of a supernet; follow its job, which waits for the training.
+
+    409 if that has failed or was cancelled.
+    """
     _check(body)
     supernet = service.store.get_supernet(supernet_id)
     row, job = service.store.add_assessment(
@@ -118,7 +122,7 @@ def create(
         strata=min(body.strata, body.samples - 2),
         accuracy=body.accuracy.model_dump(mode="json"),
         standalone=_standalone_settings(body.standalone, supernet, service),
-        resources=body.resources.model_dump(mode="json"),
+        resources=granted(body, "assess", service).model_dump(mode="json"),
         seed=body.seed,
         options=body.job,
     )
@@ -131,13 +135,18 @@ def _standalone_settings(
 ) -> Json | None:
     if body is None:
         return None
+    resources = granted(body, "train", service, "/standalone/resources")
     training = completed(
         body.training,
         supernet.training,
         "/standalone/training",
         num_images=service.store.get_data_set(supernet.data_set_id).counts["train"],
     )
-    return {**body.model_dump(mode="json"), "training": training}
+    return {
+        **body.model_dump(mode="json"),
+        "training": training,
+        "resources": resources.model_dump(mode="json"),
+    }
 
 
 def _check(body: AssessmentBody) -> None:

@@ -33,7 +33,7 @@ from supernet.datasets import (
 router = APIRouter(prefix="/v1/data-sets", tags=["data sets"])
 logger = structlog.get_logger(__name__)
 
-_PATIENCE_S = 20.0
+PATIENCE_S = 20.0
 """How long a registration waits for its turn."""
 
 _LOGGED_IMAGES = 10_000
@@ -62,7 +62,7 @@ def create(body: DataSetBody, service: ServiceDep, response: Response) -> DataSe
         service.store.get_data_set(body.supersedes)
     settings = service.settings
     with (
-        take_turn(service.registrations, _PATIENCE_S),
+        take_turn(service.registrations, PATIENCE_S),
         room_for("the data set"),
         tempfile.TemporaryDirectory(dir=settings.home) as folder,
     ):

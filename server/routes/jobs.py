@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Annotated, Any, cast
 
 import anyio
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from server.errors import BusyError, DatabaseUnavailableError, InvalidRequestError
 from server.job_states import TERMINAL, JobStatus
-from server.routes.common import Id, ServiceDep, problems
+from server.routes.common import BODY, Id, Service, ServiceDep, problems
 from server.routes.lists import DatedListDep
-from server.schemas.requests import JobKind
+from server.schemas.requests import JobChangeBody, JobKind
 from server.schemas.responses import EventsView, EventView, JobView, PageOf
 from server.store import Store
 from server.tables import JobEventRow, JobRow
@@ -43,8 +43,13 @@ After = Annotated[
 ]
 
 
-def view(row: JobRow) -> JobView:
-    """Returns a row as it is answered."""
+def view(row: JobRow, after: list[str]) -> JobView:
+    """Returns a row as it is answered.
+
+    Args:
+        row: the job.
+        after: ids of the jobs that it waits for.
+    """
     return JobView(
         id=row.id,
         kind=cast("Any", row.kind),
@@ -53,11 +58,23 @@ def view(row: JobRow) -> JobView:
         attempt=row.attempt,
         progress=row.progress,
         error=row.error,
+        submitted_by=row.submitted_by,
+        priority=row.priority,
+        after=after,
+        deadline_at=row.deadline_at,
+        not_before=row.not_before,
+        retry=row.retry,
+        failed_attempts=row.failed_attempts,
+        pause_requested=row.pause_requested,
         spec=row.spec,
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
     )
+
+
+def _answer(service: Service, row: JobRow) -> JobView:
+    return view(row, service.store.awaited_by([row.id])[row.id])
 
 
 def event_view(row: JobEventRow) -> EventView:
@@ -81,13 +98,37 @@ def list_all(
 ) -> PageOf[JobView]:
     """Jobs."""
     page = service.store.list_jobs(parameters.limit, parameters.part, status=status, kind=kind)
-    return parameters.page(page, view)
+    after = service.store.awaited_by([row.id for row in page.rows])
+    return parameters.page(page, lambda row: view(row, after[row.id]))
 
 
 @router.get("/{job_id}", operation_id="get_job", responses=problems(404))
 def get(job_id: Id, service: ServiceDep) -> JobView:
     """One job."""
-    return view(service.store.get_job(job_id))
+    return _answer(service, service.store.get_job(job_id))
+
+
+@router.patch("/{job_id}", operation_id="change_job", responses=problems(404, 409, *BODY))
+def change(job_id: Id, body: JobChangeBody, service: ServiceDep) -> JobView:
+    """Changes the priority of a job that waits. 409 if it runs or has ended."""
+    return _answer(service, service.store.set_priority(job_id, body.priority))
+
+
+@router.delete(
+    "/{job_id}",
+    status_code=204,
+    operation_id="delete_job",
+    response_class=Response,
+    responses=problems(404, 409),
+)
+def delete(job_id: Id, service: ServiceDep) -> Response:
+    """Removes a job that failed or was cancelled, and the empty row of what it was to make.
+
+    409 if it has not ended, or if something refers to it: what it made, or a job that waited for
+    it. A job that succeeded stays: its results refer to it.
+    """
+    service.store.delete_job(job_id)
+    return Response(status_code=204)
 
 
 @router.post(
@@ -95,7 +136,38 @@ def get(job_id: Id, service: ServiceDep) -> JobView:
 )
 def cancel(job_id: Id, service: ServiceDep) -> JobView:
     """Asks to cancel a job; asking again changes nothing. 409 if it succeeded or failed before."""
-    return view(service.store.request_cancel(job_id))
+    return _answer(service, service.store.request_cancel(job_id))
+
+
+@router.post(
+    "/{job_id}/kill", status_code=202, operation_id="kill_job", responses=problems(404, 409)
+)
+def kill(job_id: Id, service: ServiceDep) -> JobView:
+    """Ends a job at once, also one whose runner is dead or deaf; asking again changes nothing.
+
+    What its runner still writes is refused; its work is stopped within seconds. 409 if it succeeded
+    or failed before.
+    """
+    return _answer(service, service.store.kill_job(job_id))
+
+
+@router.post(
+    "/{job_id}/pause", status_code=202, operation_id="pause_job", responses=problems(404, 409)
+)
+def pause(job_id: Id, service: ServiceDep) -> JobView:
+    """Pauses a job: a running one stops at its next safe point, keeps all and frees its runner.
+
+    Asking again changes nothing. 409 if it has ended or is being cancelled.
+    """
+    return _answer(service, service.store.request_pause(job_id))
+
+
+@router.post(
+    "/{job_id}/resume", status_code=202, operation_id="resume_job", responses=problems(404, 409)
+)
+def resume(job_id: Id, service: ServiceDep) -> JobView:
+    """Lets a paused job go on where it was. 409 if it has ended or is being cancelled."""
+    return _answer(service, service.store.resume_job(job_id))
 
 
 @router.get("/{job_id}/events", operation_id="list_job_events", responses=problems(404))

@@ -11,6 +11,7 @@ from server.routes import downloads
 from server.routes.common import BODY, Id, Service, ServiceDep, problems
 from server.routes.creating import creates
 from server.routes.lists import IdQuery, NamedListDep, NameQuery
+from server.routes.resources import granted
 from server.routes.searches import report
 from server.schemas.refinements import (
     FiguresView,
@@ -117,7 +118,7 @@ def create(body: RefinementBody, service: ServiceDep, response: Response) -> Ref
         training=training,
         distillation=body.distillation,
         runs=body.runs,
-        resources=body.resources.model_dump(mode="json"),
+        resources=granted(body, "refine", service).model_dump(mode="json"),
         export=body.export,
         report_test=body.report_test,
         seed=body.seed,

@@ -11,7 +11,7 @@ from searchers.protocol import Problem, WarmStart
 from server.errors import Fault, InvalidRequestError
 from server.fronts import ReportedFront, front_of, infeasible_views, point_views
 from server.job_states import JobStatus
-from server.routes import describing, evaluations, spaces
+from server.routes import describing, evaluations, spaces, table_searches
 from server.routes.assessments import newest_summaries
 from server.routes.common import (
     BODY,
@@ -25,6 +25,7 @@ from server.routes.common import (
 )
 from server.routes.creating import creates
 from server.routes.lists import IdQuery, ListDep, NamedListDep, NameQuery
+from server.routes.resources import granted
 from server.schemas.descriptions import DescriptionPatch
 from server.schemas.outside import AnySearchBody, OutsideSearchBody
 from server.schemas.requests import SearchBody
@@ -35,6 +36,7 @@ from server.schemas.responses import (
     PageOf,
     SearchView,
 )
+from server.schemas.table_searches import TableSearchBody
 from server.tables import JobRow, SearchRow, SpaceRow
 
 router = APIRouter(prefix="/v1/searches", tags=["searches"])
@@ -87,13 +89,16 @@ def _assessments(
 @router.post("", status_code=202, operation_id="create_search", responses=problems(404, 409, *BODY))
 @creates
 def create(body: AnySearchBody, service: ServiceDep, response: Response) -> SearchView:
-    """Submits a search; follow its job. 409 while its supernet is in training.
+    """Submits a search; follow its job, which waits while the supernet is in training.
 
-    With an evaluator of kind `outside` no supernet is needed: clients lease its proposals, evaluate
-    them and tell what came of them.
+    409 if that training has failed or was cancelled. With an evaluator of kind `outside` no
+    supernet is needed: clients lease its proposals, evaluate them and tell what came of them. Nor
+    is one with an evaluator of kind `table`, which says what is known of each architecture.
     """
     if isinstance(body, OutsideSearchBody):
         row, job = _add_outside(body, service)
+    elif isinstance(body, TableSearchBody):
+        row, job = _add_with_table(body, service)
     else:
         row, job = _add_inside(body, service)
     response.headers["Location"] = f"/v1/searches/{row.id}"
@@ -113,7 +118,7 @@ def _add_inside(body: SearchBody, service: Service) -> tuple[SearchRow, JobRow]:
         limits=[limit.model_dump(mode="json") for limit in body.limits],
         evaluations=body.evaluations,
         evaluator=body.evaluator.model_dump(mode="json", exclude={"kind"}),
-        resources=body.resources.model_dump(mode="json"),
+        resources=granted(body, "search", service).model_dump(mode="json"),
         seed=body.seed,
         options=body.job,
     )
@@ -132,6 +137,25 @@ def _add_outside(body: OutsideSearchBody, service: Service) -> tuple[SearchRow, 
         evaluations=body.evaluations,
         evaluator=body.evaluator.model_dump(mode="json"),
         seed=body.seed,
+    )
+
+
+def _add_with_table(body: TableSearchBody, service: Service) -> tuple[SearchRow, JobRow]:
+    table, space = table_searches.prepare(body, service)
+    if body.searcher.warm_start:
+        check_first(space, body.searcher.warm_start, "/searcher")
+    return service.store.add_table_search(
+        name=body.name,
+        space_id=space.id,
+        table=table,
+        searcher=body.searcher.model_dump(mode="json"),
+        objectives=[objective.model_dump(mode="json") for objective in body.objectives],
+        limits=[limit.model_dump(mode="json") for limit in body.limits],
+        evaluations=body.evaluations,
+        choices=body.evaluator.choices,
+        metrics=body.metrics,
+        seed=body.seed,
+        options=body.job,
     )
 
 

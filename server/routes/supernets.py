@@ -14,6 +14,7 @@ from server.routes.assessments import newest_summaries
 from server.routes.common import BODY, Id, Service, ServiceDep, problems
 from server.routes.creating import creates
 from server.routes.lists import IdQuery, NamedListDep, NameQuery
+from server.routes.resources import granted
 from server.schemas.descriptions import DescriptionPatch
 from server.schemas.requests import SupernetBody
 from server.schemas.responses import AssessmentSummary, PageOf, SupernetView
@@ -81,7 +82,7 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
         space_id=space.id,
         data_set_id=body.data_set,
         training=body.training.model_dump(mode="json"),
-        resources=body.resources.model_dump(mode="json"),
+        resources=granted(body, "train", service).model_dump(mode="json"),
         seed=body.seed,
         start=start,
         start_file=start_file,

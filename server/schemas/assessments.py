@@ -107,7 +107,7 @@ class AssessmentView(BaseModel):
 
     id: str
     supernet: str
-    supernet_version: str
+    supernet_version: str | None = Field(description="Null while the supernet is in training.")
     samples: int
     strata: int
     accuracy: dict[str, Any]

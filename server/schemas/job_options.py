@@ -111,18 +111,19 @@ class JobOptions(BaseModel):
             raise ValueError("must have one of deadline_seconds and deadline_at, got both")
         return self
 
-    def terms(self, now: datetime) -> JobTerms:
+    def terms(self, now: datetime, awaited: Sequence[str] = ()) -> JobTerms:
         """Returns the options as the store takes them.
 
         Args:
             now: by the database's clock.
+            awaited: ids of jobs that must have succeeded beside those of `after`.
         """
         deadline_at = self.deadline_at
         if self.deadline_seconds is not None:
             deadline_at = now + timedelta(seconds=self.deadline_seconds)
         return JobTerms(
             priority=self.priority,
-            depends_on=self.after,
+            depends_on=(*self.after, *awaited),
             deadline_at=deadline_at,
             retry=self.retry,
         )

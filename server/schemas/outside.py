@@ -22,6 +22,7 @@ from server.schemas.requests import (
     Whole,
 )
 from server.schemas.responses import Moment, Values
+from server.schemas.table_searches import TableSearchBody
 
 MAX_ITEMS = 1000
 EXAMPLE_LEASE = f"lea_{EXAMPLE_ID}"
@@ -98,13 +99,15 @@ def _where_evaluated(body: Any) -> str:
     kind = (
         evaluator.get("kind") if isinstance(evaluator, dict) else getattr(evaluator, "kind", None)
     )
-    return "OutsideSearchBody" if kind == "outside" else "SearchBody"
+    bodies = {"outside": "OutsideSearchBody", "table": "TableSearchBody"}
+    return bodies.get(kind, "SearchBody") if isinstance(kind, str) else "SearchBody"
 
 
 AnySearchBody = Annotated[
     # The tags are no names of fields: pydantic puts both into the locations of faults.
     Annotated[SearchBody, Tag("SearchBody")]
-    | Annotated[OutsideSearchBody, Tag("OutsideSearchBody")],
+    | Annotated[OutsideSearchBody, Tag("OutsideSearchBody")]
+    | Annotated[TableSearchBody, Tag("TableSearchBody")],
     Discriminator(_where_evaluated),
 ]
 """A search, by the `kind` of its evaluator."""

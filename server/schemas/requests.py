@@ -22,7 +22,7 @@ from search_space.outcomes import METRIC_GOALS
 from searchers.nsga2 import NSGA2Settings
 from searchers.protocol import Limits, Objectives
 from searchers.settings import SearcherSettings
-from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
+from server.schemas.job_options import DEFAULT_OPTIONS, MAX_PRIORITY, JobOptions
 from server.schemas.numbers import Whole as Whole  # the other bodies find it here
 from supernet.datasets import DataSetSource
 from supernet.settings import AccuracySettings, TrainingSettings
@@ -231,6 +231,16 @@ class ExportBody(Body):
     architecture_digest: Digest
     report_test: bool = Field(default=False, strict=True, description="Read the test split, once.")
     job: JobOptions = DEFAULT_OPTIONS
+
+
+class JobChangeBody(Body):
+    """What may be changed of a job that waits."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"priority": 10}]})
+
+    priority: Whole = Field(
+        ge=-MAX_PRIORITY, le=MAX_PRIORITY, description="The highest is claimed first."
+    )
 
 
 JobKind = Literal["train", "search", "outside", "export", "refine", "assess"]

@@ -4,12 +4,15 @@ from server.store.access import AccessStore, Change, Quotas
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
 from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage, Volume
+from server.store.claims import ClaimLimits
 from server.store.descriptions import DescriptionStore
 from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
 from server.store.figures import Figures, FigureStore
 from server.store.idempotency import Answer, Creation, IdempotencyStore, KeyTakenError
+from server.store.job_requests import JobRequestStore
 from server.store.jobs import ClaimedJob, JobStore
+from server.store.leases import LeaseStore, StopRequest
 from server.store.listing import NEWEST, Part
 from server.store.occurrences import Candidate
 from server.store.outside import OutsideStore
@@ -17,7 +20,9 @@ from server.store.quotas import ProjectUsage
 from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
 from server.store.retention import RetentionStore
+from server.store.runners import RunnerFacts, RunnerStore
 from server.store.searches import Asked, SearchStore, Told
+from server.store.table_searches import TableSearchStore
 from server.store.uploads import UploadStore
 from server.store.webhooks import ClaimedDelivery, WebhookStore
 
@@ -30,6 +35,7 @@ __all__ = [
     "Candidate",
     "Change",
     "Chosen",
+    "ClaimLimits",
     "ClaimedDelivery",
     "ClaimedJob",
     "Creation",
@@ -44,6 +50,8 @@ __all__ = [
     "Point",
     "ProjectUsage",
     "Quotas",
+    "RunnerFacts",
+    "StopRequest",
     "Store",
     "Told",
     "Usage",
@@ -54,10 +62,14 @@ __all__ = [
 class Store(
     CampaignStore,
     JobStore,
+    JobRequestStore,
+    LeaseStore,
+    RunnerStore,
     ResourceStore,
     UploadStore,
     SearchStore,
     OutsideStore,
+    TableSearchStore,
     EvaluationStore,
     ExportStore,
     RefinementStore,

@@ -7,9 +7,9 @@ from sqlalchemy import func, select
 
 from search_space.outcomes import Measured, Outcome
 from search_space.space import Architecture
-from server.errors import ConflictError
 from server.ids import new_id
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
+from server.store.awaited import awaited_training
 from server.store.base import Page, Transactions, clock, get, insert_new
 from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
 from server.store.listing import NEWEST, Part, page_of, with_job_status, with_values
@@ -51,7 +51,7 @@ class AssessmentStore(Transactions):
         """Adds an assessment of a supernet as it is now, and the job that makes it.
 
         Args:
-            supernet_id: must have been trained.
+            supernet_id: which; the job waits while it is in training.
             samples: architectures to evaluate.
             strata: of cost, to draw them from.
             accuracy: how each is evaluated.
@@ -62,17 +62,12 @@ class AssessmentStore(Transactions):
 
         Raises:
             NotFoundError: there is no such supernet.
-            ConflictError: it is not trained.
+            ConflictError: its training, or a job that is waited for, has failed.
         """
         with self._write() as session:
             now = clock(session)
             supernet = get(session, SupernetRow, supernet_id)
-            if supernet.version is None:
-                status = get(session, JobRow, supernet.job_id).status
-                raise ConflictError(
-                    f"supernet {supernet_id} must be trained before it is assessed; its job "
-                    f"{supernet.job_id} is {status}"
-                )
+            awaited = awaited_training(session, supernet, "assessed")
             data_set = get(session, DataSetRow, supernet.data_set_id)
             assessment_id = new_id("ass", now)
             settings = {
@@ -90,7 +85,7 @@ class AssessmentStore(Transactions):
                 "data_set": {"id": data_set.id, "version": data_set.version},
                 **settings,
             }
-            job = submit_job(session, "assess", spec, now, **options.terms(now))
+            job = submit_job(session, "assess", spec, now, **options.terms(now, awaited))
             assessment = AssessmentRow(
                 id=assessment_id,
                 supernet_id=supernet_id,

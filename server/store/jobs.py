@@ -7,27 +7,26 @@ dead can do no harm when it comes back.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from server.callers import DEFAULT_PROJECT
 from server.errors import (
     ConflictError,
     InvalidRequestError,
-    LeaseLostError,
     NotFoundError,
     StaleAttemptError,
 )
 from server.ids import new_id
-from server.job_states import CLAIMABLE, OWNED, TERMINAL, TRANSITIONS, JobStatus
+from server.job_states import OWNED, TERMINAL, TRANSITIONS, JobStatus
 from server.schemas.job_options import RetryPolicy
-from server.store.base import Page, Transactions, clock, get
+from server.store.base import Page, Transactions, get
 from server.store.isolation import bind_project
 from server.store.listing import NEWEST, Part, page_of, with_values
-from server.store.quotas import check_jobs, full_projects
+from server.store.quotas import check_jobs
 from server.store.webhooks import announce
 from server.tables import JobDependencyRow, JobEventRow, JobNeedRow, JobRow, Json
 from workers.settings import ResourceSettings
@@ -95,172 +94,18 @@ class JobStore(Transactions):
             )
             return session.scalars(statement).all()
 
-    def request_cancel(self, job_id: str) -> JobRow:
-        """Cancels a job, or asks its runner to; asking twice changes nothing.
-
-        Raises:
-            NotFoundError: there is no such job.
-            ConflictError: it has already succeeded or failed.
-        """
-        with self._write() as session:
-            job = _locked(session, job_id)
-            if job.state in (JobStatus.CANCELLING, JobStatus.CANCELLED):
-                return job
-            if job.state in TERMINAL:
-                raise ConflictError(f"job {job_id} cannot be cancelled: it has {job.status}")
-            to = JobStatus.CANCELLING if job.state in OWNED else JobStatus.CANCELLED
-            _change_status(session, job, to, clock(session))
-            if job.kind == OUTSIDE and to is JobStatus.CANCELLING:
-                # No runner is at work that would have to let go.
-                _change_status(session, job, JobStatus.CANCELLED, clock(session))
-            return job
-
-    # --- the runner's side ---------------------------------------------------------------------
-
-    def claim_job(
-        self, owner: str, lease_seconds: float, kinds: Sequence[str]
-    ) -> ClaimedJob | None:
-        """Gives the most urgent waiting job to `owner`, or one whose lease has expired.
-
-        Of equal priority, the oldest. Jobs that were being cancelled when their runner died are
-        cancelled on the way; those lost too often fail.
-
-        Args:
-            owner: names the runner, uniquely among all that ever lived.
-            lease_seconds: how long the job is the owner's without a heartbeat.
-            kinds: the kinds of jobs that the runner can do.
-
-        Returns:
-            The job, or None if there is nothing to do.
-        """
-        while True:
-            with self._write() as session:
-                now = clock(session)
-                job = session.scalar(_next_job(now, kinds))
-                if job is None:
-                    return None
-                lost_leases = self._settle_lost(session, job, now)
-                if lost_leases is None:
-                    continue
-                lease = {
-                    "attempt": job.attempt + 1,
-                    "lease_owner": owner,
-                    "lease_expires_at": now + timedelta(seconds=lease_seconds),
-                    "lost_leases": lost_leases,
-                    "started_at": job.started_at or now,
-                }
-                _change_status(session, job, JobStatus.RUNNING, now, {"owner": owner}, **lease)
-                return ClaimedJob(job.id, job.kind, job.spec, job.attempt, owner, job.project_id)
-
-    def release_orphans(self, owner: str) -> list[str]:
-        """Ends all leases but `owner`'s, which must be known to be those of dead runners.
-
-        On SQLite the file lock of the one runner proves that; there is then no need to wait for the
-        leases to expire.
-
-        Returns:
-            The ids of the jobs that were released.
-        """
-        with self._write() as session:
-            now = clock(session)
-            orphans = session.scalars(
-                select(JobRow)
-                .where(JobRow.status.in_(OWNED), JobRow.lease_owner != owner)
-                .order_by(JobRow.id)
-                .with_for_update()
-            ).all()
-            for job in orphans:
-                lost_leases = self._settle_lost(session, job, now)
-                if lost_leases is not None:
-                    values = {"lost_leases": lost_leases}
-                    data = {"reason": "its runner died"}
-                    _change_status(session, job, JobStatus.PREEMPTED, now, data, **values)
-            return [job.id for job in orphans]
-
-    def _settle_lost(self, session: Session, job: JobRow, now: datetime) -> int | None:
-        """Returns how often the job was lost, counting this time; None if that has ended it."""
-        if job.state not in OWNED:
-            return job.lost_leases
-        if job.state is JobStatus.CANCELLING:
-            _change_status(session, job, JobStatus.CANCELLED, now)
-            return None
-        lost_leases = job.lost_leases + 1
-        if lost_leases <= self._max_lost_leases:
-            return lost_leases
-        message = f"its runner died {lost_leases} times while at work on it"
-        error = {"type": "lost-too-often", "message": message}
-        values = {"error": error, "lost_leases": lost_leases}
-        _change_status(session, job, JobStatus.FAILED, now, {"error": error}, **values)
-        return None
-
-    def heartbeat(self, job: ClaimedJob, lease_seconds: float) -> bool:
-        """Renews the lease; returns whether somebody asked to cancel.
-
-        Raises:
-            LeaseLostError: the job is no longer this attempt's.
-        """
-        with self._write() as session:
-            try:
-                row = fence(session, job)
-            except StaleAttemptError as error:
-                raise LeaseLostError(str(error)) from None
-            row.lease_expires_at = clock(session) + timedelta(seconds=lease_seconds)
-            return row.state is JobStatus.CANCELLING
-
-    def record_event(self, job: ClaimedJob, kind: str, data: Json) -> int:
-        """Adds an event; returns its id.
-
-        Raises:
-            StaleAttemptError: the job is no longer this attempt's.
-        """
-        with self._write() as session:
-            fence(session, job)
-            return add_event(session, job.id, job.attempt, kind, data, clock(session))
-
-    def record_progress(self, job: ClaimedJob, progress: Json) -> int:
-        """Sets the job's progress and adds it as an event of type `progress`; returns its id.
-
-        Raises:
-            StaleAttemptError: the job is no longer this attempt's.
-        """
-        with self._write() as session:
-            fence(session, job).progress = progress
-            return add_event(session, job.id, job.attempt, "progress", progress, clock(session))
-
-    def fail_job(self, job: ClaimedJob, error: Json) -> None:
-        """Ends the job as failed.
-
-        Args:
-            job: as claimed.
-            error: `type` and `message`, and whatever else helps.
-
-        Raises:
-            StaleAttemptError: the job is no longer this attempt's.
-        """
-        self._end(job, JobStatus.FAILED, {"error": error}, error=error)
-
-    def cancel_job(self, job: ClaimedJob) -> None:
-        """Ends a job that is being cancelled.
-
-        Raises:
-            StaleAttemptError: the job is no longer this attempt's.
-        """
-        self._end(job, JobStatus.CANCELLED, {})
-
-    def preempt_job(self, job: ClaimedJob, reason: str) -> None:
-        """Gives an unfinished job back; a job that is being cancelled is cancelled instead.
-
-        Raises:
-            StaleAttemptError: the job is no longer this attempt's.
-        """
-        with self._write() as session:
-            row = fence(session, job)
-            to = JobStatus.PREEMPTED if row.state is JobStatus.RUNNING else JobStatus.CANCELLED
-            _change_status(session, row, to, clock(session), {"reason": reason})
-
-    def _end(self, job: ClaimedJob, to: JobStatus, data: Json, **values: Any) -> None:
-        with self._write() as session:
-            _change_status(session, fence(session, job), to, clock(session), data, **values)
+    def awaited_by(self, job_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Returns the ids of the jobs that each job waits for, or waited for, oldest first."""
+        awaited: dict[str, list[str]] = {job_id: [] for job_id in job_ids}
+        with self._read() as session:
+            rows = session.scalars(
+                select(JobDependencyRow)
+                .where(JobDependencyRow.job_id.in_(job_ids))
+                .order_by(JobDependencyRow.depends_on)
+            )
+            for row in rows:
+                awaited[row.job_id].append(row.depends_on)
+        return awaited
 
 
 def submit_job(
@@ -361,7 +206,7 @@ def succeed_job(session: Session, job: ClaimedJob, now: datetime, result: Json) 
     Raises:
         StaleAttemptError: the job is no longer this attempt's.
     """
-    _change_status(session, fence(session, job), JobStatus.SUCCEEDED, now, result)
+    change_status(session, fence(session, job), JobStatus.SUCCEEDED, now, result)
 
 
 def move_outside_job(
@@ -377,14 +222,14 @@ def move_outside_job(
         data: of the event.
         values: other columns to set.
     """
-    job = _locked(session, job_id)
+    job = locked(session, job_id)
     assert job.kind == OUTSIDE, job.kind
-    _change_status(session, job, to, now, data, **values)
+    change_status(session, job, to, now, data, **values)
 
 
 def report_outside_progress(session: Session, job_id: str, progress: Json, now: datetime) -> None:
     """Sets the progress of a job of kind `OUTSIDE`, under the lock that the caller holds."""
-    job = _locked(session, job_id)
+    job = locked(session, job_id)
     job.progress = progress
     add_event(session, job.id, job.attempt, "progress", progress, now)
 
@@ -397,7 +242,7 @@ def fence(session: Session, job: ClaimedJob) -> JobRow:
     Raises:
         StaleAttemptError: it does not.
     """
-    row = _locked(session, job.id)
+    row = locked(session, job.id)
     if row.state not in OWNED or row.attempt != job.attempt or row.lease_owner != job.owner:
         raise StaleAttemptError(
             f"job {job.id} is {row.status} in attempt {row.attempt} of {row.lease_owner}; "
@@ -417,7 +262,7 @@ def add_event(
     return event.id
 
 
-def _locked(session: Session, job_id: str) -> JobRow:
+def locked(session: Session, job_id: str) -> JobRow:
     """Returns the job with a lock on its row (SQLite's write transactions lock everything).
 
     Raises:
@@ -428,23 +273,7 @@ def _locked(session: Session, job_id: str) -> JobRow:
     return row if row is not None else get(session, JobRow, job_id)
 
 
-def _next_job(now: datetime, kinds: Sequence[str]) -> Any:
-    waiting = JobRow.status.in_(CLAIMABLE)
-    lost = and_(JobRow.status.in_(OWNED), JobRow.lease_expires_at < now)
-    return (
-        select(JobRow)
-        .where(
-            or_(waiting, lost),
-            JobRow.kind.in_(kinds),
-            JobRow.project_id.not_in(full_projects(now)),
-        )
-        .order_by(JobRow.priority.desc(), JobRow.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-
-
-def _change_status(
+def change_status(
     session: Session,
     job: JobRow,
     to: JobStatus,
@@ -452,7 +281,7 @@ def _change_status(
     data: Json | None = None,
     **values: Any,
 ) -> None:
-    """Moves a job to another state and records the move: the only place that does.
+    """Moves a job to another state, and fails those that waited for it in vain.
 
     The row was read in this transaction under a lock. The guard in the WHERE clause holds all the
     same, should a lock ever be forgotten.
@@ -468,13 +297,28 @@ def _change_status(
     Raises:
         StaleAttemptError: somebody else changed the row's state or attempt.
     """
+    _move(session, job, to, now, data, **values)
+    if to in (JobStatus.FAILED, JobStatus.CANCELLED):
+        _fail_dependants(session, job, now)
+
+
+def _move(
+    session: Session,
+    job: JobRow,
+    to: JobStatus,
+    now: datetime,
+    data: Json | None = None,
+    **values: Any,
+) -> None:
+    """Changes a status and records that: the only place that does."""
     expected, attempt = job.state, job.attempt
     assert to in TRANSITIONS[expected], f"a job cannot go from {expected} to {to}"
-    values |= {"status": to.value}
+    values |= {"status": to.value, "pause_requested": False}
     if to not in OWNED:
         values |= {"lease_owner": None, "lease_expires_at": None}
     if to in TERMINAL:
         values |= {"finished_at": now}
+    session.flush()
     result = session.execute(
         update(JobRow)
         .where(JobRow.id == job.id, JobRow.status == expected.value, JobRow.attempt == attempt)
@@ -488,3 +332,38 @@ def _change_status(
     if to in TERMINAL:
         told = {"job": job.id, "kind": job.kind}
         announce(session, job.project_id, f"job.{to.value}", told, now)
+
+
+def _fail_dependants(session: Session, root: JobRow, now: datetime) -> None:
+    """Fails all jobs that wait for one that will never succeed, directly or through others."""
+    dependants: dict[str, JobRow] = {}
+    # Until their rows are locked, more jobs may come to wait for them. Locks are taken from old to
+    # new, as everywhere.
+    while new := _dependants(session, root.id) - dependants.keys():
+        rows = session.scalars(
+            select(JobRow)
+            .where(JobRow.id.in_(new))
+            .order_by(JobRow.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        dependants |= {row.id: row for row in rows}
+    has = "was" if root.state is JobStatus.CANCELLED else "has"
+    message = f"it waited for job {root.id}, which {has} {root.status}"
+    error = {"type": "dependency-failed", "message": message, "job": root.id}
+    for job in dependants.values():
+        if job.state not in TERMINAL:
+            _move(session, job, JobStatus.FAILED, now, {"error": error}, error=error)
+
+
+def _dependants(session: Session, job_id: str) -> set[str]:
+    """Returns the ids of the jobs that wait for a job, directly or through others."""
+    direct = (
+        select(JobDependencyRow.job_id)
+        .where(JobDependencyRow.depends_on == job_id)
+        .cte("dependants", recursive=True)
+    )
+    further = select(JobDependencyRow.job_id).join(
+        direct, JobDependencyRow.depends_on == direct.c.job_id
+    )
+    return set(session.scalars(select(direct.union(further).c.job_id)))

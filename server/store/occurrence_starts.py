@@ -14,7 +14,7 @@ from server.errors import ConflictError, ServerError
 from server.job_states import TERMINAL, JobStatus
 from server.store.base import get
 from server.store.exports import ExportStore
-from server.store.jobs import JobStore
+from server.store.job_requests import JobRequestStore
 from server.store.resources import SCRATCH, ResourceStore, newest_version
 from server.store.searches import SearchStore
 from server.store.webhooks import announce
@@ -35,7 +35,7 @@ ACTIVE = ("queued", "running")
 _S_PER_HOUR = 3600.0
 
 
-class OccurrenceStarts(JobStore, ResourceStore, SearchStore, ExportStore):
+class OccurrenceStarts(JobRequestStore, ResourceStore, SearchStore, ExportStore):
     """Starts, cancels and finishes occurrences, under the lock on their campaign's row."""
 
     def _start_next(self, session: Session, campaign: CampaignRow, now: datetime) -> None:

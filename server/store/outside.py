@@ -6,51 +6,33 @@ from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import select
 from sqlalchemy.orm import Session, load_only
 
-from search_space.space import Architecture, digest_of
-from searchers.protocol import Observation, Proposal, Searcher
+from search_space.space import digest_of
+from searchers.protocol import Searcher
 from searchers.settings import SearcherSettings
 from server.database import DatabaseNow
 from server.errors import ConflictError, ServerError
 from server.ids import new_id
 from server.job_states import CLAIMABLE, JobStatus
-from server.outside.desk import Changes, Desk, LogEntry, OutsideTerms
-from server.outside.orders import Answer, Lease, Order
+from server.outside.desk import Desk, OutsideTerms
+from server.outside.orders import Answer, Order
 from server.search_problem import problem_of
 from server.store.base import Transactions, clock, get
-from server.store.evaluations import evaluation_values
 from server.store.isolation import bind_project
 from server.store.jobs import OUTSIDE, move_outside_job, report_outside_progress, submit_job
+from server.store.outside_log import read_log, record
 from server.tables import (
-    EvaluationRow,
     JobRow,
     Json,
-    LeaseRow,
-    ObservationRow,
-    ProposalRow,
     SearchRow,
     SpaceRow,
-    Table,
 )
 
 PROGRESS_PARTS = 100
 """A search reports its progress at most this often: each time is an event."""
 
-# Statements on tables instead of mapped classes, made once: these run some dozen times a second,
-# and the rows are never read as objects in their transaction.
-_TABLES = Table.metadata.tables
-_SEARCHES, _LEASES = _TABLES["searches"], _TABLES["proposal_leases"]
-_ADD_PROPOSAL = insert(_TABLES["proposals"])
-_ADD_EVALUATION = insert(_TABLES["evaluations"])
-_ADD_OBSERVATION = insert(_TABLES["observations"])
-_SET_LENGTH = (
-    update(_SEARCHES)
-    .where(_SEARCHES.c.id == bindparam("search_id"))
-    .values(log_length=bindparam("length"))
-)
 # What every transaction needs; the settings are read only where a desk is set up.
 _BRIEFLY = load_only(
     SearchRow.project_id,
@@ -60,17 +42,6 @@ _BRIEFLY = load_only(
     SearchRow.evaluator_digest,
     SearchRow.log_length,
 )
-_CHANGED = ("token", "fence", "worker", "expires_at", "step")
-_PUT_LEASE = {
-    dialect: new.on_conflict_do_update(
-        index_elements=["search_id", "number"],
-        set_={name: new.excluded[name] for name in _CHANGED},
-    )
-    for dialect, new in (
-        ("postgresql", postgresql.insert(_LEASES)),
-        ("sqlite", sqlite.insert(_LEASES)),
-    )
-}
 
 
 class OutsideStore(Transactions):
@@ -158,28 +129,37 @@ class OutsideStore(Transactions):
             NotFoundError: there is no such search.
             ConflictError: it is not evaluated outside, or cannot be continued by this program.
         """
+        if desk is None:
+            desk = self._open_desk(search_id)
         with self._write() as session:
             search, status, now = _lock(session, search_id)
             bind_project(session, search.project_id)
-            if search.log_length is None:
-                raise ConflictError(
-                    f"search {search_id} is evaluated with its supernet: it has no proposals for "
-                    "evaluators outside"
-                )
-            if desk is None:
-                desk = _new_desk(session, search)
-            if desk.log_length != search.log_length:
-                desk.replay(_log(session, search_id, desk), search.log_length)
+            _catch_up(session, search, desk)
             if status in CLAIMABLE:
                 status = JobStatus.RUNNING
                 started = {"attempt": 1, "started_at": now}
                 move_outside_job(session, search.job_id, status, now, {}, **started)
             num_told = desk.num_told
             answers, changes = desk.work(orders, status, now, partial(new_id, "lea"))
-            _record(session, search, desk, num_told, changes, now)
+            record(session, search, desk, num_told, changes, now)
+            if changes.told:
+                _report_progress(session, search, desk, num_told, now)
             if desk.is_done and status is JobStatus.RUNNING:
                 _finish(session, search, desk, now)
             return desk, answers
+
+    def _open_desk(self, search_id: str) -> Desk:
+        """Returns a desk as the log has left it: a long one is read before anything is locked."""
+        with self._read() as session:
+            search = get(session, SearchRow, search_id)
+            if search.log_length is None:
+                raise ConflictError(
+                    f"search {search_id} is evaluated with its supernet: it has no proposals for "
+                    "evaluators outside"
+                )
+            desk = _new_desk(session, search)
+            _catch_up(session, search, desk)
+            return desk
 
 
 def _lock(session: Session, search_id: str) -> tuple[SearchRow, JobStatus, datetime]:
@@ -209,136 +189,11 @@ def _new_desk(session: Session, search: SearchRow) -> Desk:
     return Desk(search.id, problem, searcher, terms)
 
 
-def _log(session: Session, search_id: str, desk: Desk) -> list[LogEntry]:
-    """Returns what the log of a search holds beyond what a desk knows."""
-    proposals = {
-        row.number: (row.step, Proposal(row.number, Architecture(row.architecture)))
-        for row in session.execute(
-            select(ProposalRow.number, ProposalRow.step, ProposalRow.architecture)
-            .where(ProposalRow.search_id == search_id, ProposalRow.number >= desk.num_proposed)
-            .order_by(ProposalRow.number)
-        )
-    }
-    asked: dict[int, list[Proposal]] = {}
-    for step, proposal in proposals.values():
-        asked.setdefault(step, []).append(proposal)
-
-    def proposal_of(number: int) -> Proposal:
-        if number in proposals:
-            return proposals[number][1]
-        return Proposal(number, desk.architecture(number))
-
-    told: dict[int, list[Observation]] = {}
-    for number, step, evaluation in session.execute(
-        select(ObservationRow.number, ObservationRow.step, EvaluationRow)
-        .join(EvaluationRow, EvaluationRow.id == ObservationRow.evaluation_id)
-        .where(ObservationRow.search_id == search_id, ObservationRow.told_order >= desk.num_told)
-        .order_by(ObservationRow.told_order)
-    ):
-        told.setdefault(step, []).append(Observation(proposal_of(number), evaluation.outcome))
-    leases: dict[int, list[Lease]] = {}
-    for row in session.scalars(
-        select(LeaseRow).where(LeaseRow.search_id == search_id, LeaseRow.step >= desk.log_length)
-    ):
-        lease = Lease(
-            row.number,
-            proposal_of(row.number).architecture,
-            row.token,
-            row.fence,
-            row.worker,
-            row.expires_at,
-        )
-        leases.setdefault(row.step, []).append(lease)
-    return [
-        LogEntry(
-            step,
-            tuple(told.get(step, ())),
-            tuple(asked.get(step, ())),
-            tuple(leases.get(step, ())),
-        )
-        for step in sorted({*told, *asked, *leases})
-    ]
-
-
-def _record(
-    session: Session,
-    search: SearchRow,
-    desk: Desk,
-    num_told: int,
-    changes: Changes,
-    now: datetime,
-) -> None:
-    """Writes what a desk has done; it had been told `num_told` outcomes before."""
-    if desk.log_length == search.log_length:
-        return
-    session.execute(_SET_LENGTH, {"search_id": search.id, "length": desk.log_length})
-    if changes.asked:
-        session.execute(
-            _ADD_PROPOSAL,
-            [_proposal_values(search, proposal, changes, now) for proposal in changes.asked],
-        )
-    if changes.leases:
-        _record_leases(session, search, changes)
-    if changes.told:
-        _record_told(session, search, num_told, changes, now)
-        _report_progress(session, search, desk, num_told, now)
-
-
-def _proposal_values(
-    search: SearchRow, proposal: Proposal, changes: Changes, now: datetime
-) -> dict[str, Any]:
-    return {
-        "search_id": search.id,
-        "project_id": search.project_id,
-        "number": proposal.number,
-        "step": changes.lend_step,
-        "architecture_digest": proposal.architecture.digest,
-        "architecture": dict(proposal.architecture),
-        "created_at": now,
-    }
-
-
-def _record_leases(session: Session, search: SearchRow, changes: Changes) -> None:
-    session.execute(
-        _PUT_LEASE[session.get_bind().dialect.name],
-        [
-            {
-                "search_id": search.id,
-                "project_id": search.project_id,
-                "number": lease.number,
-                "token": lease.token,
-                "fence": lease.fence,
-                "worker": lease.worker,
-                "expires_at": lease.expires_at,
-                "step": changes.lend_step,
-            }
-            for lease in changes.leases.values()
-        ],
-    )
-
-
-def _record_told(
-    session: Session, search: SearchRow, num_told: int, changes: Changes, now: datetime
-) -> None:
-    evaluations, observations = [], []
-    for told_order, observation in enumerate(changes.told, start=num_told):
-        evaluation_id = new_id("eva", now)
-        architecture = observation.proposal.architecture
-        values = evaluation_values(search, architecture, observation.outcome)
-        owned = {"project_id": search.project_id, "created_at": now}
-        evaluations.append({"id": evaluation_id, **owned, **values})
-        observations.append(
-            {
-                "search_id": search.id,
-                "number": observation.proposal.number,
-                "evaluation_id": evaluation_id,
-                "step": changes.tell_step,
-                "told_order": told_order,
-                **owned,
-            }
-        )
-    session.execute(_ADD_EVALUATION, evaluations)
-    session.execute(_ADD_OBSERVATION, observations)
+def _catch_up(session: Session, search: SearchRow, desk: Desk) -> None:
+    """Brings a desk to where the log ended when the search's row was read."""
+    assert search.log_length is not None
+    if desk.log_length != search.log_length:
+        desk.replay(read_log(session, search.id, desk, search.log_length), search.log_length)
 
 
 def _report_progress(

@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from search_space.space import Architecture, digest_of
 from searchers.protocol import Observation, Proposal
-from server.errors import ConflictError, InvalidRequestError
+from server.errors import InvalidRequestError
 from server.ids import new_id
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
+from server.store.awaited import awaited_training
 from server.store.base import Page, Transactions, clock, get
 from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
 from server.store.listing import NEWEST, Part, page_of, with_job_status, with_values
@@ -62,7 +63,7 @@ class SearchStore(Transactions):
 
         Args:
             name: what people call it.
-            supernet_id: whose sub-networks are searched; must have been trained.
+            supernet_id: whose sub-networks are searched; the job waits while it is in training.
             searcher: settings of the policy.
             objectives: what to optimize.
             limits: what to keep within.
@@ -75,17 +76,12 @@ class SearchStore(Transactions):
 
         Raises:
             NotFoundError: there is no such supernet.
-            ConflictError: it is not trained.
+            ConflictError: its training, or a job that is waited for, has failed.
         """
         with self._write() as session:
             now = clock(session)
             supernet = get(session, SupernetRow, supernet_id)
-            if supernet.version is None:
-                status = get(session, JobRow, supernet.job_id).status
-                raise ConflictError(
-                    f"supernet {supernet_id} must be trained before it is searched; its job "
-                    f"{supernet.job_id} is {status}"
-                )
+            awaited = awaited_training(session, supernet, "searched")
             space = get(session, SpaceRow, supernet.space_id)
             data_set = get(session, DataSetRow, supernet.data_set_id)
             evaluator = {
@@ -100,7 +96,7 @@ class SearchStore(Transactions):
                 "limits": limits,
                 "evaluations": evaluations,
                 "evaluator": evaluator,
-                "evaluator_digest": digest_of(evaluator),
+                "evaluator_digest": None if awaited else digest_of(evaluator),
                 "resources": resources,
                 "seed": seed,
             }
@@ -112,7 +108,7 @@ class SearchStore(Transactions):
                 "data_set": {"id": data_set.id, "version": data_set.version},
                 **settings,
             }
-            job = submit_job(session, "search", spec, now, **options.terms(now))
+            job = submit_job(session, "search", spec, now, **options.terms(now, awaited))
             search = SearchRow(
                 id=search_id,
                 name=name,
@@ -273,11 +269,11 @@ def supernet_of(search: SearchRow) -> str:
     """Returns the id of the supernet whose weights the networks of a search have.
 
     Raises:
-        InvalidRequestError: they have none here: they were evaluated outside.
+        InvalidRequestError: they have none here.
     """
     if search.supernet_id is None:
         rule = (
-            "must be a search of a supernet: this one was evaluated outside, so that there are no "
+            "must be a search of a supernet: this one was evaluated without, so that there are no "
             "weights of its networks here"
         )
         raise InvalidRequestError.single("/search", rule, search.id)

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 
 from server.artifacts import ArtifactStore
 from server.duties import Duty
+from server.execution.attempt import Executor
 from server.job_states import JobStatus
-from server.runner import Executor, Runner
+from server.runner import Runner
 from server.settings import Settings
 from server.store import Store
+from workers.cluster import ClusterResources
 
 
 @contextmanager
@@ -19,14 +21,13 @@ def running(
     settings: Settings,
     executor: Executor,
     *,
-    connect: Callable[[], None] = lambda: None,
+    kind: str = "train",
+    connect: Callable[[], ClusterResources | None] = lambda: None,
     sole: bool = True,
     duties: Sequence[Duty] = (),
 ) -> Iterator[Runner]:
     artifacts = ArtifactStore(settings.artifacts_folder)
-    runner = Runner(
-        store, artifacts, settings, {"train": executor}, connect, sole=sole, duties=duties
-    )
+    runner = Runner(store, artifacts, settings, {kind: executor}, connect, sole=sole, duties=duties)
     thread = threading.Thread(target=runner.run)
     thread.start()
     try:

@@ -11,6 +11,8 @@ import pytest
 from examples import add_supernet, claim
 from live import Live
 
+from server.store import StopRequest
+
 Event = dict[str, Any]
 
 
@@ -127,7 +129,7 @@ def test_cancelling_is_idempotent(sqlite_live: Live) -> None:
     for _ in range(2):
         response = client.post(f"/v1/jobs/{job.id}/cancel")
         assert (response.status_code, response.json()["status"]) == (202, "cancelling")
-    assert store.heartbeat(claimed, 60.0) is True
+    assert store.heartbeat(claimed, 60.0) is StopRequest.CANCEL
     store.cancel_job(claimed)
     response = client.post(f"/v1/jobs/{job.id}/cancel")
     assert (response.status_code, response.json()["status"]) == (202, "cancelled")

@@ -64,10 +64,6 @@ def test_the_whole_path_over_both_databases(live: Live) -> None:
         "evaluations": 4,
         "evaluator": {"latency": {"threads": 1}},
     }
-    early = client.post("/v1/searches", json=search_body)
-    assert early.status_code == 409
-    assert "is queued" in early.json()["detail"]
-
     training = claim(store)
     assert training.spec["training"]["epochs"] == 2
     assert training.spec["data_set"] == {"id": data_set["id"], "version": data_set["version"]}

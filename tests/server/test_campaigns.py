@@ -286,7 +286,7 @@ def test_a_template_that_fails_half_way_leaves_nothing_submitted(
     matrix = {"searchers": [{"kind": "random"}, {"kind": "random", "batch_size": 3}]}
     template = {"search": search_template(supernet_id), "matrix": matrix}
     add(store, supernet_id, template=template)
-    untrained, _ = store.add_supernet(
+    untrained, training = store.add_supernet(
         name="second",
         space_id=store.get_supernet(supernet_id).space_id,
         data_set_id=store.get_supernet(supernet_id).data_set_id,
@@ -294,6 +294,7 @@ def test_a_template_that_fails_half_way_leaves_nothing_submitted(
         resources={},
         seed=0,
     )
+    store.request_cancel(training.id)
     settings = campaign(
         untrained.id, template={**template, "search": search_template(untrained.id)}
     )
@@ -547,9 +548,9 @@ def test_a_long_absence_is_dealt_with_in_parts(store: Store, supernet_id: str) -
     assert [row.status for row in rows] == ["skipped"] * 4 + ["running"] + ["skipped"] * 2
 
 
-def test_an_untrained_supernet_is_told(store: Store) -> None:
+def test_a_supernet_whose_training_failed_is_told(store: Store) -> None:
     supernet, _ = add_supernet(store)
-    claim(store)
+    store.fail_job(claim(store), {"type": "failed", "message": "diverged"})
     add(store, supernet.id)
     advance_campaigns(store, at(10))
     assert "must be trained" in (occurrences(store)[0].reason or "")

@@ -287,7 +287,7 @@ def test_what_is_leased_where_nothing_can_be(sqlite_live: Live) -> None:
         ("proposals/renew", {"items": [{"number": 0, "lease": "x"}]}),
     ):
         detail = problem(post(f"/v1/searches/{inside.id}/{path}", json=body), 409)["detail"]
-        assert "is evaluated with its supernet" in detail
+        assert "is evaluated by its runner" in detail
         assert (
             "no search" in problem(post(f"/v1/searches/nothing/{path}", json=body), 404)["detail"]
         )

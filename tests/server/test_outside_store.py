@@ -20,6 +20,7 @@ from server.errors import (
     NotFoundError,
     ServerError,
 )
+from server.job_states import JobStatus
 from server.outside import exchange as exchange_module
 from server.outside.desk import Desk
 from server.outside.exchange import Exchange
@@ -36,7 +37,9 @@ from server.outside.orders import (
 )
 from server.search_problem import problem_of
 from server.store import Asked, Store, Told
-from server.tables import LeaseRow, ProposalRow, SearchRow
+from server.store.base import clock
+from server.store.jobs import move_outside_job
+from server.tables import JobRow, LeaseRow, ProposalRow, SearchRow
 
 Kind = TypeVar("Kind", Leased, Reported, Renewed)
 NSGA2 = {"kind": "nsga2", "population_size": 6}
@@ -132,6 +135,27 @@ def test_with_barriers_it_does_not_matter_who_is_faster(store: Store) -> None:
             servers[generation % 2].tell([lease])
             servers[lease.number % 2].die()
     assert store.get_job(job.id).status == "succeeded"
+
+
+def test_a_paused_search_takes_outcomes_but_lends_nothing(store: Store) -> None:
+    search, job = add_outside_search(store, evaluations=2)
+    server = Server(store, search)
+    leases = server.lease(2)
+    move(store, job, JobStatus.PAUSED)
+    answer = server.order(Leased, LeaseOrder(1, None))
+    assert (answer.leases, answer.shortage, answer.status) == ((), "paused", "paused")
+    assert answer.retry_after_s is not None
+    assert server.tell(leases).num_recorded == 2
+    # It cannot end while it is paused.
+    assert store.get_job(job.id).status == "paused"
+    move(store, job, JobStatus.QUEUED)
+    assert server.order(Leased, LeaseOrder(1, None)).shortage == "ended"
+    assert store.get_job(job.id).status == "succeeded"
+
+
+def move(store: Store, job: JobRow, to: JobStatus) -> None:
+    with store._write() as session:
+        move_outside_job(session, job.id, to, clock(session), {})
 
 
 def test_a_log_of_another_program_is_refused(store: Store, engine: Engine) -> None:

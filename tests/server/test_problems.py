@@ -11,8 +11,11 @@ from server.errors import (
     Fault,
     ForbiddenError,
     InvalidRequestError,
+    KeyInFlightError,
     NotFoundError,
     ServerError,
+    TooManyRequestsError,
+    UnsatisfiableRangeError,
     WrongOffsetError,
 )
 from server.middleware import RequestLog
@@ -42,13 +45,16 @@ def test_every_error_becomes_a_problem(kind: type[ServerError]) -> None:
         NotFoundError: ("job", "x"),
         ForbiddenError: ("submit", ["read"]),
         WrongOffsetError: (3, 5),
+        UnsatisfiableRangeError: ("bytes=9-", 5),
+        TooManyRequestsError: ("at most 5 a minute", 7),
     }
     error = kind(*arguments.get(kind, ("what is the case",)))
     response = problems.response_to(error)
     assert response.media_type == "application/problem+json"
     assert 400 <= response.status_code < 600
     assert str(error).encode() in response.body
-    assert ("Retry-After" in response.headers) == (response.status_code in (429, 503))
+    passes = response.status_code in (429, 503) or kind is KeyInFlightError
+    assert ("Retry-After" in response.headers) == passes
 
 
 def test_long_values_are_cut() -> None:

@@ -114,7 +114,7 @@ def test_one_of_several_runners_leaves_a_living_lease_alone(
     assert claimed is not None
     with running(store, settings, until_stopped, sole=False):
         time.sleep(1.5)
-        assert store.heartbeat(claimed, 3600) is False
+        assert store.heartbeat(claimed, 3600) is None
     assert store.get_job(job.id).attempt == 1
 
 

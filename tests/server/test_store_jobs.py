@@ -15,7 +15,7 @@ from server.errors import (
     StaleAttemptError,
 )
 from server.job_states import CLAIMABLE, OWNED, TERMINAL, TRANSITIONS, JobStatus
-from server.store import ClaimedJob, Finalist, Part, Store
+from server.store import ClaimedJob, Finalist, Part, StopRequest, Store
 
 
 def event_types(store: Store, job_id: str) -> list[str]:
@@ -64,7 +64,7 @@ def test_an_expired_lease_is_taken_over_and_the_old_attempt_is_fenced(store: Sto
     assert store.get_job(job.id).lost_leases == 1
     with pytest.raises(LeaseLostError, match="attempt 1 of old is over"):
         store.heartbeat(old, 60.0)
-    assert store.heartbeat(new, 60.0) is False
+    assert store.heartbeat(new, 60.0) is None
     store.finish_supernet(new, supernet.id, artifact("f"), {})
     with pytest.raises(StaleAttemptError, match="is succeeded"):
         store.finish_supernet(old, supernet.id, artifact("e"), {})
@@ -163,10 +163,10 @@ def test_cancelling_a_waiting_job_ends_it(store: Store) -> None:
 def test_cancelling_a_running_job_is_told_by_the_heartbeat(store: Store) -> None:
     _, job = add_supernet(store)
     claimed = claim(store)
-    assert store.heartbeat(claimed, 60.0) is False
+    assert store.heartbeat(claimed, 60.0) is None
     assert store.request_cancel(job.id).state is JobStatus.CANCELLING
     assert store.request_cancel(job.id).state is JobStatus.CANCELLING
-    assert store.heartbeat(claimed, 60.0) is True
+    assert store.heartbeat(claimed, 60.0) is StopRequest.CANCEL
     store.cancel_job(claimed)
     row = store.get_job(job.id)
     assert row.state is JobStatus.CANCELLED

@@ -1,0 +1,175 @@
+"""Searches whose evaluations are a table's, from the request to the front."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from live import Live
+from runners import running, wait_for
+from table_examples import CHOICES, NUM_ROWS, table_search, table_text, write_table
+
+from search_space.table_files import read_table
+from searchers.pareto import non_dominated
+from server.execution.context import JobContext, StopReason
+from server.execution.search import run_search
+from server.job_states import JobStatus
+from server.store import ClaimedJob
+
+
+def submit(live: Live, body: dict[str, Any]) -> dict[str, Any]:
+    response = live.client.post("/v1/searches", json=body)
+    assert response.status_code == 202, response.text
+    return dict(response.json())
+
+
+def run(live: Live, *searches: dict[str, Any]) -> None:
+    with running(live.store, live.settings, run_search, kind="search"):
+        for search in searches:
+            wait_for(live.store, search["job"], JobStatus.SUCCEEDED)
+
+
+def fault(live: Live, body: dict[str, Any]) -> dict[str, Any]:
+    response = live.client.post("/v1/searches", json=body)
+    assert response.status_code == 422, response.text
+    found = response.json()["errors"][0]
+    return dict(found)
+
+
+def test_a_search_that_exhausts_a_table_finds_its_exact_front(live: Live) -> None:
+    path = write_table(live.settings.data_folder)
+    search = submit(live, table_search(evaluations=500))
+    path.unlink()  # the search has a copy
+    run(live, search)
+    shown = live.client.get(f"/v1/searches/{search['id']}").json()
+    assert shown["evaluator"]["kind"] == "table"
+    assert shown["supernet"] is None
+    assert shown["result"]["space_exhausted"]
+    # 144 architectures: those without a row, and the one without a latency, are infeasible.
+    assert shown["counts"] == {"measured": NUM_ROWS - 1, "infeasible": 45, "failed": 0}
+
+    front = live.client.get(f"/v1/searches/{search['id']}/front").json()
+    found = {
+        (point["metrics"]["accuracy"], point["metrics"]["latency_ms"]) for point in front["points"]
+    }
+    rows = [line.split(",")[len(CHOICES) :] for line in table_text().splitlines()[1:]]
+    losses = np.array([[-float(a), float(b)] for a, b in rows if b])
+    expected = losses[non_dominated(losses)]
+    assert found == {(-a, b) for a, b in expected.tolist()}
+    how = front["points"][0]["provenance"]["accuracy"]
+    assert how["source"] == "table"
+    assert how["table_version"] == shown["evaluator"]["table_version"]
+
+
+def test_a_search_that_was_stopped_goes_on_to_the_same_front(live: Live) -> None:
+    write_table(live.settings.data_folder)
+    stopped, undisturbed = (submit(live, table_search(name=name)) for name in ("one", "two"))
+
+    def stopping(context: JobContext) -> None:
+        """Runs a search, the first attempt of all until 20 evaluations are on record."""
+        record = context.store.record_progress
+
+        def record_progress(job: ClaimedJob, progress: dict[str, Any]) -> int:
+            if job.id == stopped["job"] and job.attempt == 1 and progress["done"] >= 20:
+                context.stop.set(StopReason.SHUTDOWN)
+            return record(job, progress)
+
+        context.store.record_progress = record_progress  # type: ignore[method-assign]
+        run_search(context)
+
+    with running(live.store, live.settings, stopping, kind="search"):
+        wait_for(live.store, stopped["job"], JobStatus.SUCCEEDED)
+        wait_for(live.store, undisturbed["job"], JobStatus.SUCCEEDED)
+    assert live.store.get_job(stopped["job"]).attempt == 2
+    fronts = [
+        live.client.get(f"/v1/searches/{search['id']}/front").json()["points"]
+        for search in (stopped, undisturbed)
+    ]
+    assert fronts[0] == fronts[1]
+    # Both read the same columns of the same table: the second looked nothing up.
+    result = live.client.get(f"/v1/searches/{undisturbed['id']}").json()["result"]
+    assert (result["evaluations"], result["reused"]) == (60, 60)
+
+
+def test_a_space_that_is_given_is_searched_as_it_is(sqlite_live: Live) -> None:
+    write_table(sqlite_live.settings.data_folder)
+    choices = [
+        {"name": name, "options": options}
+        for name, options in zip(CHOICES, ([3, 5], [8, 9], [1, 2], [1]), strict=True)
+    ]
+    space = {"kind": "custom", "name": "part", "choices": choices}
+    search = submit(sqlite_live, table_search(space=space, evaluations=50))
+    run(sqlite_live, search)
+    shown = sqlite_live.client.get(f"/v1/searches/{search['id']}").json()
+    assert sum(shown["counts"].values()) == 8
+    assert shown["counts"]["infeasible"] >= 4  # no row has a width of 9
+
+
+def test_an_upload_may_be_a_table(sqlite_live: Live, tmp_path: Path) -> None:
+    content = table_text().encode()
+    body = {
+        "name": "table",
+        "size_bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    upload = sqlite_live.client.post("/v1/uploads", json=body).json()["id"]
+    headers = {"Upload-Offset": "0", "Content-Type": "application/octet-stream"}
+    sqlite_live.client.patch(f"/v1/uploads/{upload}", content=content, headers=headers)
+    evaluator = {"kind": "table", "upload": upload, "choices": list(CHOICES)}
+    refused = fault(sqlite_live, table_search(evaluator=evaluator))
+    assert refused["pointer"] == "/evaluator/upload"
+    sqlite_live.client.post(f"/v1/uploads/{upload}/complete")
+    search = submit(sqlite_live, table_search(evaluator=evaluator))
+    assert search["evaluator"]["table_version"] == body["sha256"]
+
+
+EVALUATOR = {"kind": "table", "path": "table.csv", "choices": list(CHOICES)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"evaluator": {**EVALUATOR, "path": "../espalier.db"}}, "/evaluator/path"),
+        ({"evaluator": {**EVALUATOR, "path": "absent.csv"}}, "/evaluator/path"),
+        ({"evaluator": {**EVALUATOR, "choices": ["kernels"]}}, "/evaluator/choices"),
+        ({"evaluator": {**EVALUATOR, "choices": ["kernel"]}}, "/evaluator/choices"),
+        ({"evaluator": {**EVALUATOR, "choices": ["kernel", "kernel"]}}, "/evaluator/choices"),
+        ({"evaluator": {**EVALUATOR, "choices": []}}, "/evaluator/choices"),
+        ({"evaluator": {**EVALUATOR, "metrics": ["joules"]}}, "/evaluator/metrics"),
+        ({"evaluator": {**EVALUATOR, "upload": "upl_0"}}, "/evaluator"),
+        ({"objectives": [{"metric": "top2", "goal": "maximize"}]}, "/evaluator/metrics"),
+        ({"objectives": [{"metric": "accuracy"}]}, "/objectives/0/goal"),
+        ({"supernet": "net_0"}, "/supernet"),
+        (
+            {
+                "space": {
+                    "kind": "custom",
+                    "name": "x",
+                    "choices": [{"name": "kernel", "options": [3]}],
+                }
+            },
+            "/evaluator/choices",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_table_is_refused(
+    sqlite_live: Live, changes: dict[str, Any], pointer: str
+) -> None:
+    write_table(sqlite_live.settings.data_folder)
+    assert fault(sqlite_live, table_search(**changes))["pointer"] == pointer
+
+
+def test_a_table_of_infeasible_rows_is_refused(sqlite_live: Live) -> None:
+    path = write_table(sqlite_live.settings.data_folder)
+    path.write_text("kernel,accuracy\n3,nan\n5,\n", encoding="utf-8")
+    body = table_search(
+        objectives=[{"metric": "accuracy", "goal": "maximize"}],
+        evaluator={**EVALUATOR, "choices": ["kernel"]},
+    )
+    assert fault(sqlite_live, body)["pointer"] == "/evaluator/path"
+
+
+def test_the_example_table_is_as_large_as_it_says(tmp_path: Path) -> None:
+    table = read_table(write_table(tmp_path), CHOICES, ["accuracy", "latency_ms"])
+    assert table.num_rows == NUM_ROWS
