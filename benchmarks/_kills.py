@@ -64,14 +64,17 @@ class KilledService:
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Returns what was created."""
         response = self.http.post(path, json=body)
-        assert response.is_success, response.text
+        assert response.is_success, f"{response.text}\n{self._tail()}"
         return dict(response.json())
 
     def get(self, path: str) -> dict[str, Any]:
         """Returns a document."""
         response = self.http.get(path)
-        assert response.is_success, response.text
+        assert response.is_success, f"{response.text}\n{self._tail()}"
         return dict(response.json())
+
+    def _tail(self) -> str:
+        return "\n".join(self._log.read_text().splitlines()[-20:])
 
     def rows(self, statement: str) -> list[Row]:
         """Returns what the database's file holds, whatever runs."""
@@ -94,7 +97,7 @@ class KilledService:
     def has_ended(self, job_id: str) -> bool:
         """Whether a job has ended, which must be in success."""
         (found,) = self.rows(f"SELECT status, error FROM jobs WHERE id = '{job_id}'")
-        assert found[0] not in ("failed", "cancelled"), f"{found}; see {self._log}"
+        assert found[0] not in ("failed", "cancelled"), f"{found}\n{self._tail()}"
         return found[0] in ENDED
 
     def kill(self, victim: str) -> bool:
