@@ -42,7 +42,7 @@ CHECKS = (
 )
 GOAL = 2000
 _CASES = re.compile(r"([\d,]+) generated")
-_FOUND = re.compile(r"([\d,]+) (?:unique )?failures? found|found ([\d,]+) unique failures?")
+_FOUND = re.compile(r"found ([\d,]+) unique failure")
 
 
 def seed(live: Live) -> dict[str, str]:
@@ -112,18 +112,19 @@ def main() -> None:
             hints = "\n".join(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in known.items())
             (folder / "schemathesis.toml").write_text(f"[parameters]\n{hints}\n")
             printed = run(
-                live, folder, key, "examples,fuzzing,stateful", 2 if arguments.quick else 25
+                live, folder, key, "examples,fuzzing,stateful", 2 if arguments.quick else 22
             )
             if not arguments.quick:
                 printed += run(live, folder, key, "coverage", 1)
         store.close()
     print(printed)
-    cases = sum(int(found.replace(",", "")) for found in _CASES.findall(printed))
-    passed = "No issues found" in printed or " 0 failures" in printed
-    failures = 0 if passed else max(1, len(re.findall(r"^_{5,} ", printed, re.MULTILINE)))
+    cases, faults = (
+        sum(int(found.replace(",", "")) for found in pattern.findall(printed))
+        for pattern in (_CASES, _FOUND)
+    )
     figures = [
         Figure("cases", cases, "", None if arguments.quick else f">= {GOAL}"),
-        Figure("operations with faults", failures, "", "<= 0"),
+        Figure("unique faults", faults, "", "<= 0"),
     ]
     report("Conformance to the OpenAPI document", figures, arguments)
 

@@ -64,11 +64,16 @@ class HttpMethods:
             await _send_whole(send, HTTPStatus.NO_CONTENT, headers, b"")
             return
         reply = _Reply(scope, send, is_head=method == "HEAD")
-        headers = scope["headers"]
-        if method == "HEAD":  # ranges are of GET alone
-            headers = [item for item in headers if item[0] != b"range"]
+        if method == "GET":  # in the same scope: those outside count by the route that it names
+            await self._app(scope, reply.receiving(receive), reply.send)
+            return
+        headers = [item for item in scope["headers"] if item[0] != b"range"]  # those are of GET
         got = {**scope, "method": "GET", "headers": headers}
-        await self._app(got, reply.receiving(receive), reply.send)
+        try:
+            await self._app(got, reply.receiving(receive), reply.send)
+        finally:
+            if "route" in got:
+                scope["route"] = got["route"]
 
 
 class _Reply:

@@ -71,10 +71,21 @@ def _require_discriminators(document: Document) -> None:
 
 
 def _give_examples_of_bodies(document: Document) -> None:
-    """Shows a body where it is a union, which has no schema of its own to hold one."""
-    body = document["paths"]["/v1/spaces"]["post"]["requestBody"]["content"][_JSON]
+    """Shows bodies where they are unions, which have no schema of their own to hold one."""
     preset = MobileNetV3Settings.from_preset("digits").model_dump(mode="json")
-    body["examples"] = {"digits": {"value": preset}}
+    schemas = document["components"]["schemas"]
+    for path, examples in (
+        ("/v1/spaces", {"digits": preset}),
+        (
+            "/v1/searches",
+            {
+                "supernet": schemas["SearchBody"]["examples"][0],
+                "outside": schemas["OutsideSearchBody"]["examples"][0],
+            },
+        ),
+    ):
+        body = document["paths"][path]["post"]["requestBody"]["content"][_JSON]
+        body["examples"] = {name: {"value": value} for name, value in examples.items()}
 
 
 def _describe_keys(document: Document) -> None:

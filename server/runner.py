@@ -22,6 +22,7 @@ import structlog
 from server.artifacts import ArtifactStore, open_artifacts
 from server.campaigns.duty import INTERVAL_S as CAMPAIGNS_INTERVAL_S
 from server.campaigns.duty import advance_campaigns
+from server.configuration import ConfigurationError
 from server.database import open_engine
 from server.duties import Duty, on_duty
 from server.errors import (
@@ -327,7 +328,12 @@ def main(arguments: Sequence[str] = ()) -> int:
                 stop_with_parent(runner.stop)
             runner.run()
             cluster.disconnect()
-    except (RunnerLockedError, SchemaError, DatabaseUnavailableError) as error:
+    except (
+        RunnerLockedError,
+        SchemaError,
+        DatabaseUnavailableError,
+        ConfigurationError,
+    ) as error:
         print(f"espalier runner: {error}", file=sys.stderr)  # noqa: T201 - for the terminal
         return 1
     return 0

@@ -20,7 +20,7 @@ from server.problems import faults_of
 from server.routes import describing, downloads, exports
 from server.routes.common import BODY, Service, ServiceDep, problems
 from server.routes.creating import creates
-from server.routes.lists import ListDep
+from server.routes.lists import DatedListDep
 from server.routes.searches import check_warm_start, search_faults
 from server.schemas.campaign_bodies import CampaignBody, CampaignPatch
 from server.schemas.campaigns import (
@@ -182,9 +182,9 @@ def create(body: CampaignBody, service: ServiceDep, response: Response) -> Campa
 
 
 @router.get("", operation_id="list_campaigns", responses=problems())
-def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[CampaignView]:
-    """Campaigns, newest first."""
-    page = service.store.list_campaigns(parameters.limit, parameters.before)
+def list_all(parameters: DatedListDep, service: ServiceDep) -> PageOf[CampaignView]:
+    """Campaigns."""
+    page = service.store.list_campaigns(parameters.limit, parameters.part)
     return parameters.page(page, lambda row: view(service, row))
 
 
@@ -275,15 +275,15 @@ def list_times(
 @router.get("/{campaign}/occurrences", operation_id="list_occurrences", responses=problems(404))
 def list_occurrences(
     campaign: CampaignRef,
-    parameters: ListDep,
+    parameters: DatedListDep,
     service: ServiceDep,
     status: Annotated[OccurrenceStatus | None, Query()] = None,
     trigger: Annotated[Trigger | None, Query()] = None,
 ) -> PageOf[OccurrenceView]:
-    """Occurrences of a campaign, newest first: its history."""
+    """Occurrences of a campaign: its history."""
     row = service.store.find_campaign(campaign)
     page = service.store.list_occurrences(
-        row.id, parameters.limit, parameters.before, status=status, trigger=trigger
+        row.id, parameters.limit, parameters.part, status=status, trigger=trigger
     )
     return parameters.page(page, lambda one: occurrence_view(service, one))
 
@@ -303,11 +303,11 @@ def get_occurrence(
 
 @router.get("/{campaign}/promotions", operation_id="list_promotions", responses=problems(404))
 def list_promotions(
-    campaign: CampaignRef, parameters: ListDep, service: ServiceDep
+    campaign: CampaignRef, parameters: DatedListDep, service: ServiceDep
 ) -> PageOf[PromotionView]:
-    """Networks that became the campaign's best, newest first."""
+    """Networks that became the campaign's best."""
     row = service.store.find_campaign(campaign)
-    page = service.store.list_promotions(row.id, parameters.limit, parameters.before)
+    page = service.store.list_promotions(row.id, parameters.limit, parameters.part)
     return parameters.page(page, promotion_view)
 
 

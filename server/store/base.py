@@ -101,7 +101,6 @@ class Transactions:
         self._max_lost_leases = max_lost_leases
         self._info: dict[str, Any] = {"caller": None, "project_id": None}
         self._gives_up: Callable[[], bool] = lambda: True
-        self._open: Session | None = None
         self._unit: Unit | None = None
 
     def _joining(self, session: Session) -> Self:
@@ -109,9 +108,9 @@ class Transactions:
 
         What a method of several steps is made of: it commits once, or not at all.
         """
-        other = copy(self)
-        other._open = session
-        return other
+        unit = Unit(lambda _session: None)
+        unit.session = session
+        return self._within(unit)
 
     def acting_for(self, caller: Caller) -> Self:
         """Returns a store over the same engine that acts for somebody, within their project.
@@ -177,9 +176,7 @@ class Transactions:
         Raises:
             DatabaseUnavailableError: the database cannot be reached or is too busy.
         """
-        shared = self._open
-        if shared is None and self._unit is not None:
-            shared = self._unit.session
+        shared = None if self._unit is None else self._unit.session
         if shared is not None:
             with _unavailable():
                 yield shared
@@ -197,9 +194,9 @@ class Transactions:
         Raises:
             DatabaseUnavailableError: the database cannot be reached or is too busy.
         """
-        if self._open is not None or self._unit is not None:
+        if self._unit is not None:
             with _unavailable():
-                shared = self._open or self._unit_session()
+                shared = self._unit_session()
                 with shared.begin_nested():
                     yield shared
             return

@@ -12,7 +12,8 @@ from server.campaigns.schedules import OnceSchedule
 from server.campaigns.settings import CampaignSettings
 from server.errors import ConflictError, InvalidRequestError, NotFoundError, PreconditionFailedError
 from server.ids import new_id
-from server.store.base import Page, clock, get, insert_new, newest_first
+from server.store.base import Page, clock, get, insert_new
+from server.store.listing import NEWEST, Part, page_of, with_values
 from server.store.occurrence_starts import active_occurrences, last_result, searches_of
 from server.store.occurrences import OccurrenceStore, locked_campaign
 from server.tables import (
@@ -94,10 +95,10 @@ class CampaignStore(OccurrenceStore):
         with self._read() as session:
             return _find(session, name_or_id)
 
-    def list_campaigns(self, limit: int, before: str | None = None) -> Page[CampaignRow]:
-        """Returns campaigns, newest first."""
+    def list_campaigns(self, limit: int, part: Part = NEWEST) -> Page[CampaignRow]:
+        """Returns campaigns."""
         with self._read() as session:
-            return newest_first(session, select(CampaignRow), CampaignRow.id, limit, before)
+            return page_of(session, select(CampaignRow), CampaignRow, limit, part, prefix="cam")
 
     def change_campaign(
         self,
@@ -265,19 +266,16 @@ class CampaignStore(OccurrenceStore):
         self,
         campaign_id: str,
         limit: int,
-        before: str | None = None,
+        part: Part = NEWEST,
         *,
         status: str | None = None,
         trigger: str | None = None,
     ) -> Page[OccurrenceRow]:
-        """Returns occurrences of a campaign, newest first."""
-        statement = select(OccurrenceRow).where(OccurrenceRow.campaign_id == campaign_id)
-        if status is not None:
-            statement = statement.where(OccurrenceRow.status == status)
-        if trigger is not None:
-            statement = statement.where(OccurrenceRow.trigger == trigger)
+        """Returns occurrences of a campaign."""
+        given = {"campaign_id": campaign_id, "status": status, "trigger": trigger}
+        statement = with_values(select(OccurrenceRow), OccurrenceRow, given)
         with self._read() as session:
-            return newest_first(session, statement, OccurrenceRow.id, limit, before)
+            return page_of(session, statement, OccurrenceRow, limit, part, prefix="occ")
 
     def occurrence_searches(self, occurrence_id: str) -> list[OccurrenceSearch]:
         """Returns the searches of an occurrence in their order."""
@@ -334,12 +332,12 @@ class CampaignStore(OccurrenceStore):
             )
 
     def list_promotions(
-        self, campaign_id: str, limit: int, before: str | None = None
+        self, campaign_id: str, limit: int, part: Part = NEWEST
     ) -> Page[PromotionRow]:
-        """Returns promotions of a campaign, newest first."""
+        """Returns promotions of a campaign."""
         statement = select(PromotionRow).where(PromotionRow.campaign_id == campaign_id)
         with self._read() as session:
-            return newest_first(session, statement, PromotionRow.id, limit, before)
+            return page_of(session, statement, PromotionRow, limit, part, prefix="pro")
 
 
 def _find(session: Session, name_or_id: str) -> CampaignRow:

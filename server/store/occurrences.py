@@ -107,8 +107,10 @@ class OccurrenceStore(OccurrenceStarts):
         settings = CampaignSettings.model_validate(campaign.settings)
         grace = timedelta(seconds=settings.grace_seconds)
         due = plan(settings.schedule, settings.catch_up, grace, campaign.accounted_until, now)
-        for firing in due.firings:
-            self._fire(session, campaign, settings, firing, now)
+        # Made in one moment, and yet listed in the order of their times.
+        ids = sorted(new_id("occ", now) for _ in due.firings)
+        for firing, occurrence_id in zip(due.firings, ids, strict=True):
+            self._fire(session, campaign, settings, firing, now, occurrence_id=occurrence_id)
         campaign.accounted_until, campaign.next_at = due.accounted_until, due.next_at
         session.flush()
 
@@ -120,9 +122,10 @@ class OccurrenceStore(OccurrenceStarts):
         firing: Firing,
         now: datetime,
         trigger: str = "schedule",
+        occurrence_id: str | None = None,
     ) -> OccurrenceRow | None:
         """Records a time and begins what is to be done; None if it was recorded before."""
-        occurrence_id = new_id("occ", now)
+        occurrence_id = occurrence_id or new_id("occ", now)
         values: dict[str, Any] = {
             "id": occurrence_id,
             "campaign_id": campaign.id,

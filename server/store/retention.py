@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from server.job_states import TERMINAL
 from server.store.base import Transactions, clock
 from server.tables import (
+    AnswerRow,
     ChangeRow,
     DataSetRow,
     DeliveryRow,
@@ -54,6 +55,11 @@ def _old_deliveries(cutoff: datetime) -> OldRows:
     return OldRows(DeliveryRow.id, settled)
 
 
+def _old_answers(cutoff: datetime) -> OldRows:
+    """Returns the answers to requests with an idempotency key that are not repeated any more."""
+    return OldRows(AnswerRow.id, AnswerRow.expires_at < cutoff)
+
+
 def _old_changes(cutoff: datetime) -> OldRows:
     """Returns the entries of the audit log from before."""
     return OldRows(ChangeRow.id, ChangeRow.created_at < cutoff)
@@ -61,7 +67,12 @@ def _old_changes(cutoff: datetime) -> OldRows:
 
 AUDIT = "audit"
 OLD_ROWS: Mapping[str, Callable[[datetime], OldRows]] = MappingProxyType(
-    {"events": _old_events, "deliveries": _old_deliveries, AUDIT: _old_changes}
+    {
+        "events": _old_events,
+        "deliveries": _old_deliveries,
+        "answers": _old_answers,
+        AUDIT: _old_changes,
+    }
 )
 """What may go, given the moment before which it must have happened, by what it is called."""
 

@@ -11,7 +11,7 @@ from test_store_concurrency import PROCESSES
 
 from server.campaigns.duty import advance_campaigns
 from server.settings import Settings
-from server.store import Store
+from server.store import Part, Store
 
 NUM_KILLS = 8
 NAMES = ("first", "second", "third")
@@ -79,7 +79,7 @@ def test_each_time_fires_once_while_runners_are_killed(settings: Settings, store
     # Nothing was submitted that no occurrence knows of.
     stored, cursor = [], None
     while True:
-        page = store.list_searches(500, cursor)
+        page = store.list_searches(500, Part(after=cursor))
         stored += [row.id for row in page.rows]
         cursor = page.next
         if cursor is None:

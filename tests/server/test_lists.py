@@ -279,6 +279,9 @@ LISTS = (
     ("list_evaluations", {"status": "failed"}, Part()),
     ("list_evaluations", {"evaluator_digest": "e"}, Part()),
     ("list_assessments", {"supernet_id": "n"}, Part()),
+    ("list_campaigns", {}, Part()),
+    ("list_occurrences", {"campaign_id": "c"}, Part()),
+    ("list_promotions", {"campaign_id": "c"}, Part()),
 )
 
 
@@ -294,7 +297,7 @@ def test_every_list_is_read_along_an_index(tmp_path: Path) -> None:
 
     event.listen(engine, "before_cursor_execute", note)
     for method, filters, part in LISTS:
-        getattr(store.acting_for(LOCAL), method)(5, part, **filters)
+        getattr(store.acting_for(LOCAL), method)(limit=5, part=part, **filters)
     event.remove(engine, "before_cursor_execute", note)
     assert len(statements) == len(LISTS)
     sorted_by_hand = []

@@ -75,6 +75,7 @@ def test_requests_are_counted_by_the_template_of_their_route(sqlite_live: Live) 
     client = sqlite_live.client
     for job_id in ("job_1", "job_2"):
         assert client.get(f"/v1/jobs/{job_id}").status_code == 404
+    assert client.head("/v1/jobs").status_code == 200
     client.get("/no/such/thing")
     client.request("BREW", "/v1/jobs")
     client.post("/v1/data-sets", content=b"{", headers={"Content-Type": "application/json"})
@@ -83,6 +84,7 @@ def test_requests_are_counted_by_the_template_of_their_route(sqlite_live: Live) 
     assert value(found, "http_requests_total", **labels, status="404") == 2
     assert value(found, "http_request_duration_seconds_count", **labels) == 2
     assert value(found, "http_requests_total", method="GET", route="none", status="404") == 1
+    assert value(found, "http_requests_total", method="HEAD", route="/v1/jobs", status="200") == 1
     others = {labels for name, labels in found if name == "espalier_http_requests_total"}
     assert not any("job_1" in text or "BREW" in text for labels in others for _, text in labels)
     assert value(found, "http_requests_total", method="POST", route="none", status="422") == 1
@@ -131,6 +133,8 @@ def test_open_streams_are_counted_while_they_are_open(sqlite_live: Live) -> None
     assert value(found, "open_streams") == 0
     route = "/v1/jobs/{job_id}/events/stream"
     assert value(found, "http_requests_total", method="GET", route=route, status="200") == 1
+    labels = {"method": "GET", "route": route}
+    assert value(found, "http_request_duration_seconds_count", **labels) == 1
 
 
 def test_open_metrics_are_given_to_whom_they_please(sqlite_live: Live) -> None:

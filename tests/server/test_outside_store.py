@@ -286,3 +286,18 @@ def test_a_search_of_another_project_is_not_there(store: Store) -> None:
     assert isinstance(answer, Leased)
     assert len(proposals_of(mine, search)) == 2
     assert proposals_of(store.within("other"), search) == []
+
+
+def test_a_pause_holds_back_proposals_and_takes_reports_at_once(store: Store) -> None:
+    search, job = add_outside_search(store)
+    server = Server(store, search)
+    leases = server.lease(2)
+    assert store.get_job(job.id).state is JobStatus.RUNNING
+    assert store.request_pause(job.id).state is JobStatus.PAUSED  # no runner has to let go
+    held_back = server.order(Leased, LeaseOrder(1, None))
+    assert (held_back.leases, held_back.shortage) == ((), "paused")
+    assert server.tell(leases).num_recorded == 2
+    store.resume_job(job.id)
+    assert server.lease()[0].number == 2
+    row = store.get_job(job.id)
+    assert (row.state, row.attempt) == (JobStatus.RUNNING, 1)
