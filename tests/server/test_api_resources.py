@@ -267,6 +267,8 @@ def test_health_is_told_from_life(sqlite_live: Live) -> None:
         "database": "ok",
         "schema_revision": sqlite_live.client.get("/version").json()["schema_revision"],
         "runner": "external",
+        "runners_alive": 0,
+        "waiting_jobs": 0,
     }
     assert sqlite_live.client.get("/version").json()["name"] == "espalier"
 

@@ -85,7 +85,13 @@ def teams(store: Store) -> tuple[Team, Team]:
 
 def test_all_tables_are_owned_but_those_of_plain_values() -> None:
     others = {table.__tablename__ for table in TABLES if table not in OWNED}
-    assert others == SHARED | {"projects", "api_keys", "audit_log", "runners"}
+    assert others == SHARED | {
+        "projects",
+        "api_keys",
+        "audit_log",
+        "runners",
+        "idempotency_answers",
+    }
 
 
 def test_what_runners_record_is_of_the_job_s_project(store: Store, teams: object) -> None:

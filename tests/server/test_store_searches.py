@@ -77,12 +77,13 @@ def test_missing_rows_are_named(store: Store) -> None:
             get("nothing")
 
 
-def test_a_supernet_in_training_cannot_be_searched(store: Store) -> None:
+def test_a_search_waits_for_its_supernet_but_not_for_one_that_failed(store: Store) -> None:
     supernet, job = add_supernet(store)
-    with pytest.raises(ConflictError, match=f"{job.id} is queued"):
-        add_search(store, supernet)
+    waiting = add_search(store, supernet)
+    assert store.awaited_by([waiting.job_id]) == {waiting.job_id: [job.id]}
     store.fail_job(claim(store), {"type": "x", "message": "y"})
-    with pytest.raises(ConflictError, match="is failed"):
+    assert store.get_job(waiting.job_id).status == "failed"
+    with pytest.raises(ConflictError, match=f"{job.id} is failed"):
         add_search(store, supernet)
 
 
