@@ -23,14 +23,13 @@ def intervals_of(provenance: Mapping[str, Any]) -> dict[str, Interval]:
     """Returns the spread of each metric whose provenance tells one, by metric."""
     found = {}
     for metric, how in provenance.items():
-        if isinstance(how, dict) and "interval" in how:
-            low, high = how["interval"]
-            found[metric] = (low, high)
-        elif isinstance(how, dict) and "interval_percent" in how:
-            low, high = how["interval_percent"]
-            found[metric] = (low, high)
-        elif isinstance(how, dict) and "p10_ms" in how:
-            found[metric] = (how["p10_ms"], how["p90_ms"])
+        match how:
+            case {"interval_percent": [low, high]}:
+                found[metric] = (low, high)
+            case {"p10_ms": low, "p90_ms": high}:
+                found[metric] = (low, high)
+            case {"interval": [low, high]}:  # from outside; ours says in words which kind it is
+                found[metric] = (low, high)
     return found
 
 

@@ -40,9 +40,12 @@ def architectures(count: int) -> list[Architecture]:
     return [SPACE.decode(row) for row in SPACE.sample(count, np.random.default_rng(1))]
 
 
-def test_only_what_is_trained_is_assessed(store: Store) -> None:
+def test_an_assessment_waits_for_its_supernet_but_not_for_one_that_failed(store: Store) -> None:
     supernet, job = add_supernet(store)
-    with pytest.raises(ConflictError, match=f"its job {job.id} is queued"):
+    waiting, _ = add_assessment(store, supernet.id)
+    assert store.awaited_by([waiting.job_id]) == {waiting.job_id: [job.id]}
+    store.fail_job(claim(store), {"type": "x", "message": "y"})
+    with pytest.raises(ConflictError, match=f"its job {job.id} is failed"):
         add_assessment(store, supernet.id)
 
 

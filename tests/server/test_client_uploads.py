@@ -163,7 +163,7 @@ def test_what_the_service_refuses_is_not_tried_again(sqlite_live: Live, file: Pa
 
 
 def test_a_file_that_shrinks_meanwhile_is_an_error(sqlite_live: Live, file: Path) -> None:
-    connection = Connection(str(sqlite_live.client.base_url), 30, None)
+    connection = Connection(str(sqlite_live.client.base_url), 30, 1.0, None)
 
     def shrink(phase: str, done: int, _total: int) -> None:
         if (phase, done) == ("send", CHUNK):

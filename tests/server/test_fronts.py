@@ -7,7 +7,14 @@ import pytest
 from examples import SPACE, provenance
 
 from searchers.protocol import Limit, Objective, Problem
-from server.fronts import Candidate, ReportedFront, infeasible_views, point_views, report_front
+from server.fronts import (
+    Candidate,
+    ReportedFront,
+    infeasible_views,
+    intervals_of,
+    point_views,
+    report_front,
+)
 from server.plots import Format, plot_front
 from server.store import Point
 from server.tables import EvaluationRow, MeasurementRow
@@ -64,6 +71,18 @@ def test_neighbours_that_cannot_be_told_apart_are_flagged() -> None:
     assert [view.tied_on for view in views] == [["top1_percent"], ["latency_ms"], [], []]
     assert [view.tied_with_next for view in views] == [True, True, False, False]
     assert views[1].intervals["top1_percent"] == (95.7, 96.7)
+
+
+def test_spreads_are_read_from_each_kind_of_provenance() -> None:
+    assert intervals_of(
+        {
+            "top1_percent": {"interval": "wilson 95 %", "interval_percent": [90.0, 92.0]},
+            "latency_ms": {"p10_ms": 1.0, "p90_ms": 1.5},
+            "joules": {"interval": [0.25, 0.5]},
+            "macs": {"how": "counted"},
+            "kind": "supernet",
+        }
+    ) == {"top1_percent": (90.0, 92.0), "latency_ms": (1.0, 1.5), "joules": (0.25, 0.5)}
 
 
 def test_a_metric_without_a_spread_ties_nothing() -> None:
