@@ -287,7 +287,7 @@ def test_what_is_leased_where_nothing_can_be(sqlite_live: Live) -> None:
         ("proposals/renew", {"items": [{"number": 0, "lease": "x"}]}),
     ):
         detail = problem(post(f"/v1/searches/{inside.id}/{path}", json=body), 409)["detail"]
-        assert "is evaluated by its runner" in detail
+        assert "has no proposals for evaluators outside" in detail
         assert (
             "no search" in problem(post(f"/v1/searches/nothing/{path}", json=body), 404)["detail"]
         )
@@ -309,4 +309,4 @@ def test_networks_without_weights_cannot_be_had(sqlite_live: Live, path: str) ->
         body["name"] = "finer"
     (fault,) = faults(sqlite_live.client.post(path, json=body))
     assert fault[0] == "/search"
-    assert "evaluated outside" in fault[1]
+    assert "this one was evaluated without" in fault[1]

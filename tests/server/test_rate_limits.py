@@ -1,8 +1,10 @@
 """Limits of requests and of open streams."""
 
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 from examples import add_supernet
 from live import Live, serving
@@ -66,24 +68,22 @@ def test_as_many_streams_as_allowed_are_open(tmp_path: Path) -> None:
         address = f"/v1/jobs/{job.id}/events/stream"
         for _ in range(2):  # those that have ended are not counted
             with ExitStack() as stack:
-                opened = [
-                    stack.enter_context(live.client.stream("GET", address)).iter_lines()
-                    for _ in range(2)
-                ]
-                assert [next(lines) for lines in opened] == ["event: queued"] * 2
+                streams = [response.iter_lines() for response in open_two(stack, live, address)]
+                assert [next(stream) for stream in streams] == ["event: queued"] * 2
                 refused = live.client.get(address, timeout=10)
                 assert refused.status_code == 503
                 assert int(refused.headers["Retry-After"]) > 0
                 assert live.client.get(f"/v1/jobs/{job.id}/events").status_code == 200
-            wait_for_room(live, address)
     store.close()
 
 
-def wait_for_room(live: Live, address: str) -> None:
-    """Returns when both places are free: the server has noticed that nobody reads."""
+def open_two(stack: ExitStack, live: Live, address: str) -> list[httpx.Response]:
+    """Opens both streams as soon as the server has noticed that nobody reads earlier ones."""
     for _ in range(600):
-        with ExitStack() as stack:
-            opened = [stack.enter_context(live.client.stream("GET", address)) for _ in range(2)]
+        with ExitStack() as attempt:
+            opened = [attempt.enter_context(live.client.stream("GET", address)) for _ in range(2)]
             if [response.status_code for response in opened] == [200, 200]:
-                return
+                stack.enter_context(attempt.pop_all())
+                return opened
+        time.sleep(0.05)
     raise AssertionError("streams that nobody reads are never given up")
