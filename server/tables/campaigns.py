@@ -31,7 +31,7 @@ class CampaignRow(ProjectOwned, Table):
     reference: Mapped[Json | None]
     created_at: Mapped[datetime]
 
-    __table_args__ = (UniqueConstraint("project_id", "name"),)
+    __table_args__ = (UniqueConstraint("project_id", "name"), Index(None, "project_id", "id"))
 
 
 class OccurrenceRow(ProjectOwned, Table):

@@ -22,6 +22,8 @@ class WebhookRow(ProjectOwned, Table):
     active: Mapped[bool]
     created_at: Mapped[datetime]
 
+    __table_args__ = (Index(None, "project_id", "id"),)
+
 
 class DeliveryRow(ProjectOwned, Table):
     """One event for one webhook, written in the transaction that made the event happen.

@@ -13,6 +13,7 @@ depends_on: str | Sequence[str] | None = None
 DESCRIBED = ("data_sets", "supernets", "searches")
 LISTS = {
     "assessments": ("id", "supernet_id"),
+    "campaigns": ("id",),
     "data_sets": ("id",),
     "evaluations": ("search_id", "status"),
     "exports": ("id", "architecture_digest", "search_id"),
@@ -21,6 +22,7 @@ LISTS = {
     "searches": ("id", "name", "supernet_id", "space_id"),
     "supernets": ("id", "name", "space_id", "data_set_id"),
     "uploads": ("id", "name"),
+    "webhooks": ("id",),
 }
 """What lists of a project are filtered and sorted by."""
 
