@@ -181,9 +181,9 @@ def test_a_runner_may_work_on_several_jobs(store: Store, settings: Settings) -> 
             time.sleep(0.05)
         assert states == ["queued", "running", "running"]
         victim = next(job for job in jobs if store.get_job(job.id).state is JobStatus.RUNNING)
+        (waiting,) = (job for job in jobs if store.get_job(job.id).attempt == 0)
         store.request_cancel(victim.id)
         wait_for(store, victim.id, JobStatus.CANCELLED)
-        (waiting,) = (job for job in jobs if store.get_job(job.id).attempt == 0)
         wait_for(store, waiting.id, JobStatus.RUNNING)
     assert sorted(store.get_job(job.id).status for job in jobs) == [
         "cancelled",
