@@ -15,7 +15,14 @@ from server.outside.orders import fields_of
 from server.store.base import Page, Transactions, clock, get, insert_new
 from server.store.jobs import ClaimedJob, fence
 from server.store.listing import NEWEST, Part, page_of, with_values
-from server.tables import EvaluationRow, MeasurementRow, ObservationRow, SearchRow
+from server.tables import (
+    EvaluationRow,
+    Json,
+    MeasurementRow,
+    ObservationRow,
+    SearchRow,
+    SupernetRow,
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,9 @@ class EvaluationStore(Transactions):
     def reference_baseline_ms(self, search_id: str) -> float | None:
         """Returns the reference network's speed when the search's evaluator first measured.
 
-        All latencies of one evaluator are scaled to it, so that they can be compared.
+        All latencies of one evaluator are scaled to it, so that they can be compared. The first of
+        a supernet's searches takes it over from the supernet's extremes, by which limits are
+        chosen, if those were measured in the same way.
 
         Returns:
             None if nothing was measured yet.
@@ -79,7 +88,11 @@ class EvaluationStore(Transactions):
                 .order_by(EvaluationRow.id)
                 .limit(1)
             )
-        measured = first.provenance.get("latency_ms") if first is not None else None
+            supernet = session.get(SupernetRow, search.supernet_id) if search.supernet_id else None
+        if first is not None:
+            measured = first.provenance.get("latency_ms")
+        else:
+            measured = _largest_latency(supernet, search.evaluator.get("latency"))
         return None if measured is None else float(measured["reference_baseline_ms"])
 
     def record_evaluation(
@@ -240,6 +253,16 @@ class EvaluationStore(Transactions):
             last = select(func.max(MeasurementRow.occasion)).where(mine).scalar_subquery()
             statement = select(MeasurementRow).where(mine, MeasurementRow.occasion == last)
             return {row.architecture_digest: row for row in session.scalars(statement)}
+
+
+def _largest_latency(supernet: SupernetRow | None, settings: Json | None) -> Json | None:
+    """Returns how the latency of a supernet's largest network was obtained, if by these settings.
+
+    The largest network is what all searches of its space are measured beside.
+    """
+    summary = (supernet.summary if supernet is not None else None) or {}
+    how: Json | None = summary.get("largest", {}).get("provenance", {}).get("latency_ms")
+    return how if how is not None and how["settings"] == settings else None
 
 
 def _find(

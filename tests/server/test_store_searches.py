@@ -187,6 +187,28 @@ def test_latencies_stay_on_the_scale_of_the_first_one(store: Store) -> None:
     assert store.reference_baseline_ms(search.id) == 1.0
 
 
+@pytest.mark.parametrize(("threads", "expected"), [(1, 0.125), (2, None)])
+def test_a_first_search_is_scaled_as_its_supernets_extremes_were(
+    store: Store, threads: int, expected: float | None
+) -> None:
+    supernet, _ = add_supernet(store)
+    how = {"reference_baseline_ms": 0.125, "settings": {"threads": 1}}
+    summary = {"largest": {"metrics": {}, "provenance": {"latency_ms": how}}}
+    store.finish_supernet(claim(store), supernet.id, artifact("f"), summary)
+    search, _ = store.add_search(
+        name="fast",
+        supernet_id=supernet.id,
+        searcher={"kind": "random"},
+        objectives=[{"metric": "latency_ms", "goal": "minimize"}],
+        limits=[],
+        evaluations=1,
+        evaluator={"accuracy": {}, "latency": {"threads": threads}},
+        resources={},
+        seed=0,
+    )
+    assert store.reference_baseline_ms(search.id) == expected
+
+
 def test_a_failure_counts_only_for_the_search_that_met_it(store: Store) -> None:
     supernet = trained_supernet(store)
     first, second = add_search(store, supernet, 0), add_search(store, supernet, 1)
