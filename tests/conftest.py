@@ -4,8 +4,8 @@ import pytest
 from hypothesis import settings
 
 # A shared machine stalls now and then: slowness is pytest-timeout's business, not an example's.
-# Forty examples each time find what a hundred do within a few runs, in half the time.
-settings.register_profile("espalier", deadline=None, max_examples=40)
+# Thirty examples each time find what a hundred do within a few runs, in a third of the time.
+settings.register_profile("espalier", deadline=None, max_examples=30)
 settings.load_profile("espalier")
 
 

@@ -418,7 +418,7 @@ def sqlite_engine() -> Iterator[Engine]:
 
 
 def test_leases_agree_with_the_model_on_sqlite(sqlite_engine: Engine) -> None:
-    run_machine(sqlite_engine, max_examples=40, steps=40)
+    run_machine(sqlite_engine, max_examples=20, steps=40)
 
 
 @pytest.mark.postgres

@@ -220,7 +220,7 @@ def test_an_independent_client_finds_no_fault(sqlite_live: Live, tmp_path: Path)
             f"{sqlite_live.client.base_url}/openapi.json",
             *("--checks", ",".join(checks)),
             *("--phases", "examples,fuzzing,stateful"),
-            *("--max-examples", "5", "--seed", "1"),
+            *("--max-examples", "3", "--seed", "1"),
             # It makes keys, and from the first one on every request needs one.
             *("--header", f"Authorization: Bearer {make_key(store)[0]}"),
             # It would revoke its own key, and be told 401 from then on; tests of access revoke.
