@@ -1,5 +1,8 @@
 """Whether a file's tensors are those of a supernet, by their names and shapes; imports no torch."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -15,6 +18,13 @@ FLOATS = frozenset(["F64", "F32", "F16", "BF16"])
 
 COUNTER = "num_batches_tracked"
 """What torch's batch norms count; nothing here uses it."""
+
+TORCH_FILE_TIMEOUT_S = 120
+"""Torch takes about 3 s to be imported; the rest is the reading of the file."""
+
+
+class UnreadableTensorsError(ValueError):
+    """A file's tensors cannot be read; the text is the rule that the file breaks."""
 
 
 def misfits(
@@ -79,11 +89,39 @@ def tensors_in(path: Path) -> tuple[dict[str, Shape], frozenset[str]]:
     Only the file's header is read.
 
     Raises:
-        SafetensorError: the file is damaged, or of another kind.
+        UnreadableTensorsError: the file is damaged, or of another kind.
         OSError: it cannot be read.
     """
-    with safetensors.safe_open(path, "numpy") as file:
-        found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        shapes = {name: tuple(part.get_shape()) for name, part in found.items()}
-        others = {name for name, part in found.items() if part.get_dtype() not in FLOATS}
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            shapes = {name: tuple(part.get_shape()) for name, part in found.items()}
+            others = {name for name, part in found.items() if part.get_dtype() not in FLOATS}
+    except safetensors.SafetensorError as error:
+        raise UnreadableTensorsError("must name a safetensors file") from error
     return shapes, frozenset(others)
+
+
+def tensors_in_torch_file(path: Path) -> tuple[dict[str, Shape], frozenset[str]]:
+    """Returns the shapes of a torch file's tensors, and the names of those not of finite floats.
+
+    The file is read by `supernet.torch_files` in a process of its own: torch stays out of this
+    one, and a file that was made to harm its reader harms that process alone.
+
+    Raises:
+        UnreadableTensorsError: the file is damaged, or holds something else or more than tensors.
+    """
+    command = [sys.executable, "-m", "supernet.torch_files", str(path)]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own module, no shell
+            command, capture_output=True, timeout=TORCH_FILE_TIMEOUT_S, check=True
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        rule = "must be a file of tensors that torch.save wrote and that can be read"
+        raise UnreadableTensorsError(rule) from error
+    answer = json.loads(done.stdout)
+    if "rule" in answer:
+        raise UnreadableTensorsError(answer["rule"])
+    tensors = answer["tensors"].items()
+    shapes = {name: tuple(shape) for name, (shape, _) in tensors}
+    return shapes, frozenset(name for name, (_, is_usable) in tensors if not is_usable)

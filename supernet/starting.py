@@ -8,7 +8,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -23,11 +22,9 @@ from supernet.checkpoints import InvalidSupernetError, load_supernet
 from supernet.fitting import head_of_other_classes, is_counter, misfits
 from supernet.once_for_all import renamed
 from supernet.starting_settings import InvalidStartError, check_same_network
+from supernet.torch_files import InvalidTorchFileError, is_usable, read_state
 
 logger = logging.getLogger(__name__)
-
-FLOATS = frozenset([torch.float64, torch.float32, torch.float16, torch.bfloat16])
-"""Of other ones (of 8 bits) torch cannot even say whether they are finite."""
 
 
 @dataclass(frozen=True)
@@ -118,24 +115,15 @@ class FromOnceForAll:
         """
         if not isinstance(supernet.settings, MobileNetV3Settings):
             raise InvalidStartError("kind", "must be 'mobilenetv3'", supernet.settings.kind)
-        _fill(supernet, renamed(_torch_state(self.path), supernet.settings))
+        try:
+            state = read_state(self.path)
+        except InvalidTorchFileError as error:
+            raise InvalidStartError("path", str(error), str(self.path)) from error
+        _fill(supernet, renamed(state, supernet.settings))
 
 
 StartingPoint = FromSupernet | FromWeights | FromOnceForAll
 """Everything that has `apply(supernet)`."""
-
-
-def _torch_state(path: Path) -> dict[str, Tensor]:
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever torch meets in a foreign file
-        rule = f"must be a file of tensors that torch.save wrote ({error})"
-        raise InvalidStartError("path", rule, str(path)) from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else content
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        rule = "must hold a state dict, alone or as 'state_dict'"
-        raise InvalidStartError("path", rule, type(content).__name__)
-    return {str(name): value for name, value in state.items()}
 
 
 @torch.no_grad()
@@ -143,7 +131,7 @@ def _fill(supernet: Supernet, tensors: Mapping[str, Tensor]) -> None:
     """Copies tensors into a supernet's parameters and buffers of the same names."""
     own, head = supernet.state_dict(), supernet.layers[-1].name
     shapes, given = _shapes(own), _shapes(tensors)
-    unusable = {name for name, tensor in tensors.items() if not _is_usable(tensor)}
+    unusable = {name for name, tensor in tensors.items() if not is_usable(tensor)}
     if faults := misfits(shapes, given, unusable, head):
         rule = "must be those of the space's largest network"
         raise InvalidStartError("tensors", rule, faults)
@@ -157,7 +145,3 @@ def _fill(supernet: Supernet, tensors: Mapping[str, Tensor]) -> None:
 
 def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, Shape]:
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-
-
-def _is_usable(tensor: Tensor) -> bool:
-    return tensor.dtype in FLOATS and bool(tensor.isfinite().all())

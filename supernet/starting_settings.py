@@ -10,14 +10,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import safetensors
 from pydantic import BaseModel, ConfigDict, Field
 
+from search_space.cnn import MobileNetV3Settings
 from search_space.family import NetworkSettings
-from search_space.tensors import supernet_tensors
+from search_space.tensors import Shape, supernet_tensors
 from supernet.datasets.sources import Located
 from supernet.errors import FieldError
-from supernet.fitting import misfits, tensors_in
+from supernet.fitting import (
+    UnreadableTensorsError,
+    misfits,
+    tensors_in,
+    tensors_in_torch_file,
+)
+from supernet.once_for_all import renamed
 
 # How torch's format of before version 1.6 begins: a pickle of a number that means just this.
 LEGACY_TORCH_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
@@ -73,29 +79,46 @@ StartSettings = Annotated[
 ]
 
 
-def check_file(start: FileStart, path: Path) -> None:
-    """Returns if a file is of the kind that a start reads; its tensors are not looked at.
+def check_file(start: FileStart, path: Path, settings: NetworkSettings) -> None:
+    """Returns if a file's tensors have the names and shapes of a space's supernet.
+
+    Of safetensors the header is read only; a torch file is read whole, which takes seconds.
 
     Args:
         start: the choice, whose path or upload is named in the error.
         path: where the file is.
+        settings: of the space to train.
 
     Raises:
-        InvalidStartError: it is of another kind.
+        InvalidStartError: the space is of another family than the start's, the file is of another
+            kind, or its tensors are those of another network.
     """
-    if isinstance(start, WeightsStart) and not _is_safetensors(path):
-        raise InvalidStartError(start.place_field, "must name a safetensors file", start.place)
-    if isinstance(start, OnceForAllStart) and not _is_torch_file(path):
-        rule = "must name a file that torch.save wrote"
-        raise InvalidStartError(start.place_field, rule, start.place)
-
-
-def _is_safetensors(path: Path) -> bool:
     try:
-        with safetensors.safe_open(path, "numpy"):
-            return True
-    except safetensors.SafetensorError:
-        return False
+        shapes, unusable = _tensors(start, path, settings)
+    except UnreadableTensorsError as error:
+        raise InvalidStartError(start.place_field, str(error), start.place) from None
+    space = settings.build()
+    own = supernet_tensors(settings, space)
+    head = settings.lower(space.largest())[-1].name
+    if faults := misfits(own, shapes, unusable, head):
+        rule = "must hold the tensors of the space's largest network"
+        raise InvalidStartError(start.place_field, rule, faults)
+
+
+def _tensors(
+    start: FileStart, path: Path, settings: NetworkSettings
+) -> tuple[dict[str, Shape], frozenset[str]]:
+    """Returns shapes by our names, and the names of tensors whose numbers cannot be used."""
+    if isinstance(start, WeightsStart):
+        return tensors_in(path)
+    if not isinstance(settings, MobileNetV3Settings):
+        rule = f"must not be once_for_all for a space of kind {settings.kind}"
+        raise InvalidStartError("kind", rule, start.kind)
+    if not _is_torch_file(path):
+        raise UnreadableTensorsError("must name a file that torch.save wrote")
+    shapes, unusable = tensors_in_torch_file(path)
+    is_unusable = renamed({name: name in unusable for name in shapes}, settings)
+    return renamed(shapes, settings), frozenset(name for name, bad in is_unusable.items() if bad)
 
 
 def _is_torch_file(path: Path) -> bool:
@@ -104,27 +127,6 @@ def _is_torch_file(path: Path) -> bool:
             return any(name.endswith("/data.pkl") for name in archive.namelist())
     with path.open("rb") as file:
         return file.read(len(LEGACY_TORCH_START)) == LEGACY_TORCH_START
-
-
-def check_tensors(start: WeightsStart, path: Path, settings: NetworkSettings) -> None:
-    """Returns if a safetensors file's tensors have the names and shapes of a space's supernet.
-
-    Only their values are not looked at, so that this takes no time.
-
-    Args:
-        start: the choice, whose path or upload is named in the error.
-        path: where the file is, of which `check_file` said that it is of that kind.
-        settings: of the space to train.
-
-    Raises:
-        InvalidStartError: they are those of another network.
-    """
-    space = settings.build()
-    own = supernet_tensors(settings, space)
-    head = settings.lower(space.largest())[-1].name
-    if faults := misfits(own, *tensors_in(path), head):
-        rule = "must hold the tensors of the space's largest network"
-        raise InvalidStartError(start.place_field, rule, faults)
 
 
 def check_same_network(wanted: NetworkSettings, found: NetworkSettings) -> None:

@@ -1,6 +1,5 @@
 """Where a training starts: what a request names, resolved to what a job is given by value."""
 
-from search_space.cnn import MobileNetV3Settings
 from search_space.families import space_settings
 from search_space.family import NetworkSettings
 from server.errors import ConflictError, InvalidRequestError
@@ -13,14 +12,11 @@ from supernet.schedules.base import Schedule
 from supernet.starting_settings import (
     FileStart,
     InvalidStartError,
-    OnceForAllStart,
     ScratchStart,
     StartSettings,
     SupernetStart,
-    WeightsStart,
     check_file,
     check_same_network,
-    check_tensors,
 )
 
 MEDIA_TYPE = "application/octet-stream"
@@ -46,9 +42,6 @@ def resolve(
         return given, None
     if isinstance(start, SupernetStart):
         return given | {"version": _version(start, settings, service)}, None
-    if isinstance(start, OnceForAllStart) and not isinstance(settings, MobileNetV3Settings):
-        rule = f"must not be once_for_all for a space of kind {settings.kind}"
-        raise InvalidRequestError.single("/start/kind", rule, start.kind)
     artifact = _stored(start, settings, service)
     return given | {"version": artifact.sha256}, artifact
 
@@ -117,9 +110,7 @@ def _stored(start: FileStart, settings: NetworkSettings, service: Service) -> Ar
     places = places_of(service, start.upload, "/start/upload")
     try:
         path = places.resolve(start, folders=False)
-        check_file(start, path)
-        if isinstance(start, WeightsStart):
-            check_tensors(start, path, settings)
+        check_file(start, path, settings)
     except (InvalidDataSetError, InvalidStartError) as error:
         raise InvalidRequestError.single(f"/start/{error.field}", error.rule, error.value) from None
     return service.artifacts.add_file(path, MEDIA_TYPE)

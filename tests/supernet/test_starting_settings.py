@@ -24,7 +24,6 @@ from supernet.starting_settings import (
     WeightsStart,
     check_file,
     check_same_network,
-    check_tensors,
 )
 
 START: TypeAdapter[Any] = TypeAdapter(StartSettings)
@@ -49,32 +48,25 @@ def test_a_start_is_what_its_kind_needs(start: dict[str, str]) -> None:
             START.validate_python({key: value for key, value in start.items() if key != name})
 
 
-def test_files_are_told_apart(tmp_path: Path) -> None:
-    torch.save({"a": torch.ones(1)}, tmp_path / "zipped")
+def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(1)}, tmp_path / "torch")
     torch.save({"a": torch.ones(1)}, tmp_path / "old", _use_new_zipfile_serialization=False)
     tensors = {"a": torch.ones(1).numpy()}
     (tmp_path / "weights").write_bytes(safetensors.numpy.save(tensors))
     (tmp_path / "empty").write_bytes(b"")
-    kinds = {"zipped": OnceForAllStart, "old": OnceForAllStart, "weights": WeightsStart}
-    rules = {
-        WeightsStart: "path must name a safetensors file, got",
-        OnceForAllStart: "path must name a file that torch.save wrote, got",
-    }
-    for name in ("zipped", "old", "weights", "empty"):
-        for kind, rule in rules.items():
-            start = kind(path=name)
-            if kinds.get(name) is kind:
-                check_file(start, tmp_path / name)
-                continue
-            with pytest.raises(InvalidStartError, match=f"^{rule} '{name}'$"):
-                check_file(start, tmp_path / name)
-
-
-def test_an_archive_of_something_else_is_no_checkpoint(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a", "w") as archive:
+    with zipfile.ZipFile(tmp_path / "archive", "w") as archive:
         archive.writestr("notes.txt", "hello")
-    with pytest.raises(InvalidStartError, match="torch"):
-        check_file(OnceForAllStart(path="a"), tmp_path / "a")
+    others = {
+        WeightsStart: ("must name a safetensors file", ["torch", "old", "empty", "archive"]),
+        OnceForAllStart: (
+            "must name a file that torch.save wrote",
+            ["weights", "empty", "archive"],
+        ),
+    }
+    for kind, (rule, names) in others.items():
+        for name in names:
+            with pytest.raises(InvalidStartError, match=f"^path {rule}, got '{name}'$"):
+                check_file(kind(path=name), tmp_path / name, FOUR)
 
 
 FOUR = MobileNetV3Settings.from_preset("tiny", num_classes=4)
@@ -84,7 +76,7 @@ def faults(path: Path, settings: NetworkSettings, tensors: dict[str, Any]) -> st
     """What the look at a file's header finds; "" where it fits."""
     safetensors.torch.save_file(tensors, path)
     try:
-        check_tensors(WeightsStart(path=path.name), path, settings)
+        check_file(WeightsStart(path=path.name), path, settings)
     except InvalidStartError as error:
         start = "path must hold the tensors of the space's largest network, got "
         return str(error).removeprefix(start).strip("'")
@@ -121,6 +113,36 @@ def test_the_head_may_be_of_other_classes_but_not_of_another_width(tmp_path: Pat
     assert faults(tmp_path / "w", FOUR.model_copy(update={"num_classes": 7}), tensors) == ""
     narrow = {**tensors, "classifier.weight": tensors["classifier.weight"][:, :3].contiguous()}
     assert faults(tmp_path / "w", FOUR, narrow).startswith("1 of another shape (classifier.weight")
+
+
+def test_a_checkpoint_of_another_network_is_refused_by_our_names(tmp_path: Path) -> None:
+    path, start = tmp_path / "a.pth", OnceForAllStart(path="a.pth")
+    state = {"first_conv.conv.weight": torch.ones(1, 3), "blocks.0.conv.bn.bn.bias": torch.ones(2)}
+    torch.save({"state_dict": state}, path, _use_new_zipfile_serialization=False)
+    with pytest.raises(InvalidStartError) as caught:
+        check_file(start, path, FOUR)
+    assert str(caught.value).startswith("path must hold the tensors of the space's largest network")
+    assert "stem.conv.weight (1, 3) instead of (8, 1, 3, 3)" in str(caught.value)
+
+
+def test_numbers_that_are_not_finite_are_found_in_a_checkpoint(tmp_path: Path) -> None:
+    state = Supernet(FOUR).state_dict()  # what needs no other names stays as it is
+    state["classifier.bias"][0] = torch.nan
+    torch.save(state, tmp_path / "a.pth")
+    with pytest.raises(InvalidStartError, match=r"1 not of finite .* \(classifier\.bias\)"):
+        check_file(OnceForAllStart(path="a.pth"), tmp_path / "a.pth", FOUR)
+
+
+def test_what_a_checkpoint_asks_for_beside_tensors_is_named(tmp_path: Path) -> None:
+    torch.save({"state_dict": Path("a")}, tmp_path / "a.pth")
+    with pytest.raises(InvalidStartError, match=r"path must be .* \(it asks for pathlib\.\w+\)"):
+        check_file(OnceForAllStart(path="a.pth"), tmp_path / "a.pth", FOUR)
+
+
+def test_only_spaces_of_its_family_start_from_a_checkpoint(tmp_path: Path) -> None:
+    settings = NETWORK_FAMILIES["resnet"].from_preset("tiny")
+    with pytest.raises(InvalidStartError, match=r"^kind must not be once_for_all for a space of"):
+        check_file(OnceForAllStart(path="a.pth"), tmp_path / "a.pth", settings)
 
 
 def test_networks_are_the_same_whatever_their_classes() -> None:
