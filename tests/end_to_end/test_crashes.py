@@ -34,7 +34,7 @@ TRAINING = {"epochs": EPOCHS, "checkpoint_every_epochs": 2}
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, dict[str, Any]]]:
-    """A service, and the supernet that it trained although its processes were killed."""
+    """A service, and the supernet that it trained although all its processes were killed."""
     service = Service(tmp_path_factory.mktemp("service") / "home")
     service.start()
     try:
@@ -42,10 +42,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service,
         body = {"name": "tiny", "space": TINY_SPACE, "data_set": data_set["id"], "seed": 3}
         supernet = service.post("/v1/supernets", {**body, "training": TRAINING})
         job = supernet["job"]
-        service.wait_for_progress(job, 3)
-        kill(find_process(service.pid, "server.runner"))
-        service.wait_for_progress(job, 7)
+        service.wait_for_progress(job, 5)
+        family = [pid for pid, _ in descendants(service.pid)]
         service.kill()
+        wait_until(lambda: not any(map(is_alive, family)), 30, lambda: f"alive: {family}")
         service.start()
         service.wait_for_job(job)
         yield service, service.get(f"/v1/supernets/{supernet['id']}")
@@ -85,15 +85,13 @@ def test_a_killed_training_resumes_from_its_checkpoints(
 ) -> None:
     service, supernet = trained
     job = service.job(supernet["job"])
-    assert job["attempt"] == 3
+    assert job["attempt"] == 2
     events = all_events(service, supernet["job"])
     first_epochs = {}
     for event in events:
         if event["type"] == "progress":
             first_epochs.setdefault(event["attempt"], event["data"]["done"])
-    # Each attempt begins where a checkpoint was, not from the start.
-    assert first_epochs[2] > 2
-    assert first_epochs[3] > 6
+    assert first_epochs[2] > 4  # where a checkpoint was, not at the start
 
 
 def test_a_search_loses_and_repeats_nothing_when_its_processes_are_killed(
@@ -142,6 +140,10 @@ def test_a_search_loses_and_repeats_nothing_when_its_processes_are_killed(
     assert {evaluation["status"] for evaluation in final.values()} == {"measured"}
     assert_log_is_that_of_an_undisturbed_search(service.home, search["id"])
 
+    again = service.post("/v1/searches", {**body, "name": "again", "evaluations": 10})
+    service.wait_for_job(again["job"])
+    assert service.get(f"/v1/searches/{again['id']}")["result"]["reused"] == 10
+
 
 def assert_log_is_that_of_an_undisturbed_search(home: Path, search_id: str) -> None:
     """A fresh searcher that is told the same outcomes makes the same proposals."""
@@ -168,26 +170,6 @@ def assert_log_is_that_of_an_undisturbed_search(home: Path, search_id: str) -> N
     assert np.array_equal([p.number for p in proposals], np.arange(60))
 
 
-def test_equal_searches_reuse_what_was_measured(
-    trained: tuple[Service, dict[str, Any]],
-) -> None:
-    service, supernet = trained
-    body = {
-        "name": "again",
-        "supernet": supernet["id"],
-        "searcher": {"kind": "random", "batch_size": 6},
-        "objectives": [{"metric": "top1_percent"}, {"metric": "macs"}],
-        "evaluations": 6,
-        "seed": 5,
-    }
-    results = []
-    for name in ("first", "second"):
-        search = service.post("/v1/searches", {**body, "name": name})
-        service.wait_for_job(search["job"])
-        results.append(service.get(f"/v1/searches/{search['id']}")["result"])
-    assert [result["reused"] for result in results] == [0, 6]
-
-
 def test_a_second_runner_on_one_sqlite_file_is_refused(
     trained: tuple[Service, dict[str, Any]],
 ) -> None:
@@ -203,32 +185,6 @@ def test_a_second_runner_on_one_sqlite_file_is_refused(
     assert refused.returncode == 1
     assert "a SQLite database takes one runner" in refused.stderr
     assert "Traceback" not in refused.stderr
-
-
-def test_a_cancelled_training_stops_soon_and_stays_cancelled(
-    trained: tuple[Service, dict[str, Any]],
-) -> None:
-    service, supernet = trained
-    body = {"name": "cancelled", "space": TINY_SPACE, "data_set": supernet["data_set"]}
-    job = service.post("/v1/supernets", {**body, "training": {"epochs": 10_000}})["job"]
-    service.wait_for_progress(job, 1)
-    service.post(f"/v1/jobs/{job}/cancel", {})
-    wait_until(lambda: service.job(job)["status"] == "cancelled", 30, lambda: str(service.job(job)))
-    assert service.post(f"/v1/jobs/{job}/cancel", {})["status"] == "cancelled"
-
-
-def test_no_process_survives_a_killed_service(tmp_path: Path) -> None:
-    service = Service(tmp_path / "home")
-    service.start()
-    wait_until(lambda: has_ray(service), 60, lambda: f"no Ray below the service\n{service.tail()}")
-    family = [pid for pid, _ in descendants(service.pid)]
-    service.kill()
-    wait_until(lambda: not any(map(is_alive, family)), 30, lambda: f"alive: {family}")
-    service.http.close()
-
-
-def has_ray(service: Service) -> bool:
-    return any("raylet" in title for _, title in descendants(service.pid))
 
 
 def is_alive(pid: int) -> bool:
