@@ -2,7 +2,7 @@
 
 import threading
 from importlib.metadata import version
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi import FastAPI
 
@@ -42,20 +42,44 @@ that fits. Lists are read by following `next`. Errors are `application/problem+j
 """
 
 
+_AREAS = (
+    outside,  # asked most often: routes are tried in their order
+    health,
+    metrics,
+    uploads,
+    data_sets,
+    spaces,
+    supernets,
+    assessments,
+    searches,
+    comparisons,
+    evaluations,
+    refinements,
+    exports,
+    campaigns,
+    occurrence_reports,
+    jobs,
+    runners,
+    access,
+    webhooks,
+)
+
+
 class _Application(FastAPI):
     """FastAPI with what its OpenAPI document lacks."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._document_lock = threading.Lock()
+    # One for all: it tells of the routes, which no setting changes.
+    _document: ClassVar[dict[str, Any] | None] = None
+    _document_lock: ClassVar[threading.Lock] = threading.Lock()
 
     def openapi(self) -> dict[str, Any]:
         """Returns the OpenAPI document, made once; threads that come meanwhile wait for it."""
         with self._document_lock:
-            is_new = self.openapi_schema is None
-            document = super().openapi()
-            if is_new:
+            document = _Application._document
+            if document is None:
+                document = super().openapi()
                 complete(document)
+                _Application._document = document
             return document
 
 
@@ -69,6 +93,8 @@ def build_app(service: Service) -> FastAPI:
         # The service has no web pages; the document serves whatever tool reads it.
         docs_url=None,
         redoc_url=None,
+        # As they are: `include_router` would read every signature again, for each application.
+        routes=[route for area in _AREAS for route in area.router.routes],
     )
     app.state.service = service
     app.state.metrics = Metrics(
@@ -78,28 +104,6 @@ def build_app(service: Service) -> FastAPI:
         cache_seconds=service.settings.metrics_cache_seconds,
         silent_seconds=service.settings.lease_seconds,
     )
-    for routes in (
-        outside,  # asked most often: routes are tried in their order
-        health,
-        metrics,
-        uploads,
-        data_sets,
-        spaces,
-        supernets,
-        assessments,
-        searches,
-        comparisons,
-        evaluations,
-        refinements,
-        exports,
-        campaigns,
-        occurrence_reports,
-        jobs,
-        runners,
-        access,
-        webhooks,
-    ):
-        app.include_router(routes.router)
     problems.install(app)
     # The last one added is the first to see a request.
     app.add_middleware(HttpMethods)
