@@ -1,16 +1,16 @@
 """What re-estimating batch-norm statistics is worth, and how many images it takes.
 
-Trains a supernet on Fashion-MNIST (see fashion.py) with delayed shrinking and evaluates a fixed
-sample of its networks with the supernet's own running statistics and with statistics estimated on
-2 to 4,096 training images; rank correlation of the accuracies with those at 4,096. With --quick:
-1,000 images and few epochs.
+Trains a supernet on Fashion-MNIST (see _image_tasks.py) with delayed shrinking and evaluates a
+fixed sample of its networks with the supernet's own running statistics and with statistics
+estimated on 2 to 4,096 training images; rank correlation of the accuracies with those at 4,096.
+With --quick: 1,000 images and few epochs.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
 import torch
-from fashion import ACCURACY, FAMILY, load, sampled_architectures, settings_of
+from _image_tasks import ACCURACY, FASHION, device
 from harness import Figure, parse_arguments, report
 from rich.console import Console
 from rich.table import Table
@@ -30,7 +30,7 @@ OWN = "the supernet's own"
 
 def top1s(supernet: Supernet, data: TensorData) -> dict[str, list[float]]:
     """Returns accuracies of the sampled networks by where their statistics come from."""
-    sample = sampled_architectures()
+    sample = FASHION.sampled_architectures()
     own = [fold(supernet.extract(architecture).eval()) for architecture in sample]
     found = {OWN: [evaluate_network(network, data, ACCURACY).top1_percent for network in own]}
     for count in COUNTS:
@@ -58,14 +58,19 @@ def main() -> None:
     """Trains, evaluates, reports."""
     arguments = parse_arguments(__doc__)
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    data = load(1_000, 500) if arguments.quick else load()
-    supernet = Supernet(FAMILY)
+    data = FASHION.load(quick=arguments.quick)
+    supernet = Supernet(FASHION.family).to(device())
     schedule = DelayedShrinkingSettings(ramp_epochs=1)
-    train(supernet, data, settings_of(schedule, 6 if arguments.quick else 12), seed=0)
+    train(
+        supernet,
+        data,
+        FASHION.settings_of(schedule, 6 if arguments.quick else FASHION.epochs),
+        seed=0,
+    )
     found = top1s(supernet.eval(), data)
     table = Table(title="validation top-1 in percent, by MACs", title_justify="left")
     table.add_column("statistics")
-    for _ in sampled_architectures():
+    for _ in FASHION.sampled_architectures():
         table.add_column(justify="right")
     for name, values in found.items():
         table.add_row(name, *(f"{value:.1f}" for value in values))

@@ -1,6 +1,6 @@
 """What refining the best of a supernet is worth: fine-tuning, distillation, soups.
 
-On Fashion-MNIST (see fashion.py), for each of three seeds: trains a supernet with the sandwich
+On Fashion-MNIST (see _image_tasks.py), for each of three seeds: trains a supernet with the sandwich
 rule, takes the best of a front of sampled networks within half of the largest one's
 multiply-accumulates (by validation accuracy), and fine-tunes each several times as the service
 does by default, with and without distillation from the supernet's largest network; the runs of one
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fashion import ACCURACY, FAMILY, SPACE, load, macs, settings_of
+from _image_tasks import ACCURACY, FASHION, device
 from harness import Figure, parse_arguments, report
 from rich.console import Console
 from rich.table import Table
@@ -97,16 +97,16 @@ class Refined:
 
 def best_of_sample(supernet: Supernet, data: TensorData, extent: Extent) -> list[Architecture]:
     """Returns the most accurate of a front, within half of the largest network's MACs."""
-    rows = SPACE.sample(400, np.random.default_rng(0))
-    drawn = [SPACE.smallest(), *map(SPACE.decode, rows)]
-    limit = macs(SPACE.largest()) / 2
-    sample = [architecture for architecture in drawn if macs(architecture) <= limit]
+    rows = FASHION.space.sample(400, np.random.default_rng(0))
+    drawn = [FASHION.space.smallest(), *map(FASHION.space.decode, rows)]
+    limit = FASHION.macs(FASHION.space.largest()) / 2
+    sample = [architecture for architecture in drawn if FASHION.macs(architecture) <= limit]
     sample = sample[: extent.sampled]
-    problem = Problem(SPACE, (Objective(metric="top1_percent"), Objective(metric="macs")))
+    problem = Problem(FASHION.space, (Objective(metric="top1_percent"), Objective(metric="macs")))
     found = [
         {
             "top1_percent": evaluate_architecture(supernet, a, data, ACCURACY)[1].top1_percent,
-            "macs": float(macs(a)),
+            "macs": float(FASHION.macs(a)),
         }
         for a in sample
     ]
@@ -129,7 +129,7 @@ def fine_tuned(
     seed: int,
 ) -> State:
     """Returns the weights of one run that starts from a supernet's file."""
-    network = Supernet(FAMILY, allowed=only(architecture))
+    network = Supernet(FASHION.family, allowed=only(architecture)).to(device())
     FromSupernet(path, architecture).apply(network)
     train(network, data, settings, seed=seed, teacher=teacher)
     return network.state_dict()
@@ -144,7 +144,7 @@ def refine(
     extent: Extent,
 ) -> Refined:
     """Fine-tunes one network in every mode, several times."""
-    pot = Supernet(FAMILY, allowed=only(architecture)).eval()
+    pot = Supernet(FASHION.family, allowed=only(architecture)).to(device()).eval()
 
     def num_correct(state: State, settings: AccuracySettings = ACCURACY) -> int:
         pot.load_state_dict(dict(state))
@@ -157,7 +157,7 @@ def refine(
     runs, soups = {}, {}
     for mode, distillation in MODES.items():
         schedule = SingleSettings(architecture=dict(architecture), distillation=distillation)
-        settings = settings_of(schedule, extent.fine_tuning_epochs)
+        settings = FASHION.settings_of(schedule, extent.fine_tuning_epochs)
         changes = {**FINE_TUNING, "epochs": extent.fine_tuning_epochs}
         settings = settings.model_copy(update=changes)
         states = [
@@ -166,13 +166,13 @@ def refine(
         ]
         runs[mode] = tuple(map(top1, states))
         soups[mode] = top1(greedy_soup(states, num_correct).state)
-    return Refined(seed, macs(architecture), before, runs, soups)
+    return Refined(seed, FASHION.macs(architecture), before, runs, soups)
 
 
 def refined_of(seed: int, data: TensorData, extent: Extent, folder: Path) -> list[Refined]:
     """Trains one supernet and refines the best of its networks."""
-    supernet = Supernet(FAMILY, generator=torch.Generator().manual_seed(seed))
-    train(supernet, data, settings_of(SandwichSettings(), extent.epochs), seed=seed)
+    supernet = Supernet(FASHION.family, generator=torch.Generator().manual_seed(seed)).to(device())
+    train(supernet, data, FASHION.settings_of(SandwichSettings(), extent.epochs), seed=seed)
     supernet.eval()
     path = folder / f"seed{seed}.safetensors"
     save_supernet(path, supernet)
@@ -225,7 +225,7 @@ def main() -> None:
     arguments = parse_arguments(__doc__)
     torch.set_num_threads(min(2, torch.get_num_threads()))
     extent = QUICK if arguments.quick else Extent()
-    data = load(1_000, 500) if arguments.quick else load()
+    data = FASHION.load(quick=arguments.quick)
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for seed in extent.seeds:

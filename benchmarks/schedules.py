@@ -1,12 +1,13 @@
 """Progressive shrinking, the sandwich rule and delayed shrinking at equal total cost.
 
-On Fashion-MNIST (see fashion.py), three seeds: for each schedule as many epochs as make its total
-multiply-accumulates equal to those of progressive shrinking; validation accuracy of the smallest
-and the largest network and mean Pareto accuracy of a fixed sample, along the way and at the end.
-The claim to check (Annavajjala et al. 2024, DepS): the same accuracy at 0.4 of the cost of
-progressive shrinking, and more than one point better at equal cost. With --quick: one seed, 1,000
-images, the fewest epochs: it shows that everything runs, not what is reached. With --plot FILE the
-accuracies over the cost are drawn, a line per run.
+On Fashion-MNIST, or where there is a GPU on CIFAR-10 at full size (see _image_tasks.py), three
+seeds: for each schedule as many epochs as make its total multiply-accumulates equal to those of
+progressive shrinking; validation accuracy of the smallest and the largest network and mean Pareto
+accuracy of a fixed sample, along the way and at the end. The claim to check (Annavajjala et al.
+2024, DepS): the same accuracy at 0.4 of the cost of progressive shrinking, and more than one point
+better at equal cost. With --quick: one seed, 1,000 images, the fewest epochs: it shows that
+everything runs, not what is reached. With --plot FILE the accuracies over the cost are drawn, a
+line per run.
 """
 
 import statistics
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from fashion import Accuracies, costs_by_epoch, epochs_of_equal_cost, load, run, settings_of
+from _image_tasks import TASKS, Accuracies, ImageTask
 from harness import Arguments, Figure, argument_parser, report
 from matplotlib.figure import Figure as Picture
 from rich.console import Console
@@ -32,7 +33,6 @@ SCHEDULES: dict[str, ScheduleSettings] = {
     "sandwich": SandwichSettings(),
     "delayed shrinking": DelayedShrinkingSettings(ramp_epochs=1),
 }
-EPOCHS_OF_REFERENCE = 12
 NUM_LOOKS = 6
 
 
@@ -56,12 +56,14 @@ class Curve:
         return None
 
 
-def curve(schedule: ScheduleSettings, epochs: int, data: TensorData, seed: int) -> Curve:
+def curve(
+    task: ImageTask, schedule: ScheduleSettings, epochs: int, data: TensorData, seed: int
+) -> Curve:
     """Trains once."""
-    settings = settings_of(schedule, epochs)
-    spent = costs_by_epoch(settings, len(data.train), seed)
+    settings = task.settings_of(schedule, epochs)
+    spent = task.costs_by_epoch(settings, len(data.train), seed)
     looks = sorted({max(1, round(epochs * look / NUM_LOOKS)) for look in range(1, NUM_LOOKS + 1)})
-    found = run(settings, data, seed, looks)
+    found = task.run(settings, data, seed, looks)
     return Curve(tuple(spent[epoch - 1] for epoch in found), tuple(found.values()))
 
 
@@ -135,29 +137,32 @@ def main() -> None:
     """Trains all and reports."""
     parser = argument_parser(__doc__)
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the runs there")
+    best = "cifar10" if torch.cuda.is_available() else "fashion"
+    parser.add_argument("--task", choices=TASKS, default=best, help=f"{best} by default here")
     given = parser.parse_args()
+    task = TASKS[given.task]
     arguments = Arguments(quick=given.quick, json_path=given.json)
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    data = load(1_000, 500) if arguments.quick else load()
-    reference_epochs = 6 if arguments.quick else EPOCHS_OF_REFERENCE
+    data = task.load(quick=arguments.quick)
+    reference_epochs = 6 if arguments.quick else task.epochs
     seeds = (0,) if arguments.quick else (0, 1, 2)
-    reference = settings_of(SCHEDULES[REFERENCE], reference_epochs)
-    budget = costs_by_epoch(reference, len(data.train))[-1]
+    reference = task.settings_of(SCHEDULES[REFERENCE], reference_epochs)
+    budget = task.costs_by_epoch(reference, len(data.train))[-1]
     epochs = {
         name: reference_epochs
         if name == REFERENCE
-        else epochs_of_equal_cost(schedule, budget, len(data.train))
+        else task.epochs_of_equal_cost(schedule, budget, len(data.train))
         for name, schedule in SCHEDULES.items()
     }
     curves: dict[str, list[Curve]] = {name: [] for name in SCHEDULES}
     for seed in seeds:
         for name, schedule in SCHEDULES.items():  # interleaved
-            curves[name].append(curve(schedule, epochs[name], data, seed))
+            curves[name].append(curve(task, schedule, epochs[name], data, seed))
             Console().print(f"{name}, seed {seed}: {curves[name][-1].accuracies[-1]}")
     Console().print(table_of(curves, epochs))
     if given.plot is not None:
         draw(curves, given.plot)
-    report("Schedules at equal cost, Fashion-MNIST, medians over seeds", figures(curves), arguments)
+    report(f"Schedules at equal cost, {task.title}, medians over seeds", figures(curves), arguments)
 
 
 if __name__ == "__main__":

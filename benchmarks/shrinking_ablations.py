@@ -1,20 +1,12 @@
 """What the parts of delayed shrinking are worth: when it starts, the ramp, the warmed-up teacher.
 
-On Fashion-MNIST (see fashion.py), one seed, every variant at the cost of the recommended one. The
-last variant starts at once, so it distils from a network that has not been trained before. With
+On Fashion-MNIST (see _image_tasks.py), one seed, every variant at the cost of the recommended one.
+The last variant starts at once, so it distils from a network that has not been trained before. With
 --quick: 1,000 images and few epochs: it shows that everything runs, not what is reached.
 """
 
 import torch
-from fashion import (
-    MOST_PHASES,
-    Accuracies,
-    costs_by_epoch,
-    epochs_of_equal_cost,
-    load,
-    run,
-    settings_of,
-)
+from _image_tasks import FASHION, MOST_PHASES, Accuracies
 from harness import Figure, parse_arguments, report
 from rich.console import Console
 from rich.table import Table
@@ -30,26 +22,25 @@ VARIANTS = {
     "no sorting": DelayedShrinkingSettings(start=0.5, ramp_epochs=RAMP_EPOCHS, sort_channels=False),
     "no warmed-up teacher": DelayedShrinkingSettings(start=0.0, ramp_epochs=0),
 }
-EPOCHS = 12
 
 
 def main() -> None:
     """Trains each variant once and reports."""
     arguments = parse_arguments(__doc__)
     torch.set_num_threads(min(2, torch.get_num_threads()))
-    data = load(1_000, 500) if arguments.quick else load()
+    data = FASHION.load(quick=arguments.quick)
     first = next(iter(VARIANTS.values()))
-    own_epochs = MOST_PHASES if arguments.quick else EPOCHS
-    budget = costs_by_epoch(settings_of(first, own_epochs), len(data.train))[-1]
+    own_epochs = MOST_PHASES if arguments.quick else FASHION.epochs
+    budget = FASHION.costs_by_epoch(FASHION.settings_of(first, own_epochs), len(data.train))[-1]
     results: dict[str, tuple[int, Accuracies]] = {}
     for name, schedule in VARIANTS.items():
         epochs = (
             own_epochs
             if schedule is first
-            else epochs_of_equal_cost(schedule, budget, len(data.train))
+            else FASHION.epochs_of_equal_cost(schedule, budget, len(data.train))
         )
-        settings = settings_of(schedule, epochs)
-        results[name] = (epochs, run(settings, data, 0, ())[epochs])
+        settings = FASHION.settings_of(schedule, epochs)
+        results[name] = (epochs, FASHION.run(settings, data, 0, ())[epochs])
         Console().print(f"{name}, {epochs} epochs: {results[name][1]}")
     table = Table(title="validation top-1 in percent", title_justify="left")
     for column in ("variant", "epochs", "smallest", "largest", "mean Pareto"):
