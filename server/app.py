@@ -12,6 +12,7 @@ from server.http_methods import HttpMethods
 from server.metrics import Metrics, RequestMetrics
 from server.middleware import RawBodies, RequestGuard, RequestLog
 from server.openapi import complete
+from server.parameters import Parameters
 from server.rate_limits import RateLimits
 from server.routes import (
     access,
@@ -106,6 +107,7 @@ def build_app(service: Service) -> FastAPI:
     )
     problems.install(app)
     # The last one added is the first to see a request.
+    app.add_middleware(Parameters)
     app.add_middleware(HttpMethods)
     chunks = RawBodies(
         "PATCH", uploads.CHUNK_PATH, uploads.MEDIA_TYPE, service.settings.max_chunk_bytes

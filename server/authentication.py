@@ -47,7 +47,9 @@ NO_ROUTE = "(none)"
 MAX_RESOURCE_LENGTH = 200
 
 _ADMIN_PATHS = ("/v1/keys", "/v1/projects", "/v1/audit")
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
+
 _UNRECORDED = re.compile(r"/v1/searches/[^/]+/(proposals(/renew|/release)?|observations)")
 """What is leased and told is on record itself, with its time, and comes by the million."""
 
@@ -166,7 +168,7 @@ def needed_scope(method: str, path: str) -> KeyScope:
     """Returns what a key must allow for a request."""
     if any(path == prefix or path.startswith(f"{prefix}/") for prefix in _ADMIN_PATHS):
         return "admin"
-    return "read" if method in _READING else "submit"
+    return "read" if method in READING else "submit"
 
 
 class KeyGuard:
@@ -277,4 +279,4 @@ def may_change(scope: Scope) -> bool:
     """Whether a request belongs into the audit log: it may change something of its own."""
     method, path = scope["method"], scope["path"]
     is_part_of_upload = method == "PATCH" and path.startswith("/v1/uploads/")
-    return not (method in _READING or is_part_of_upload or _UNRECORDED.fullmatch(path))
+    return not (method in READING or is_part_of_upload or _UNRECORDED.fullmatch(path))

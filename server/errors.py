@@ -2,10 +2,11 @@
 
     ServerError
     +-- InvalidRequestError       mend the request: says field, rule and value of each fault
+    +-- MalformedRequestError     send JSON, and all of it
     +-- UnauthenticatedError      send a key that is valid
     +-- ForbiddenError            use a key with the scope that it names
     +-- StorageQuotaError         delete something, or ask the operator for more room
-    +-- JobQuotaError             try again when some jobs have ended
+    +-- JobQuotaError             submit again when some jobs have ended, or ask for more room
     +-- KeysRequiredError         make a key, then start the service again
     +-- NotFoundError             ask for something that exists
     +-- ConflictError             wait, or change the state that is in the way
@@ -18,6 +19,7 @@
     +-- TooManyRequestsError      wait as long as it says
     +-- WrongMediaTypeError       send the media type that it names
     +-- WrongHostError            use the address that the server listens on
+    +-- ForeignOriginError        ask from a page of the service's own host, or from no page
     +-- DatabaseUnavailableError  try again later
     +-- BusyError                 try again later
     +-- DiskFullError             free some space, then try again
@@ -39,6 +41,9 @@ from typing import Any
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 200
 """Values in messages are cut in the middle; what tensors a file lacks is one such value."""
+
+MAX_FAULTS = 100
+"""So many faults of a request are told one by one."""
 
 
 class ServerError(Exception):
@@ -62,21 +67,31 @@ class Fault:
 
 
 class InvalidRequestError(ServerError):
-    """The request breaks one or more rules."""
+    """The request breaks one or more rules.
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__(
-            "; ".join(
-                f"{fault.pointer or 'the body'} {fault.rule}, got {_REPR.repr(fault.value)}"
-                for fault in faults
-            )
-        )
+    Args:
+        faults: what is wrong with it; the first of them if they are very many.
+        num_more: how many there are beside these.
+    """
+
+    def __init__(self, faults: Sequence[Fault], num_more: int = 0) -> None:
+        texts = [
+            f"{fault.pointer or 'the body'} {fault.rule}, got {_REPR.repr(fault.value)}"
+            for fault in faults
+        ]
+        if num_more:
+            texts.append(f"and {num_more} more")
+        super().__init__("; ".join(texts))
         self.faults = tuple(faults)
 
     @classmethod
     def single(cls, pointer: str, rule: str, value: Any) -> "InvalidRequestError":
         """Returns the error for one fault."""
         return cls([Fault(pointer, rule, value)])
+
+
+class MalformedRequestError(ServerError):
+    """The request's body is no JSON, or ends before its end."""
 
 
 class NotFoundError(ServerError):
@@ -165,6 +180,10 @@ class WrongMediaTypeError(ServerError):
 
 class WrongHostError(ServerError):
     """The request was meant for another host: a web page may be misusing a browser to get here."""
+
+
+class ForeignOriginError(ServerError):
+    """A web page of some other site would change something, whether its reader wants it or not."""
 
 
 class DatabaseUnavailableError(ServerError):

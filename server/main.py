@@ -26,6 +26,7 @@ from server.routes.common import Service
 from server.settings import Settings
 from server.store import Store
 from server.supervisor import RunnerSupervisor
+from server.turns import Turns
 from server.uploads import UploadFiles
 
 logger = structlog.get_logger(__name__)
@@ -37,6 +38,9 @@ _NO_KEYS = (
 )
 MAX_REGISTRATIONS = 2
 """Data sets that are read at once; each takes much memory."""
+
+MAX_WAITING_REGISTRATIONS = 8
+"""Beside them; each holds one of the forty threads that answer requests."""
 
 
 def open_database(settings: Settings, *, quiet: bool = False) -> Engine:
@@ -111,7 +115,7 @@ def open_service(
         exchange=Exchange(store),
         artifacts=artifacts,
         uploads=uploads,
-        registrations=threading.BoundedSemaphore(MAX_REGISTRATIONS),
+        registrations=Turns(MAX_REGISTRATIONS, MAX_WAITING_REGISTRATIONS),
         streams=threading.BoundedSemaphore(settings.max_event_streams),
         schema_revision=schema.check(engine).needed,
         is_stopping=stopping.is_set,

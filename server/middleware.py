@@ -1,31 +1,28 @@
 """What happens to every request before it is routed: identity, host, body."""
 
 import itertools
-import json
-import math
 import re
 import secrets
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
-from email.message import Message as EmailMessage
-from typing import Any
 
 import structlog
+from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.api_keys import hide_keys
-from server.authentication import OPEN_PATHS
+from server.authentication import OPEN_PATHS, READING
 from server.errors import (
-    Fault,
-    InvalidRequestError,
+    ForeignOriginError,
+    MalformedRequestError,
     ServerError,
     TooLargeError,
     WrongHostError,
-    WrongMediaTypeError,
 )
 from server.problems import respond_to_bug, response_to
+from server.strict_json import check_json, check_media_type
 
 logger = structlog.get_logger(__name__)
 
@@ -35,6 +32,9 @@ _DRAINED_LIMITS = 8
 
 A client that is cut off while it writes often never reads why.
 """
+
+_QUICK_BYTES = 2**16
+"""A larger body is looked through in a thread, so that other requests are not held up."""
 
 
 class RequestLog:
@@ -110,10 +110,9 @@ class RawBodies:
 
 
 class RequestGuard:
-    """Refuses requests for other hosts, and bodies that are too large or not strict JSON.
+    """Refuses requests for other hosts and from other sites' pages, and bodies that are too large.
 
-    Strict: no NaN, no infinities (which Python's parser lets in and its writer lets out), no NUL
-    characters and no lone surrogates (which databases cannot store).
+    Bodies are read whole here, and must be strict JSON (see `server.strict_json`).
 
     Args:
         app: what it guards.
@@ -139,13 +138,16 @@ class RequestGuard:
         try:
             if scope["path"] not in OPEN_PATHS:  # supervisors ask by whatever address they know
                 _check_host(headers, self._hosts)
+                _check_origin(scope["method"], headers, self._hosts)
             if self._raw.include(scope):
-                _check_media_type(headers, self._raw.media_type)
+                check_media_type(headers, self._raw.media_type)
                 await self._app(scope, _limited(receive, self._raw.max_bytes), send)
                 return
             body = await _read(receive, self._max_body_bytes)
-            if body:
-                _check_body(headers, body)
+            if len(body) > _QUICK_BYTES:
+                await run_in_threadpool(check_json, headers, body)
+            elif body:
+                check_json(headers, body)
         except ServerError as error:
             await response_to(error)(scope, receive, send)
             return
@@ -171,13 +173,27 @@ def _check_host(headers: Headers, hosts: frozenset[str]) -> None:
         )
 
 
+def _check_origin(method: str, headers: Headers, hosts: frozenset[str]) -> None:
+    # Browsers let any page send a POST without a body, and say in Origin whose page it is.
+    origin = headers.get("origin")
+    if origin is None or method in READING or "*" in hosts:
+        return
+    name = re.sub(r"^https?://|:\d*$", "", origin.lower())
+    if name not in hosts:
+        raise ForeignOriginError(
+            f"a page in a browser may change something only if its origin is one of "
+            f"{sorted(hosts)} (more by the setting allowed_hosts), got {origin!r}"
+        )
+
+
 async def _read(receive: Receive, limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return b""
+            # What was cut off must not pass for a request without a body, which may act.
+            raise MalformedRequestError("the body must be whole: the connection ended before it")
         chunk = message.get("body", b"")
         size += len(chunk)
         if size <= limit:
@@ -205,49 +221,3 @@ def _limited(receive: Receive, limit: int) -> Receive:
         return message
 
     return receive_limited
-
-
-def _check_media_type(headers: Headers, expected: str) -> None:
-    if headers.get("content-type") == expected:
-        return  # as nearly always; the parser takes its time
-    message = EmailMessage()
-    message["content-type"] = headers.get("content-type", "")
-    if message.get_content_type() != expected:
-        raise WrongMediaTypeError(
-            f"the body must be {expected}, got {headers.get('content-type')!r}"
-        )
-
-
-def _check_body(headers: Headers, body: bytes) -> None:
-    _check_media_type(headers, "application/json")
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequestError.single("", f"must be JSON: {error}", None) from None
-    faults = list(_forbidden_values(document))
-    if faults:
-        raise InvalidRequestError(faults)
-
-
-def _forbidden_values(document: Any) -> Iterator[Fault]:
-    """Yields what JSON, or the databases, cannot hold."""
-    pending: list[tuple[str, Any]] = [("", document)]
-    while pending:
-        pointer, value = pending.pop()
-        match value:
-            case float() if not math.isfinite(value):
-                yield Fault(pointer, "must be a finite number", str(value))
-            case str() if not _is_text(value):
-                yield Fault(pointer, "must not hold NUL characters or lone surrogates", repr(value))
-            case dict():
-                for name, member in value.items():
-                    if not _is_text(name):
-                        yield Fault(pointer, "must have names without NUL", repr(name))
-                    part = name.replace("~", "~0").replace("/", "~1")
-                    pending.append((f"{pointer}/{part}", member))
-            case list():
-                pending += [(f"{pointer}/{i}", member) for i, member in enumerate(value)]
-
-
-def _is_text(value: str) -> bool:
-    return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)

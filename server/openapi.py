@@ -1,15 +1,13 @@
 """What the OpenAPI document says of all operations, whatever route they are of."""
 
-import re
-from collections.abc import Iterator
 from typing import Any
 
 from search_space.cnn import MobileNetV3Settings
 from server.authentication import OPEN_PATHS
+from server.openapi_links import Document, add_links, operations
 from server.problems import MEDIA_TYPE, ProblemBody
 from server.schemas.examples import ANSWERS
 
-Document = dict[str, Any]
 _JSON = "application/json"
 _ETAG = {"description": "Names this state of it.", "schema": {"type": "string"}}
 _IF_NONE_MATCH = {
@@ -19,7 +17,6 @@ _IF_NONE_MATCH = {
     "description": "ETags of what the client has: 304 if it has not changed.",
     "schema": {"type": "string"},
 }
-_SUBJECTS = ("job", "search", "supernet", "space", "data_set")
 
 
 def complete(document: Document) -> None:
@@ -39,14 +36,7 @@ def complete(document: Document) -> None:
             _describe_replays(operation)
         if "428" in operation["responses"]:
             _require_condition(operation)
-    _link(document)
-
-
-def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
-    """Yields path, method and operation."""
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            yield path, method, operation
+    add_links(document)
 
 
 def _require_discriminators(document: Document) -> None:
@@ -143,50 +133,3 @@ def _require_condition(operation: Document) -> None:
     for parameter in operation["parameters"]:
         if parameter["name"].lower() == "if-match":
             parameter["required"] = True
-
-
-def _link(document: Document) -> None:
-    """Links what creates, and what names another resource, to what can be asked next."""
-    names = {operation["operationId"] for _, _, operation in operations(document)}
-    by_path = {
-        path: methods["get"]["operationId"]
-        for path, methods in document["paths"].items()
-        if "get" in methods
-    }
-    for path, method, operation in list(operations(document)):
-        for status in ("200", "201", "202"):
-            response = operation["responses"].get(status, {})
-            fields = _fields(document, response)
-            links: Document = {}
-            if method == "post" and "id" in fields:
-                links |= _created(path, by_path)
-            for subject in _SUBJECTS:
-                if subject in fields and f"get_{subject}" in names:
-                    links[subject] = {
-                        "operationId": f"get_{subject}",
-                        "parameters": {f"{subject}_id": f"$response.body#/{subject}"},
-                    }
-            if links:
-                response["links"] = links
-
-
-def _created(path: str, by_path: dict[str, str]) -> Document:
-    """Returns the links of a creation to what reads it: its own addresses."""
-    collection = "/v1/" + path.rsplit("/", 1)[1]
-    own = re.compile(re.escape(collection) + r"/\{(\w+)\}(/[\w.\-]+)?")
-    return {
-        operation_id: {
-            "operationId": operation_id,
-            "parameters": {found[1]: "$response.body#/id"},
-        }
-        for address, operation_id in by_path.items()
-        if (found := own.fullmatch(address)) and "stream" not in address
-    }
-
-
-def _fields(document: Document, response: Document) -> set[str]:
-    schema = response.get("content", {}).get(_JSON, {}).get("schema", {})
-    reference = schema.get("$ref", "")
-    schema = document["components"]["schemas"].get(reference.rpartition("/")[2], schema)
-    properties = schema.get("properties", {})
-    return {name for name, value in properties.items() if value.get("type") == "string"}

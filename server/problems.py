@@ -9,12 +9,15 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from server.body_schemas import tags_at
 from server.errors import (
+    MAX_FAULTS,
     BackupError,
     BusyError,
     ConflictError,
@@ -23,10 +26,12 @@ from server.errors import (
     DiskFullError,
     Fault,
     ForbiddenError,
+    ForeignOriginError,
     InvalidRequestError,
     JobQuotaError,
     KeyInFlightError,
     KeysRequiredError,
+    MalformedRequestError,
     NotFoundError,
     PreconditionFailedError,
     PreconditionRequiredError,
@@ -48,6 +53,9 @@ from server.http_methods import allowed_methods
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 _MAX_VALUE_LENGTH = 500
+_NO_TAG = "union_tag_not_found"
+"""Pydantic's error where a member of a union does not say which it is."""
+
 _SHOULD = re.compile(r"^\w+ should\b")
 _FOUND = re.compile(r"( after validation)?, not \S+$")
 """What pydantic adds to its rules on lengths."""
@@ -55,11 +63,14 @@ _FOUND = re.compile(r"( after validation)?, not \S+$")
 logger = structlog.get_logger(__name__)
 
 STATUSES: Mapping[type[ServerError], HTTPStatus] = {
+    MalformedRequestError: HTTPStatus.BAD_REQUEST,
     InvalidRequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
+    ForeignOriginError: HTTPStatus.FORBIDDEN,
+    # No 429: the caller does not ask too often, and asking again soon is of no use.
     StorageQuotaError: HTTPStatus.FORBIDDEN,
-    JobQuotaError: HTTPStatus.TOO_MANY_REQUESTS,
+    JobQuotaError: HTTPStatus.FORBIDDEN,
     KeysRequiredError: HTTPStatus.SERVICE_UNAVAILABLE,
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
@@ -171,9 +182,28 @@ async def _on_server_error(_request: Request, error: Exception) -> JSONResponse:
     return response_to(error)
 
 
-async def _on_validation_error(_request: Request, error: Exception) -> JSONResponse:
+async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    return response_to(InvalidRequestError(faults_of(error.errors(), error.body)))
+    found = error.errors()
+    first = found[:MAX_FAULTS]
+    if any(one["type"] == _NO_TAG for one in first):
+        first = await run_in_threadpool(_with_tags, request, first)
+    faults = faults_of(first, error.body)
+    return response_to(InvalidRequestError(faults, num_more=len(found) - len(faults)))
+
+
+def _with_tags(request: Request, errors: Sequence[Any]) -> list[Any]:
+    """Returns pydantic's errors, those of unions with the tags that may be given."""
+    document, path = request.app.openapi(), request.scope["route"].path
+
+    def with_tags(error: Mapping[str, Any]) -> Mapping[str, Any]:
+        if error["type"] != _NO_TAG:
+            return error
+        tags = tags_at(document, path, request.method.lower(), error["loc"][1:])
+        context = {**error["ctx"], "expected_tags": ", ".join(map(repr, tags))}
+        return {**error, "ctx": context}
+
+    return [with_tags(error) for error in errors]
 
 
 async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
@@ -223,11 +253,10 @@ def _fault(error: Mapping[str, Any], body: Any) -> Fault:
             rule, value = f"must be one of {context['expected_tags']}", context["tag"]
         case "union_tag_not_found":
             path.append(context["discriminator"].strip("'"))
-            rule, value = "must be given", None
+            tags = context.get("expected_tags")
+            rule, value = f"must be given: one of {tags}" if tags else "must be given", None
     # A default that is None and must not be stands for a field that had to be given.
-    is_missing = kind in ("missing", "union_tag_not_found") or (
-        kind == "literal_error" and value is None
-    )
+    is_missing = kind in ("missing", _NO_TAG) or (kind == "literal_error" and value is None)
     if origin == "body":
         return Fault(_pointer(path, body, is_missing=is_missing), rule, value)
     return Fault(str(path[-1] if path else origin), rule, value)

@@ -16,13 +16,16 @@ from server.problems import response_to
 _LIMITED = "/v1/"
 _UNAUTHORIZED = 401
 _WINDOW_S = 60
+_KNOWN_FOR_S = 3600.0
+_MAX_KNOWN = 10_000
 
 
 class RateLimits:
     """Refuses the requests of callers who have made too many in the last minute.
 
     A caller is whoever shows a key, or, without one, an address. Wrong keys count for the address
-    that tries them, so that guessing is limited too.
+    that tries them, so that guessing is limited too; keys that were found to be right not long ago
+    are not held to that, so that nobody who shares the address with a stranger is locked out.
 
     Args:
         app: what it guards.
@@ -34,6 +37,7 @@ class RateLimits:
         self._limit = RateLimitItemPerMinute(per_minute)
         self._per_minute = per_minute
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._known_until: dict[str, float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one connection."""
@@ -44,25 +48,38 @@ class RateLimits:
         key = Headers(scope=scope).get("authorization")
         caller = f"key {hashlib.sha256(key.encode()).hexdigest()}" if key else f"address {address}"
         by_address = f"address {address}"
-        allowed = self._limiter.test(self._limit, by_address) and (
+        is_known = time.monotonic() < self._known_until.get(caller, float("-inf"))
+        allowed = (is_known or self._limiter.test(self._limit, by_address)) and (
             self._limiter.hit(self._limit, caller)
         )
 
         async def send_with_limits(message: Message) -> None:
             if message["type"] == "http.response.start":
-                if key and message["status"] == _UNAUTHORIZED:
+                if key and allowed and message["status"] == _UNAUTHORIZED:
+                    self._known_until.pop(caller, None)
                     self._limiter.hit(self._limit, by_address)
+                elif _shows_right_key(scope):
+                    self._note(caller)
                 self._describe(MutableHeaders(scope=message), caller)
             await send(message)
 
         if allowed:
             await self._app(scope, receive, send_with_limits)
             return
-        seconds = max(self._seconds_left(name) for name in (caller, by_address))
+        names = (caller,) if is_known else (caller, by_address)
+        seconds = max(self._seconds_left(name) for name in names)
         error = TooManyRequestsError(
             f"at most {self._per_minute} requests a minute are taken; wait {seconds} s", seconds
         )
         await response_to(error)(scope, receive, send_with_limits)
+
+    def _note(self, caller: str) -> None:
+        """Notes that a key was found to be right."""
+        now = time.monotonic()
+        if len(self._known_until) >= _MAX_KNOWN:
+            self._known_until = {one: end for one, end in self._known_until.items() if end > now}
+        if len(self._known_until) < _MAX_KNOWN:
+            self._known_until[caller] = now + _KNOWN_FOR_S
 
     def _describe(self, headers: MutableHeaders, caller: str) -> None:
         """Adds the headers of draft-ietf-httpapi-ratelimit-headers."""
@@ -73,3 +90,9 @@ class RateLimits:
     def _seconds_left(self, name: str) -> int:
         reset_at = self._limiter.get_window_stats(self._limit, name).reset_time
         return max(1, math.ceil(reset_at - time.time()))
+
+
+def _shows_right_key(scope: Scope) -> bool:
+    """Whether `server.authentication.KeyGuard` has found whose key a request shows."""
+    access = scope.get("state", {}).get("access")
+    return access is not None and access.caller.key_id is not None

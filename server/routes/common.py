@@ -17,6 +17,7 @@ from server.outside.exchange import Exchange
 from server.problems import MEDIA_TYPE
 from server.settings import Settings
 from server.store import Store
+from server.turns import Turns
 from server.uploads import UploadFiles
 
 
@@ -55,7 +56,7 @@ class Service:
         exchange: carries out the orders of clients that evaluate.
         artifacts: content-addressed files.
         uploads: files that arrive in parts.
-        registrations: as many data sets may be read at once.
+        registrations: of data sets.
         schema_revision: of the database and of this program.
         is_stopping: whether the server is shutting down, or the request's key has ceased to be
             valid, so that streams end.
@@ -69,7 +70,7 @@ class Service:
     exchange: Exchange
     artifacts: ArtifactStore
     uploads: UploadFiles
-    registrations: threading.Semaphore
+    registrations: Turns
     schema_revision: str
     is_stopping: Callable[[], bool]
     runner_state: Callable[[], str]
@@ -114,7 +115,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-BODY = (413, 415)
+BODY = (400, 413, 415)
 """The errors of every route that takes a body."""
 
 

@@ -1,9 +1,6 @@
 """Data sets."""
 
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -62,7 +59,7 @@ def create(body: DataSetBody, service: ServiceDep, response: Response) -> DataSe
         service.store.get_data_set(body.supersedes)
     settings = service.settings
     with (
-        take_turn(service.registrations, PATIENCE_S),
+        service.registrations.take(PATIENCE_S),
         room_for("the data set"),
         tempfile.TemporaryDirectory(dir=settings.home) as folder,
     ):
@@ -112,21 +109,6 @@ def _examine(
         raise InvalidRequestError.single(
             f"/source/{error.field}", error.rule, error.value
         ) from error
-
-
-@contextmanager
-def take_turn(turns: threading.Semaphore, patience_s: float) -> Iterator[None]:
-    """Waits until one of a few data sets may be read: each takes much memory.
-
-    Raises:
-        BusyError: none was in time.
-    """
-    if not turns.acquire(timeout=patience_s):
-        raise BusyError("the server reads as many data sets as it can at once")
-    try:
-        yield
-    finally:
-        turns.release()
 
 
 @router.get("", operation_id="list_data_sets", responses=problems())

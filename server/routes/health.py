@@ -13,8 +13,9 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/livez", operation_id="live", responses=problems())
-def live() -> LiveView:
+async def live() -> LiveView:
     """The process answers."""
+    # A coroutine: busy threads are no reason for a supervisor to kill the process.
     return LiveView(status="ok")
 
 

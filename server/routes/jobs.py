@@ -8,7 +8,12 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from server.errors import BusyError, DatabaseUnavailableError, InvalidRequestError
+from server.errors import (
+    BusyError,
+    DatabaseUnavailableError,
+    InvalidRequestError,
+    NotFoundError,
+)
 from server.job_states import TERMINAL, JobStatus
 from server.routes.common import BODY, Id, Service, ServiceDep, problems
 from server.routes.lists import DatedListDep
@@ -250,7 +255,7 @@ async def stream_events(
             rows, ended = await run_in_threadpool(
                 _read, service.store, job_id, last, _EVENTS_PER_READ
             )
-        except DatabaseUnavailableError:
+        except (DatabaseUnavailableError, NotFoundError):  # or somebody has deleted it
             return
         for row in rows:
             yield ServerSentEvent(

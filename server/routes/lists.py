@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 from fastapi import Depends, Query, Request, Response
 from pydantic import BeforeValidator
 
-from server.errors import Fault, InvalidRequestError
+from server.errors import InvalidRequestError
 from server.schemas.requests import Name
 from server.schemas.responses import PageOf
 from server.store import Page, Part
@@ -108,9 +108,8 @@ def list_parameters(
     """Reads the parameters of a list that has one order.
 
     Raises:
-        InvalidRequestError: the cursor is not of this list, or there is no such parameter.
+        InvalidRequestError: the cursor is not of this list.
     """
-    _refuse_unknown(request)
     before = None if cursor is None else _decode(_query_of(request), cursor)
     return ListParameters(request, response, limit, before, Part(after=before))
 
@@ -159,24 +158,6 @@ def _sorted(
     field = cast("SortField", sort.removeprefix("-"))
     part = Part(field, sort.startswith("-"), plain.before, after, before)
     return ListParameters(plain.request, plain.response, plain.limit, plain.before, part)
-
-
-def _refuse_unknown(request: Request) -> None:
-    """Returns if the list has all parameters that are given: a filter must not be lost by a typo.
-
-    Raises:
-        InvalidRequestError: it has not.
-    """
-    operation = request.app.openapi()["paths"][request.scope["route"].path]["get"]
-    parameters = operation["parameters"]
-    known = sorted(one["name"] for one in parameters if one["in"] == "query")
-    faults = [
-        Fault(name, f"must not be given: the parameters are {', '.join(known)}", value)
-        for name, value in request.query_params.multi_items()
-        if name not in known
-    ]
-    if faults:
-        raise InvalidRequestError(faults)
 
 
 def _query_of(request: Request) -> str:

@@ -1,5 +1,6 @@
 """Refinements: the best of a front, fine-tuned."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
@@ -31,11 +32,29 @@ from server.training_alone import FINE_TUNING, completed, schedule_faults
 router = APIRouter(prefix="/v1/refinements", tags=["refinements"])
 
 
-def view(service: Service, row: RefinementRow, job: JobRow) -> RefinementView:
-    """Returns a row as it is answered, with its networks."""
-    runs: dict[str, list[FineTuningRow]] = {}
-    for run in service.store.fine_tunings(row.id):
-        runs.setdefault(run.architecture_digest, []).append(run)
+def views(
+    service: Service, rows: Sequence[RefinementRow], jobs: Mapping[str, JobRow]
+) -> list[RefinementView]:
+    """Returns rows as they are answered, with their networks.
+
+    Args:
+        service: has the networks.
+        rows: the refinements.
+        jobs: theirs, by their ids.
+    """
+    ids = [row.id for row in rows]
+    runs: dict[tuple[str, str], list[RunView]] = {}
+    for run in service.store.fine_tunings(*ids):
+        place = (run.refinement_id, run.architecture_digest)
+        runs.setdefault(place, []).append(_run_view(run))
+    networks: dict[str, list[RefinedNetworkView]] = {one: [] for one in ids}
+    for network in service.store.refined_networks(*ids):
+        place = (network.refinement_id, network.architecture_digest)
+        networks[network.refinement_id].append(_network_view(network, runs.get(place, [])))
+    return [_view(row, jobs[row.job_id], networks[row.id]) for row in rows]
+
+
+def _view(row: RefinementRow, job: JobRow, networks: list[RefinedNetworkView]) -> RefinementView:
     result = row.result or {}
     return RefinementView(
         id=row.id,
@@ -52,23 +71,20 @@ def view(service: Service, row: RefinementRow, job: JobRow) -> RefinementView:
         seed=row.seed,
         job=row.job_id,
         status=job.state,
-        networks=[
-            _network_view(network, runs.get(network.architecture_digest, []))
-            for network in service.store.refined_networks(row.id)
-        ],
+        networks=networks,
         reported=result.get("reported"),
         test_report=result.get("test_report"),
         created_at=row.created_at,
     )
 
 
-def _network_view(row: RefinedNetworkRow, runs: list[FineTuningRow]) -> RefinedNetworkView:
+def _network_view(row: RefinedNetworkRow, runs: list[RunView]) -> RefinedNetworkView:
     address = f"/v1/refinements/{row.refinement_id}/networks/{row.architecture_digest}/files"
     return RefinedNetworkView(
         architecture_digest=row.architecture_digest,
         architecture=row.architecture,
         found=FiguresView.model_validate(row.found),
-        runs=[_run_view(run) for run in runs],
+        runs=runs,
         soup=None if row.soup is None else SoupView.model_validate(row.soup),
         version=row.version,
         before=_figures_view(row.before),
@@ -125,7 +141,7 @@ def create(body: RefinementBody, service: ServiceDep, response: Response) -> Ref
         options=body.job,
     )
     response.headers["Location"] = f"/v1/refinements/{row.id}"
-    return view(service, row, job)
+    return views(service, [row], {job.id: job})[0]
 
 
 def _check(body: RefinementBody) -> None:
@@ -157,14 +173,14 @@ def list_all(
         parameters.limit, parameters.part, name=name, search_id=search, status=status
     )
     jobs = service.store.get_jobs([row.job_id for row in page.rows])
-    return parameters.page(page, lambda row: view(service, row, jobs[row.job_id]))
+    return parameters.answer(views(service, page.rows, jobs), page.next)
 
 
 @router.get("/{refinement_id}", operation_id="get_refinement", responses=problems(404))
 def get(refinement_id: Id, service: ServiceDep) -> RefinementView:
     """One refinement: each architecture before and after, and its files."""
     row = service.store.get_refinement(refinement_id)
-    return view(service, row, service.store.get_job(row.job_id))
+    return views(service, [row], {row.job_id: service.store.get_job(row.job_id)})[0]
 
 
 @router.get(

@@ -2,7 +2,7 @@
 
 from search_space.families import space_settings
 from search_space.family import NetworkSettings
-from server.errors import ConflictError, InvalidRequestError
+from server.errors import InvalidRequestError
 from server.routes.common import Service
 from server.routes.places import places_of
 from server.store import Artifact
@@ -25,7 +25,7 @@ MEDIA_TYPE = "application/octet-stream"
 def resolve(
     start: StartSettings, settings: NetworkSettings, service: Service
 ) -> tuple[Json, Artifact | None]:
-    """Returns a start with the digest of the file that it reads, and that file if it is new.
+    """Returns a start with the digest of the user's file that it reads, and that file.
 
     Args:
         start: as given.
@@ -34,14 +34,14 @@ def resolve(
 
     Raises:
         NotFoundError: there is no such supernet.
-        ConflictError: it is not trained.
         InvalidRequestError: the space or the file is of another kind than the start needs.
     """
     given = start.model_dump(mode="json", exclude_none=True)
     if isinstance(start, ScratchStart):
         return given, None
     if isinstance(start, SupernetStart):
-        return given | {"version": _version(start, settings, service)}, None
+        _check_space(start, settings, service)
+        return given, None
     artifact = _stored(start, settings, service)
     return given | {"version": artifact.sha256}, artifact
 
@@ -49,7 +49,7 @@ def resolve(
 def teacher(
     supernet_id: str | None, schedule: Schedule, settings: NetworkSettings, service: Service
 ) -> Json | None:
-    """Returns the supernet that a training is distilled from, with the digest of its file.
+    """Returns what names the supernet that a training is distilled from; None without one.
 
     Args:
         supernet_id: as given.
@@ -59,50 +59,41 @@ def teacher(
 
     Raises:
         NotFoundError: there is no such supernet.
-        ConflictError: it is not trained.
         InvalidRequestError: there is none and must be one, or the other way round, or it has other
             channels or classes.
     """
     if supernet_id is None:
         if schedule.needs_teacher:
-            rule = "must name a trained supernet, as the schedule distils from one"
+            rule = "must name a supernet, as the schedule distils from one"
             raise InvalidRequestError.single("/teacher", rule, None)
         return None
     if not schedule.needs_teacher:
         rule = "must not be given: the schedule does not distil from a teacher"
         raise InvalidRequestError.single("/teacher", rule, supernet_id)
-    version, found = _trained(supernet_id, service)
+    found = _space_of(supernet_id, service)
     for field in ("input_channels", "num_classes"):
         expected, value = getattr(settings, field), getattr(found, field)
         if value != expected:
             rule = f"must have {field} {expected}, as the space"
             raise InvalidRequestError.single("/teacher", rule, value)
-    return {"supernet": supernet_id, "version": version}
+    return {"supernet": supernet_id}
 
 
-def _version(start: SupernetStart, settings: NetworkSettings, service: Service) -> str:
-    """Returns the digest of the supernet's file."""
-    version, found = _trained(start.supernet, service)
+def _check_space(start: SupernetStart, settings: NetworkSettings, service: Service) -> None:
+    """Returns if a supernet's space is that of the training, but for the number of classes."""
     try:
-        check_same_network(settings, found)
+        check_same_network(settings, _space_of(start.supernet, service))
     except InvalidStartError as error:
         rule = f"must be of the same space but for num_classes: its {error.field} {error.rule}"
         raise InvalidRequestError.single("/start/supernet", rule, error.value) from None
-    return version
 
 
-def _trained(supernet_id: str, service: Service) -> tuple[str, NetworkSettings]:
-    """Returns the version and the space of a trained supernet."""
+def _space_of(supernet_id: str, service: Service) -> NetworkSettings:
+    """Returns the space of a supernet, which may still be in training."""
     row = service.store.get_supernet(supernet_id)
-    if row.version is None:
-        status = service.store.get_job(row.job_id).status
-        raise ConflictError(
-            f"supernet {row.id} must be trained before another can use it; its job "
-            f"{row.job_id} is {status}"
-        )
     found = space_settings(service.store.get_space(row.space_id).settings)
     assert isinstance(found, NetworkSettings)  # checked when it was submitted
-    return row.version, found
+    return found
 
 
 def _stored(start: FileStart, settings: NetworkSettings, service: Service) -> Artifact:

@@ -53,7 +53,11 @@ def view(row: SupernetRow, job: JobRow, assessment: AssessmentSummary | None) ->
 )
 @creates
 def create(body: SupernetBody, service: ServiceDep, response: Response) -> SupernetView:
-    """Submits the training of a supernet; follow its job. 409 if its start is in training."""
+    """Submits the training of a supernet; follow its job.
+
+    That waits while the supernet that it starts or is distilled from is in training. 409 if such a
+    training has failed or was cancelled.
+    """
     store = service.store
     given = body.space
     if isinstance(given, str):

@@ -9,7 +9,7 @@ from server.artifacts import ArtifactStore
 from server.errors import InvalidRequestError
 from server.routes import spaces
 from server.routes.common import Service
-from server.routes.data_sets import PATIENCE_S, take_turn
+from server.routes.data_sets import PATIENCE_S
 from server.routes.places import places_of
 from server.schemas.table_searches import TableSearchBody
 from server.store import Artifact
@@ -36,7 +36,7 @@ def prepare(body: TableSearchBody, service: Service) -> tuple[Artifact, SpaceRow
         raise InvalidRequestError.single(
             f"/evaluator/{error.field}", error.rule, error.value
         ) from None
-    with take_turn(service.registrations, PATIENCE_S):
+    with service.registrations.take(PATIENCE_S):
         return _stored(body, path, service)
 
 

@@ -139,7 +139,7 @@ class SupernetBody(Body):
     start: StartSettings = ScratchStart()
     teacher: str | None = Field(
         default=None,
-        description="A trained supernet's id, where the schedule distils from a teacher.",
+        description="A supernet's id, where the schedule distils from a teacher.",
         max_length=100,
     )
     resources: ResourceSettings = ResourceSettings()
@@ -168,7 +168,7 @@ def _with_known_metrics(parts: Any) -> Any:
 def _known_kind(value: Any) -> Any:
     # An evaluator of another kind is part of another body, so pydantic would name this one only.
     if value != "supernet":
-        raise ValueError("must be one of 'supernet', 'outside'")
+        raise ValueError("must be one of 'supernet', 'outside', 'table'")
     return value
 
 

@@ -244,10 +244,12 @@ class SupernetView(DescribedView):
     data_set: str
     training: dict[str, Any]
     start: dict[str, Any] = Field(
-        description="Where its training starts; `version` is the SHA-256 of the file it reads."
+        description="Where its training starts; `version` is the SHA-256 of the file it reads, "
+        "null while that is a supernet in training."
     )
     teacher: dict[str, Any] | None = Field(
-        description="The supernet that it is distilled from, with its version; null without one."
+        description="The supernet that it is distilled from, with its version, null while that "
+        "is in training; null without one."
     )
     resources: dict[str, Any]
     seed: int

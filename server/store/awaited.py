@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from search_space.space import digest_of
 from server.errors import ConflictError
 from server.store.base import get
-from server.tables import AssessmentRow, JobRow, SearchRow, SupernetRow
+from server.tables import AssessmentRow, JobRow, Json, SearchRow, SupernetRow
 
 
 class CannotStartError(Exception):
@@ -38,6 +38,27 @@ def awaited_training(session: Session, supernet: SupernetRow, done: str) -> tupl
     return (job.id,)
 
 
+def name_version(session: Session, named: Mapping[str, Any]) -> tuple[Json, tuple[str, ...]]:
+    """Returns what names a supernet with its version, and the ids of the jobs to wait for.
+
+    Args:
+        session: of the transaction.
+        named: has the supernet's id as `supernet`; what has none stays as it is.
+
+    Returns:
+        The version is null while the supernet is in training: `fill_in` gives it.
+
+    Raises:
+        NotFoundError: there is no such supernet.
+        ConflictError: its training has failed or was cancelled.
+    """
+    if "supernet" not in named:
+        return dict(named), ()
+    supernet = get(session, SupernetRow, named["supernet"])
+    awaited = awaited_training(session, supernet, "used for another")
+    return {**named, "version": supernet.version}, awaited
+
+
 def fill_in(session: Session, job: JobRow) -> None:
     """Completes the spec of a job that all awaited jobs have succeeded for.
 
@@ -48,34 +69,76 @@ def fill_in(session: Session, job: JobRow) -> None:
     Raises:
         CannotStartError: it cannot be done.
     """
-    supernet = job.spec.get("supernet")
-    if supernet is None or supernet["version"] is not None or job.kind not in _FILLERS:
-        return
-    row = get(session, SupernetRow, supernet["id"])
-    if row.version is None:
-        raise CannotStartError(f"supernet {row.id} was not trained")
-    named = {"id": row.id, "version": row.version}
-    job.spec = {**job.spec, "supernet": named, **_FILLERS[job.kind](session, job, row.version)}
-    session.flush()
+    fill = _FILLERS.get(job.kind)
+    changes = fill(session, job) if fill is not None else {}
+    if changes:
+        job.spec = {**job.spec, **changes}
+        session.flush()
 
 
-def _fill_search(session: Session, job: JobRow, version: str) -> dict[str, Any]:
+def _fill_training(session: Session, job: JobRow) -> Json:
+    changes: Json = {}
+    for field in ("start", "teacher"):
+        named = job.spec.get(field) or {}
+        version = _new_version(session, named, "supernet")
+        if version is not None:
+            changes[field] = {**named, "version": version}
+    if changes:
+        row = session.scalars(select(SupernetRow).where(SupernetRow.job_id == job.id)).one()
+        for field, named in changes.items():
+            setattr(row, field, named)
+    return changes
+
+
+def _fill_search(session: Session, job: JobRow) -> Json:
+    named = job.spec.get("supernet") or {}
+    version = _new_version(session, named, "id")
+    if version is None:
+        return {}
     evaluator = {**job.spec["evaluator"], "supernet_version": version}
     digest = digest_of(evaluator)
     search = session.scalars(select(SearchRow).where(SearchRow.job_id == job.id)).one()
     search.evaluator = evaluator
     search.evaluator_digest = digest
-    return {"evaluator": evaluator, "evaluator_digest": digest}
+    return {
+        "supernet": {**named, "version": version},
+        "evaluator": evaluator,
+        "evaluator_digest": digest,
+    }
 
 
-def _fill_assessment(session: Session, job: JobRow, version: str) -> dict[str, Any]:
+def _fill_assessment(session: Session, job: JobRow) -> Json:
+    named = job.spec["supernet"]
+    version = _new_version(session, named, "id")
+    if version is None:
+        return {}
     row = session.scalars(select(AssessmentRow).where(AssessmentRow.job_id == job.id)).one()
     row.supernet_version = version
-    return {}
+    return {"supernet": {**named, "version": version}}
 
 
-_FILLERS: Mapping[str, Callable[[Session, JobRow, str], dict[str, Any]]] = {
+def _new_version(session: Session, named: Json, name: str) -> str | None:
+    """Returns the version of a supernet that had none when the job was submitted; None otherwise.
+
+    Args:
+        session: of the transaction.
+        named: names the supernet, with the version as it was then; empty without one.
+        name: the field with its id.
+
+    Raises:
+        CannotStartError: it has none yet.
+    """
+    if name not in named or named["version"] is not None:
+        return None
+    supernet = get(session, SupernetRow, named[name])
+    if supernet.version is None:
+        raise CannotStartError(f"supernet {supernet.id} was not trained")
+    return supernet.version
+
+
+_FILLERS: Mapping[str, Callable[[Session, JobRow], Json]] = {
+    "train": _fill_training,
     "search": _fill_search,
     "assess": _fill_assessment,
 }
-"""What to change beside the version, by kind of job; returns further fields of the spec."""
+"""What of the spec of a job of a kind was not known when it was submitted."""

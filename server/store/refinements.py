@@ -184,21 +184,21 @@ class RefinementStore(Transactions):
         with self._read() as session:
             return page_of(session, statement, RefinementRow, limit, part, prefix="ref")
 
-    def refined_networks(self, refinement_id: str) -> Sequence[RefinedNetworkRow]:
-        """Returns the networks of a refinement in the order in which they were taken."""
+    def refined_networks(self, *refinement_ids: str) -> Sequence[RefinedNetworkRow]:
+        """Returns the networks of refinements, those of one in the order of their taking."""
         with self._read() as session:
             return session.scalars(
                 select(RefinedNetworkRow)
-                .where(RefinedNetworkRow.refinement_id == refinement_id)
+                .where(RefinedNetworkRow.refinement_id.in_(refinement_ids))
                 .order_by(RefinedNetworkRow.position)
             ).all()
 
-    def fine_tunings(self, refinement_id: str) -> Sequence[FineTuningRow]:
-        """Returns the finished runs of a refinement, those of one architecture in order."""
+    def fine_tunings(self, *refinement_ids: str) -> Sequence[FineTuningRow]:
+        """Returns the finished runs of refinements, those of one architecture in order."""
         with self._read() as session:
             return session.scalars(
                 select(FineTuningRow)
-                .where(FineTuningRow.refinement_id == refinement_id)
+                .where(FineTuningRow.refinement_id.in_(refinement_ids))
                 .order_by(FineTuningRow.architecture_digest, FineTuningRow.run)
             ).all()
 

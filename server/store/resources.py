@@ -12,6 +12,7 @@ from search_space.space import SearchSpace
 from server.errors import ConflictError
 from server.ids import new_id
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
+from server.store.awaited import name_version
 from server.store.base import (
     Artifact,
     Page,
@@ -184,13 +185,16 @@ class ResourceStore(Transactions):
             training: settings.
             resources: settings.
             seed: of weights, order, augmentation and sampled architectures.
-            start: settings, with the digest of the file that is read as "version".
-            start_file: that file, unless another row refers to it.
-            teacher: id and version of the supernet that it is distilled from.
+            start: settings, with the digest of a file of the user's that is read as "version"; that
+                of a supernet is added here.
+            start_file: the user's file.
+            teacher: has the id of the supernet that it is distilled from as "supernet"; None
+                without one. The job waits while that, or the start, is in training.
             options: of the job.
 
         Raises:
-            NotFoundError: there is no such space or data set, or no job that is waited for.
+            NotFoundError: there is no such space, data set or supernet, or no job that is waited
+                for.
             InvalidRequestError: see `submit_job`.
             ConflictError: a job that is waited for has failed.
         """
@@ -198,27 +202,31 @@ class ResourceStore(Transactions):
             now = clock(session)
             space = get(session, SpaceRow, space_id)
             data_set = get(session, DataSetRow, data_set_id)
+            start, awaited = name_version(session, start)
+            if teacher is not None:
+                teacher, more = name_version(session, teacher)
+                awaited += more
             supernet_id = new_id("net", now)
             spec = {
                 "supernet_id": supernet_id,
                 "space": space.settings,
                 "data_set": {"id": data_set.id, "version": data_set.version},
                 "training": training,
-                "start": dict(start),
+                "start": start,
                 "teacher": teacher,
                 "resources": resources,
                 "seed": seed,
             }
             if start_file is not None:
                 add_artifact(session, start_file, now)
-            job = submit_job(session, "train", spec, now, **options.terms(now))
+            job = submit_job(session, "train", spec, now, **options.terms(now, awaited))
             supernet = SupernetRow(
                 id=supernet_id,
                 name=name,
                 space_id=space_id,
                 data_set_id=data_set_id,
                 training=training,
-                start=dict(start),
+                start=start,
                 teacher=teacher,
                 resources=resources,
                 seed=seed,

@@ -57,7 +57,27 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         f"must be one of {', '.join(map(repr, FAMILIES))}",
         "perceptron",
     ),
-    "no space kind": ("/v1/spaces", {}, "/kind", "must be given", None),
+    "no space kind": (
+        "/v1/spaces",
+        {},
+        "/kind",
+        f"must be given: one of {', '.join(map(repr, sorted(FAMILIES)))}",
+        None,
+    ),
+    "no kind deep in a body": (
+        "/v1/campaigns",
+        campaign_body(template=template(search=search_body(searcher={}))),
+        "/template/search/searcher/kind",
+        "must be given: one of 'nsga2', 'random'",
+        None,
+    ),
+    "no kind of a space that could be an id": (
+        "/v1/supernets",
+        supernet_body(space={"preset": "digits"}),
+        "/space/kind",
+        f"must be given: one of {', '.join(map(repr, sorted(FAMILIES)))}",
+        None,
+    ),
     "unknown preset": (
         "/v1/spaces",
         {"kind": "mobilenetv3", "preset": "mnist"},
@@ -505,7 +525,7 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/v1/supernets",
         supernet_body(training={"schedule": DISTILLED}),
         "/teacher",
-        "must name a trained supernet, as the schedule distils from one",
+        "must name a supernet, as the schedule distils from one",
         None,
     ),
     "a teacher without a student": (

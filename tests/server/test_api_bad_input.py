@@ -1,6 +1,9 @@
 """Bad input is refused with the field, the rule and the value, and harms nothing stored."""
 
 import json
+import socket
+import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +12,23 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from bad_requests import CASES, search_body, supernet_body
-from examples import SPACE, add_data_set, add_search, add_supernet, claim, observe, trained_supernet
+from examples import (
+    SPACE,
+    SPACE_SETTINGS,
+    add_data_set,
+    add_search,
+    add_supernet,
+    claim,
+    observe,
+    trained_supernet,
+)
 from image_files import picture, write_folder
 from live import Live
+from starlette.datastructures import Headers
 
+from server.errors import MAX_FAULTS, InvalidRequestError
 from server.problems import MEDIA_TYPE
+from server.strict_json import MAX_FIELDS, check_json
 
 
 def problem(response: httpx.Response, status: int) -> dict[str, Any]:
@@ -103,14 +118,53 @@ def test_numbers_that_are_not_finite_are_refused(sqlite_live: Live, number: str)
     assert value in ("nan", "inf", "-inf")
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"{", b'{"a": 1,}', b"\xff\xfe", b"[" * 100_000, b"1" * 5000, b'"text"', b"null"],
-    ids=["empty", "open", "comma", "bytes", "deep", "long number", "text", "null"],
-)
-def test_bodies_that_are_not_json_objects_are_refused(sqlite_live: Live, content: bytes) -> None:
-    headers = {"Content-Type": "application/json"}
-    assert faults(sqlite_live.client.post("/v1/searches", content=content, headers=headers))
+JSON = {"Content-Type": "application/json"}
+
+
+def test_bodies_that_are_not_json_objects_are_refused(sqlite_live: Live) -> None:
+    deep, large = b"[" * 100_000, b"{" + b" " * 100_000
+    for content in (b"{", b'{"a": 1,}', b"\xff\xfe", b"1" * 5000, deep, large):
+        response = sqlite_live.client.post("/v1/searches", content=content, headers=JSON)
+        assert "must be JSON" in problem(response, 400)["detail"]
+    for content in (b"", b'"text"', b"null"):
+        assert faults(sqlite_live.client.post("/v1/searches", content=content, headers=JSON))
+
+
+def test_of_very_many_faults_the_first_are_told(sqlite_live: Live) -> None:
+    for body in (
+        {f"x{number}": 1 for number in range(15_000)},
+        {"name": [float("nan")] * 300},
+        {"objectives": [1] * 300},
+    ):
+        response = sqlite_live.client.post("/v1/searches", content=json.dumps(body), headers=JSON)
+        assert len(faults(response)) == MAX_FAULTS
+        assert len(response.content) < 100_000
+    assert response.json()["detail"].endswith(" more")
+    fields = {f"x{number}": 1 for number in range(MAX_FIELDS + 1)}
+    (fault,) = faults(sqlite_live.client.post("/v1/searches", json={"supernet": fields}))
+    assert fault == ("/supernet", f"must have at most {MAX_FIELDS} fields", MAX_FIELDS + 1)
+
+
+def test_faults_are_found_however_deep_and_in_order() -> None:
+    nan = float("nan")
+    deep: Any = nan
+    for _ in range(500):
+        deep = [deep]
+    document = {"a~/b": [{"x": nan}, [], {}, "\0"], "": deep, "\0": 1, "c": nan}
+    with pytest.raises(InvalidRequestError) as caught:
+        check_json(Headers({"content-type": "application/json"}), json.dumps(document).encode())
+    pointers = [fault.pointer for fault in caught.value.faults]
+    assert pointers == ["", "/a~0~1b/0/x", "/a~0~1b/3", "/" + "/0" * 500, "/c"]
+
+
+def test_a_large_body_takes_no_more_memory_than_it_holds() -> None:
+    body = b"[" + b"1," * 500_000 + b"1]"
+    tracemalloc.start()
+    try:
+        check_json(Headers({"content-type": "application/json"}), body)
+        assert tracemalloc.get_traced_memory()[1] < 12 * len(body)
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("text", ["a\\u0000b", "\\ud800"])
@@ -136,6 +190,41 @@ def test_a_body_of_ten_megabytes_is_refused(sqlite_live: Live, chunked: bool) ->
 def test_a_body_that_is_not_json_by_its_own_account_is_refused(sqlite_live: Live) -> None:
     response = sqlite_live.client.post("/v1/spaces", data={"kind": "custom"})
     assert "application/x-www-form-urlencoded" in problem(response, 415)["detail"]
+
+
+def test_a_request_that_is_cut_off_is_not_carried_out(sqlite_live: Live) -> None:
+    """Not even one that needs no body: nobody knows what was meant."""
+    _, job = add_supernet(sqlite_live.store)
+    url = sqlite_live.client.base_url
+    head = (
+        f"POST /v1/jobs/{job.id}/cancel HTTP/1.1\r\nHost: {url.host}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    )
+    with socket.create_connection((url.host, url.port or 80)) as connection:
+        connection.sendall(head.encode())
+    for _ in range(200):  # until the server has noticed
+        (change,) = sqlite_live.store.list_changes(1).rows or [None]
+        if change is not None:
+            break
+        time.sleep(0.02)
+    assert change is not None
+    assert change.status == 400
+    assert sqlite_live.store.get_job(job.id).status == "queued"
+
+
+def test_pages_of_other_sites_change_nothing(sqlite_live: Live) -> None:
+    client, store = sqlite_live.client, sqlite_live.store
+    _, job = add_supernet(store)
+    address = f"/v1/jobs/{job.id}"
+    for origin in ("https://attacker.example", "http://localhost.attacker.example", "null"):
+        headers = {"Origin": origin}
+        assert client.get(address, headers=headers).status_code == 200
+        response = client.post(f"{address}/cancel", headers=headers)
+        assert repr(origin) in problem(response, 403)["detail"]
+    assert store.get_job(job.id).status == "queued"
+    for origin in ("http://localhost:8888", "http://127.0.0.1", "http://[::1]:80"):
+        response = client.post(f"{address}/cancel", headers={"Origin": origin})
+        assert response.status_code == 202
 
 
 def test_requests_for_other_hosts_are_refused(sqlite_live: Live) -> None:
@@ -205,16 +294,19 @@ def test_bad_parameters_are_named(sqlite_live: Live, query: str, pointer: str) -
     assert [fault[0] for fault in found] == [pointer]
 
 
-def test_a_supernet_in_training_or_failed_is_a_conflict(sqlite_live: Live) -> None:
-    supernet, _ = add_supernet(sqlite_live.store)
+def test_a_supernet_whose_training_failed_is_a_conflict(sqlite_live: Live) -> None:
+    store = sqlite_live.store
+    supernet, _ = add_supernet(store)
+    store.fail_job(claim(store), {"type": "x", "message": "y"})
     start = {"kind": "supernet", "supernet": supernet.id}
-    body = supernet_body(data_set=supernet.data_set_id, start=start)
-    response = sqlite_live.client.post("/v1/supernets", json=body)
-    detail = problem(response, 409)["detail"]
-    assert f"{supernet.id} must be trained before another can use it" in detail
-    body = search_body(supernet=supernet.id)
-    sqlite_live.store.fail_job(claim(sqlite_live.store), {"type": "x", "message": "y"})
-    response = sqlite_live.client.post("/v1/searches", json=body)
-    detail = problem(response, 409)["detail"]
-    assert "must be trained before it is searched" in detail
-    assert detail.endswith("is failed")
+    again = supernet_body(
+        data_set=supernet.data_set_id, start=start, space=SPACE_SETTINGS.model_dump(mode="json")
+    )
+    for path, body, done in (
+        ("/v1/supernets", again, "used for another"),
+        ("/v1/searches", search_body(supernet=supernet.id), "searched"),
+    ):
+        response = sqlite_live.client.post(path, json=body)
+        detail = problem(response, 409)["detail"]
+        assert f"{supernet.id} must be trained before it is {done}" in detail
+        assert detail.endswith("is failed")

@@ -10,7 +10,16 @@ from typing import Any
 import httpx
 import pytest
 from campaign_examples import campaign_body
-from examples import add_export, add_search, assessed, claim, search_with_a_front
+from examples import (
+    KINDS,
+    SPACE,
+    SPACE_SETTINGS,
+    add_export,
+    add_search,
+    assessed,
+    claim,
+    search_with_a_front,
+)
 from fastapi import APIRouter
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
@@ -20,7 +29,8 @@ from live import Live
 import server.routes
 from server.callers import Caller
 from server.routes.common import get_whole_service
-from server.store import Store
+from server.store import Chosen, Store
+from server.tables import SearchRow
 
 OPERATORS = re.compile(r"/v1/(keys|projects|audit)\b")
 """What looks beyond projects, and needs the scope `admin`."""
@@ -31,9 +41,6 @@ SHARED = {"/v1/spaces", "/v1/space-families"}
 NO_IDS = {"name", "image_format"}
 EMPTY = {f"/v1/campaigns/{{campaign}}/{what}" for what in ("best", "best.png")}
 """What even the owner does not see here."""
-
-UNFILLED = {"refinement_id"}
-"""What takes too long to make here; tests of its own refuse foreign ones by the same session."""
 
 
 class _TheirsAndRunners:
@@ -59,7 +66,9 @@ def fill(store: Store, project: str) -> dict[str, str]:
     supernet = theirs.get_supernet(search.supernet_id)
     upload, _ = theirs.add_upload("a.npz", 10, "0" * 64)
     theirs.complete_upload(upload.id)
+    assessment_id = assessed(both, supernet.id)
     return {
+        "refinement_id": refinement_of(theirs, search, digests[0]),
         "upload_id": upload.id,
         "data_set_id": supernet.data_set_id,
         "space_id": supernet.space_id,
@@ -68,10 +77,28 @@ def fill(store: Store, project: str) -> dict[str, str]:
         "digest": digests[0],
         "export_id": export.id,
         "job_id": search.job_id,
-        "assessment_id": assessed(both, supernet.id),
+        "assessment_id": assessment_id,
         "name": "model.onnx",
         "image_format": "png",
     }
+
+
+def refinement_of(store: Store, search: SearchRow, digest: str) -> str:
+    figures: dict[str, Any] = {"metrics": {}, "intervals": {}, "provenance": {}}
+    refinement, _ = store.add_refinement(
+        name="best",
+        search_id=search.id,
+        chosen=[Chosen(digest, {}, figures)],
+        selection={},
+        training={},
+        distillation=0.0,
+        runs=1,
+        resources={},
+        export=False,
+        report_test=False,
+        seed=0,
+    )
+    return refinement.id
 
 
 @pytest.fixture
@@ -135,14 +162,14 @@ def test_a_foreign_id_is_not_there(
         if not names or path.startswith(tuple(SHARED)):
             continue
         # That an id which was never made is not found says nothing of projects.
-        missing = names - {*ids} - UNFILLED
+        missing = names - {*ids}
         assert not missing, f"make one of {missing} in fill(), for {path}"
-        address = re.sub(r"\{(\w+)\}", lambda match: ids.get(match[1], "none"), path)
+        address = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
         body, is_json = body_of(operation, document), not path.startswith("/v1/uploads")
         response = ask(stranger, method, address, body, is_json=is_json or method != "PATCH")
         statuses[f"{method} {path}"] = response.status_code
         has_content = "/files/" not in path and "stream" not in path
-        if method == "GET" and has_content and not names & UNFILLED:
+        if method == "GET" and has_content:
             seen = owner.get(address)
             if seen.status_code != 200 and path not in EMPTY:
                 wrong[path] = seen.text
@@ -169,24 +196,125 @@ def test_no_list_shows_a_foreign_row(
     assert filled >= 7
 
 
-def test_bodies_that_name_foreign_things_are_refused(
+NEVER = "0" * 26
+"""The end of ids that nothing ever had."""
+
+SOUGHT = {"search": "search_id", "supernet": "supernet_id", "data_set": "data_set_id"}
+"""Parameters of queries, and what they are the ids of."""
+
+
+def never(identifier: str) -> str:
+    return f"{identifier.partition('_')[0]}_{NEVER}"
+
+
+def told(response: httpx.Response, identifier: str) -> tuple[int, str]:
+    """What an answer says, whatever the id that was asked for."""
+    text = response.text.replace(identifier, "ID")
+    return response.status_code, re.sub(r'"request_id":"\w+"', "", text)
+
+
+def test_a_query_for_something_foreign_is_one_for_nothing(
     clients: tuple[httpx.Client, httpx.Client, dict[str, str]],
 ) -> None:
     owner, stranger, ids = clients
-    search = {"name": "x", "supernet": ids["supernet_id"], "searcher": {"kind": "random"}}
-    search |= {"objectives": [{"metric": "top1_percent"}], "evaluations": 1}
-    export = {"search": ids["search_id"], "architecture_digest": ids["digest"]}
-    source = {"kind": "arrays", "upload": ids["upload_id"]}
-    for path, body in (
-        ("/v1/searches", search),
-        ("/v1/exports", export),
-        ("/v1/data-sets", {"name": "x", "source": source}),
-    ):
-        before = [owner.get("/v1/jobs").text, stranger.get("/v1/jobs").text]
+    num_asked = 0
+    for method, path, operation in routes(owner):
+        if method != "GET" or "{" in path or path in SHARED:
+            continue
+        names = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
+        for name in names & {*SOUGHT}:
+            foreign = ids[SOUGHT[name]]
+            answers = [
+                told(client.get(path, params={name: sought}), sought)
+                for client, sought in (
+                    (owner, foreign),
+                    (stranger, foreign),
+                    (stranger, never(foreign)),
+                )
+            ]
+            assert answers[1] == answers[2] != answers[0], (path, name, answers)
+            num_asked += 1
+    assert num_asked >= 8
+
+
+MEANT = {"after": "job", "teacher": "supernet", "supersedes": "data_set"}
+"""Fields of bodies that are not called by what they name."""
+
+
+def naming(ids: dict[str, str], mine: dict[str, str]) -> dict[str, tuple[str, Any]]:
+    """Bodies that name something by an id of `ids`, all else being their sender's own."""
+    objectives = [{"metric": "top1_percent"}]
+    search = {"name": "x", "supernet": mine["supernet_id"], "searcher": {"kind": "random"}}
+    search |= {"objectives": objectives, "evaluations": 1}
+    theirs = {**search, "supernet": ids["supernet_id"]}
+    digits = SPACE_SETTINGS.model_dump(mode="json")
+    supernet = {"name": "x", "space": digits, "data_set": mine["data_set_id"]}
+    distilled = {"kind": "single", "architecture": dict(SPACE.smallest()), "distillation": 1.0}
+    table = {"kind": "table", "upload": ids["upload_id"], "choices": ["a"]}
+    schedule = {"kind": "cron", "expression": "0 3 * * *"}
+    return {
+        "search/supernet": ("/v1/searches", theirs),
+        "search/job/after": ("/v1/searches", {**search, "job": {"after": [ids["job_id"]]}}),
+        "search/evaluator/upload": (
+            "/v1/searches",
+            {"name": "x", "objectives": objectives, "evaluations": 1, "evaluator": table},
+        ),
+        "supernet/data_set": ("/v1/supernets", {**supernet, "data_set": ids["data_set_id"]}),
+        "supernet/start/supernet": (
+            "/v1/supernets",
+            {**supernet, "start": {"kind": "supernet", "supernet": ids["supernet_id"]}},
+        ),
+        "supernet/start/upload": (
+            "/v1/supernets",
+            {**supernet, "start": {"kind": "weights", "upload": ids["upload_id"]}},
+        ),
+        "supernet/teacher": (
+            "/v1/supernets",
+            {**supernet, "training": {"schedule": distilled}, "teacher": ids["supernet_id"]},
+        ),
+        "data_set/upload": (
+            "/v1/data-sets",
+            {"name": "x", "source": {"kind": "arrays", "upload": ids["upload_id"]}},
+        ),
+        "data_set/supersedes": (
+            "/v1/data-sets",
+            {"name": "x", "source": {"kind": "digits"}, "supersedes": ids["data_set_id"]},
+        ),
+        "export/search": (
+            "/v1/exports",
+            {"search": ids["search_id"], "architecture_digest": mine["digest"]},
+        ),
+        "refinement/search": ("/v1/refinements", {"name": "x", "search": ids["search_id"]}),
+        "campaign/supernet": (
+            "/v1/campaigns",
+            {"name": "x", "schedule": schedule, "template": {"search": theirs}},
+        ),
+    }
+
+
+def test_a_body_that_names_something_foreign_names_nothing(
+    clients: tuple[httpx.Client, httpx.Client, dict[str, str]], sqlite_live: Live
+) -> None:
+    owner, stranger, ids = clients
+    while sqlite_live.store.claim_job("busy", 3600.0, KINDS) is not None:
+        pass  # what is left of the owner's
+    mine = fill(sqlite_live.store, "theirs")
+    before = [client.get("/v1/jobs").text for client in (owner, stranger)]
+    foreign = naming(ids, mine)
+    nothing = naming({name: never(value) for name, value in ids.items()}, mine)
+    for place, (path, body) in foreign.items():
+        field = place.rpartition("/")[2]
+        named = ids[f"{MEANT.get(field, field)}_id"]
+        refused = told(stranger.post(path, json=body), named)
+        unknown = told(stranger.post(path, json=nothing[place][1]), never(named))
+        assert refused == unknown, place
+        assert refused[0] in (404, 422), (place, refused)
+    assert [client.get("/v1/jobs").text for client in (owner, stranger)] == before
+    # Nor is that so because the bodies are wrong in other ways.
+    for place, (path, body) in naming(mine, mine).items():
         response = stranger.post(path, json=body)
-        assert response.status_code in (404, 422), (path, response.text)
-        assert "there is no" in response.text or "must name" in response.text, response.text
-        assert [owner.get("/v1/jobs").text, stranger.get("/v1/jobs").text] == before
+        is_refused = "upload" in place
+        assert response.is_success != is_refused, (place, response.text)
 
 
 def test_only_the_operator_s_routes_look_beyond_the_caller_s_project() -> None:

@@ -179,6 +179,26 @@ def test_what_a_list_does_not_take_is_refused(sqlite_live: Live, query: str) -> 
     assert "must" in rule or "should" in rule
 
 
+def test_parameters_that_would_be_lost_are_refused(sqlite_live: Live) -> None:
+    for method, address, pointer, rule in (
+        ("GET", "/v1/evaluations.ndjson?serach=a", "serach", "the parameters are search, space"),
+        ("GET", "/v1/comparisons?search=a&reference=b&searches=c", "searches", "reference, search"),
+        ("GET", "/v1/jobs/x/events?afer=5", "afer", "the parameters are after, limit"),
+        ("GET", "/v1/searches/x?after=5", "after", "there are none"),
+        ("POST", "/v1/jobs/x/kill?now=1", "now", "there are none"),
+        ("GET", "/v1/jobs?status=queued&status=failed", "status", "must be given once"),
+        ("GET", "/v1/jobs?limit=5&limit=6", "limit", "must be given once"),
+        ("GET", "/v1/spaces?kind=%00", "kind", "must not hold NUL characters"),
+        ("GET", "/v1/audit?key=a%00b", "key", "must not hold NUL characters"),
+    ):
+        found, told = fault(sqlite_live.client.request(method, address))
+        assert found == pointer, address
+        assert rule in told, address
+    # What takes several may be given them, and monitors may add what they like.
+    assert sqlite_live.client.get("/v1/comparisons?search=a&search=b").status_code == 404
+    assert sqlite_live.client.get("/livez?probe=7").status_code == 200
+
+
 def test_cursors_belong_to_one_query(sqlite_live: Live) -> None:
     client, store = sqlite_live.client, sqlite_live.store
     supernet = trained_supernet(store)

@@ -217,7 +217,7 @@ def test_bad_searches_are_refused(sqlite_live: Live) -> None:
         ({"objectives": [{"metric": "joules"}]}, "/objectives/0/goal", "'minimize' or 'maximize'"),
         ({"supernet": "net_1"}, "/supernet", "there is no such field"),
         ({"resources": {}}, "/resources", "there is no such field"),
-        ({"evaluator": {"kind": "elsewhere"}}, "/evaluator/kind", "'supernet', 'outside'"),
+        ({"evaluator": {"kind": "elsewhere"}}, "/evaluator/kind", "'supernet', 'outside', 'table'"),
         ({"evaluator": short}, "/evaluator/lease_seconds", "greater than or equal to 1"),
         ({"evaluator": one}, "/evaluator/barrier", "boolean"),
         ({"evaluator": None}, "/evaluator", "must be"),
@@ -249,7 +249,11 @@ def test_bad_observations_are_refused_and_change_nothing(sqlite_live: Live) -> N
     refused("/items/0/metrics/top1_percent", "must be given: the search is about it", half)
     refused("/items/0/metrics/joules", "valid number", measured(item, metrics={"joules": "1"}))
     refused("/items/0/status", "must be one of", measured(item, status="guessed"))
-    refused("/items/0/status", "must be given", {"number": 0, "lease": item["lease"]})
+    refused(
+        "/items/0/status",
+        "must be given: one of 'failed', 'infeasible', 'measured'",
+        {"number": 0, "lease": item["lease"]},
+    )
     refused("/items/0/reason", "must be given", measured(item, status="failed"))
     turned = {"joules": {"interval": [2, 1]}}
     refused("/items/0/provenance/joules", "two numbers", measured(item, provenance=turned))

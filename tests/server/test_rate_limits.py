@@ -7,8 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 from examples import add_supernet
+from key_examples import bearer, make_key
 from live import Live, serving
 
+from server.api_keys import new_key
 from server.client import Client
 from server.client.errors import ApiError
 from server.main import open_store
@@ -50,6 +52,25 @@ def test_keys_are_callers_of_their_own(tmp_path: Path) -> None:
             answers = [live.client.get("/v1/jobs", headers=headers) for _ in range(4)]
             limited = [answer.status_code == 429 for answer in answers]
             assert limited == [False] * 3 + [True]
+    store.close()
+
+
+def test_a_stranger_who_guesses_does_not_lock_out_whoever_shares_the_address(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(home=tmp_path, requests_per_minute=4)
+    store = open_store(settings)
+    known, fresh = (bearer(make_key(store)[0]) for _ in range(2))
+
+    def ask(headers: dict[str, str]) -> int:
+        return live.client.get("/v1/caller", headers=headers).status_code
+
+    with serving(settings, store) as live:
+        assert ask(known) == 200
+        guesses = [ask(bearer(new_key())) for _ in range(6)]
+        assert guesses == [401] * 4 + [429] * 2
+        assert [ask(known) for _ in range(4)] == [200] * 3 + [429]  # its own limit
+        assert ask(fresh) == 429  # nobody knows yet that it is right
     store.close()
 
 

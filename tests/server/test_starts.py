@@ -11,7 +11,14 @@ import safetensors.torch
 import torch
 from alembic import command
 from alembic.config import Config
-from examples import SPACE_SETTINGS, add_data_set, add_supernet, claim, trained_supernet
+from examples import (
+    SPACE_SETTINGS,
+    add_data_set,
+    add_supernet,
+    artifact,
+    claim,
+    trained_supernet,
+)
 from live import Live
 from torch import Tensor
 
@@ -159,3 +166,34 @@ def test_a_student_names_its_teacher_by_version(sqlite_live: Live) -> None:
     expected = {"supernet": teacher.id, "version": teacher.version}
     assert answer["teacher"] == expected
     assert claim(sqlite_live.store).spec["teacher"] == expected
+
+
+def test_a_training_waits_for_the_supernet_that_it_starts_or_is_distilled_from(
+    sqlite_live: Live,
+) -> None:
+    store, client = sqlite_live.store, sqlite_live.client
+    first, training = add_supernet(store)
+    smallest = dict(SPACE_SETTINGS.build().smallest())
+    schedule = {"kind": "single", "architecture": smallest, "distillation": 1.0}
+    answer = submit(
+        sqlite_live,
+        space=SPACE_SETTINGS.model_dump(mode="json"),
+        training={"batch_size": 8, "schedule": schedule},
+        start={"kind": "supernet", "supernet": first.id},
+        teacher=first.id,
+    )
+    start = {"kind": "supernet", "supernet": first.id}
+    teacher = {"supernet": first.id}
+    assert answer["start"] == start | {"version": None}
+    assert answer["teacher"] == teacher | {"version": None}
+    assert client.get(f"/v1/jobs/{answer['job']}").json()["after"] == [training.id]
+    job = claim(store)
+    assert job.id == training.id
+    assert store.claim_job("another", 60.0, ["train"]) is None
+    store.finish_supernet(job, first.id, artifact("e"), {})
+
+    spec = claim(store).spec
+    shown = client.get(f"/v1/supernets/{answer['id']}").json()
+    for found in (spec, shown):
+        assert found["start"] == start | {"version": "e" * 64}
+        assert found["teacher"] == teacher | {"version": "e" * 64}

@@ -17,9 +17,9 @@ from live import Live, serving
 
 from server.errors import BusyError
 from server.main import open_store
-from server.routes.data_sets import take_turn
 from server.settings import Settings
 from server.store import Store
+from server.turns import Turns
 from server.uploads import UploadFiles
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
@@ -322,15 +322,15 @@ def test_a_server_that_shuts_down_reads_no_further(sqlite_live: Live) -> None:
 
 
 def test_registrations_beyond_what_memory_holds_are_told_to_come_later() -> None:
-    turns = threading.BoundedSemaphore(1)
-    with (
-        take_turn(turns, 1.0),
-        pytest.raises(BusyError, match="as many data sets as it can"),
-        take_turn(turns, 0.01),
-    ):
-        pass
-    with take_turn(turns, 0.01):
-        pass
+    for turns, patience_s in ((Turns(1, 1), 0.01), (Turns(1, 0), 3600.0)):  # too late, too many
+        with (
+            turns.take(1.0),
+            pytest.raises(BusyError, match="as many data sets as it can"),
+            turns.take(patience_s),
+        ):
+            pass
+        with turns.take(0.01):
+            pass
 
 
 # --- the store ---------------------------------------------------------------------------------
