@@ -167,6 +167,7 @@ def test_the_image_holds_every_package_and_starts_what_there_is() -> None:
 
 def test_the_instructions_name_commands_that_there_are() -> None:
     text = (FOLDER / "README.md").read_text()
+    assert text.index("run --rm upgrade\n") < text.index("espalier key create")  # tables first
     commands = re.findall(r"^\$ .*?(espalier key .*)$", text, re.MULTILINE)
     assert len(commands) == 2
     for command in commands:
