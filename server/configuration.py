@@ -6,6 +6,7 @@ for set; a variable that is none is only warned of, as whoever starts the proces
 (Kubernetes adds ESPALIER_PORT_8000_TCP for a service of that name).
 """
 
+import json
 import os
 import re
 import tomllib
@@ -26,13 +27,15 @@ OTHER_VARIABLES = frozenset({FILE_VARIABLE, "ESPALIER_URL", "ESPALIER_API_KEY"})
 """Variables that are no settings of the service: read by the commands that speak to one."""
 
 MASK = "***"
-_PASSWORD = re.compile(r"(?P<before>[a-z][a-z0-9+.\-]*://[^\s:/@]*:)[^\s/@]+(?=@)", re.IGNORECASE)
+_PASSWORD = re.compile(r"(?P<before>[a-z][a-z0-9+.\-]*://[^\s:/@]*:)[^\s@]+(?=@)", re.IGNORECASE)
 _QUERY_SECRET = re.compile(
-    r"(?P<before>[?&][^=&\s]*(?:password|secret|token|key)[^=&\s]*=)[^&\s]+", re.IGNORECASE
+    r"(?P<before>[?&][^=&\s]*(?:password|secret|token|key|signature)[^=&\s]*=)[^&\s]+",
+    re.IGNORECASE,
 )
 _WEBHOOK_SECRET = re.compile(r"(?P<before>whsec_)[A-Za-z0-9+/=_\-]+")
 _SECRET_NAME = re.compile(
-    r"password|secret|token|(^|_)key$|credential|authorization", re.IGNORECASE
+    r"passw|passphrase|secret|token|(^|_)key$|credential|authorization|connection_string",
+    re.IGNORECASE,
 )
 
 
@@ -46,7 +49,7 @@ class EffectiveValue:
 
     Attributes:
         name: of the setting.
-        value: as text, secrets masked.
+        value: as text, in the way that a variable of the environment has it; secrets masked.
         source: the variable or the file that set it, or `default`.
     """
 
@@ -144,8 +147,14 @@ def effective(settings: BaseSettings, environment: Mapping[str, str]) -> list[Ef
         source = variable if variable in variables else "default"
         if source == "default" and name in in_file:
             source = str(file)
-        found.append(EffectiveValue(name, str(masked(name, value)), source))
+        found.append(EffectiveValue(name, _text(masked(name, value)), source))
     return found
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def masked(name: str, value: Any) -> Any:

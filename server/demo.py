@@ -212,7 +212,8 @@ class Demo:
 
     def tell_where_everything_is(self, home: Path, took: timedelta) -> None:
         """Says where to find what was made."""
-        self._console.print(f"[bold green]Done[/] in {tables.duration_text(took)}.\n")
+        done = Text.assemble(("Done", "bold green"), f" in {tables.duration_text(took)}.\n")
+        self._console.print(done)
         self._console.print(
             tables.facts(
                 {
@@ -229,7 +230,7 @@ class Demo:
 
     def _begin(self, title: str) -> None:
         self._step += 1
-        self._console.print(f"\n[bold]{self._step}/{NUM_STEPS}[/] [bold]{title}[/]")
+        self._console.print(f"\n{self._step}/{NUM_STEPS} {title}", style="bold", markup=False)
 
     def _tell(self, sentence: str, style: str = "") -> None:
         self._console.print(f"  {sentence}", style=style, markup=False)
@@ -315,7 +316,7 @@ def _terminable() -> Iterator[None]:
 
 def _explain(error: Exception, service: LocalService, console: Console) -> None:
     """Says what went wrong, with the end of the service's log."""
-    console.print("[bold red]Failed:[/]", end=" ")
+    console.print("Failed:", style="bold red", end=" ")
     console.print(str(error), markup=False)
     console.print(f"\nThe last warnings and errors in {shown(service.log)}:", markup=False)
     for line in service.complaints(LOG_LINES):

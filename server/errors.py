@@ -12,6 +12,7 @@
     +-- ConflictError             wait, or change the state that is in the way
         +-- WrongOffsetError      go on at the offset that it names
         +-- KeyInFlightError      try again later: the same request is being answered
+        +-- WrongDatabaseError    name the database that the files belong to
     +-- PreconditionFailedError   read it again, then decide
     +-- PreconditionRequiredError say which state is to be changed
     +-- TooLargeError             send less
@@ -144,6 +145,10 @@ class WrongOffsetError(ConflictError):
 
 class KeyInFlightError(ConflictError):
     """A request with the same idempotency key is being answered."""
+
+
+class WrongDatabaseError(ConflictError):
+    """The files to be removed are another database's."""
 
 
 class PreconditionFailedError(ServerError):

@@ -43,7 +43,7 @@ MAX_WAITING_REGISTRATIONS = 8
 """Beside them; each holds one of the forty threads that answer requests."""
 
 
-def open_database(settings: Settings, *, quiet: bool = False) -> Engine:
+def open_database(settings: Settings, *, create: bool = True) -> Engine:
     """Returns an engine for a database whose schema is current.
 
     The data folder is made if it is not there. A SQLite file that is not there or has no tables is
@@ -51,18 +51,19 @@ def open_database(settings: Settings, *, quiet: bool = False) -> Engine:
 
     Args:
         settings: the operator's.
-        quiet: whether to log nothing: for commands, whose standard output has other readers.
+        create: whether to set up what is not there. Not for what removes things: in a new database
+            nothing refers to anything, so all there is would seem to be of no use.
 
     Raises:
         SchemaError: the schema is missing, stale or unknown; names the command that mends it.
         DatabaseUnavailableError: the database cannot be reached.
     """
-    settings.home.mkdir(parents=True, exist_ok=True)
+    if create:
+        settings.home.mkdir(parents=True, exist_ok=True)
     engine = open_engine(settings)
     try:
-        if settings.is_sqlite and schema.check(engine).state == "missing":
-            if not quiet:
-                logger.info("new database", url=settings.database_url)
+        if create and settings.is_sqlite and schema.check(engine).state == "missing":
+            logger.info("new database", url=settings.database_url)
             schema.upgrade(engine)
         schema.require_current(engine)
     except BaseException:
@@ -71,14 +72,14 @@ def open_database(settings: Settings, *, quiet: bool = False) -> Engine:
     return engine
 
 
-def open_store(settings: Settings, *, quiet: bool = False) -> Store:
+def open_store(settings: Settings, *, create: bool = True) -> Store:
     """Returns the store over the settings' database; the arguments are `open_database`'s.
 
     Raises:
         SchemaError: see `open_database`.
         DatabaseUnavailableError: the database cannot be reached.
     """
-    return Store(open_database(settings, quiet=quiet), max_lost_leases=settings.max_lost_leases)
+    return Store(open_database(settings, create=create), max_lost_leases=settings.max_lost_leases)
 
 
 @contextmanager

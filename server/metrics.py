@@ -66,7 +66,7 @@ class Metrics:
             "espalier_open_streams", "Streams of events that are open.", registry=self._registry
         )
         ProcessCollector(registry=self._registry)
-        read = _cached(lambda: store.figures(silent_seconds), cache_seconds)
+        read = _cached(lambda: _figures(store, silent_seconds), cache_seconds)
         self._registry.register(_DatabaseCollector(read, home, version))
 
     def answer(self, accept: str) -> tuple[bytes, str]:
@@ -138,7 +138,7 @@ def _route_of(scope: Scope) -> str:
 class _DatabaseCollector(Collector):
     """Reads the state of the service when it is asked for."""
 
-    def __init__(self, read: Callable[[], Figures], home: Path, program: str) -> None:
+    def __init__(self, read: Callable[[], Figures | None], home: Path, program: str) -> None:
         self._read = read
         self._home = home
         self._program = program
@@ -152,18 +152,20 @@ class _DatabaseCollector(Collector):
         yield InfoMetricFamily("espalier", "The program.", {"version": self._program})
         disk = shutil.disk_usage(self._home)
         yield _gauge("espalier_disk_free_bytes", "Free space of the data folder's disk.", disk.free)
-        figures = self._figures()
+        figures = self._read()
         up = figures is not None
         yield _gauge("espalier_database_up", "Whether the database answers.", float(up))
         if figures is not None:
             yield from _families(figures)
 
-    def _figures(self) -> Figures | None:
-        try:
-            return self._read()
-        except DatabaseUnavailableError as error:
-            logger.warning("no metrics of the database", error=str(error))
-            return None
+
+def _figures(store: Store, silent_seconds: float) -> Figures | None:
+    """Returns the figures of the database; None if it does not answer."""
+    try:
+        return store.figures(silent_seconds)
+    except DatabaseUnavailableError as error:
+        logger.warning("no metrics of the database", error=str(error))
+        return None
 
 
 def _families(figures: Figures) -> Iterable[Metric]:
@@ -195,16 +197,20 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(name, text, value=value)
 
 
-def _cached(read: Callable[[], Figures], seconds: float) -> Callable[[], Figures]:
-    """Returns a function that reads at most every so many seconds, once for all who ask."""
-    lock = threading.Lock()
-    known: tuple[float, Figures] | None = None
+def _cached(read: Callable[[], Figures | None], seconds: float) -> Callable[[], Figures | None]:
+    """Returns a function that reads at most every so many seconds, once for all who ask.
 
-    def read_cached() -> Figures:
+    That there was no answer is remembered as well: to wait for none takes long.
+    """
+    lock = threading.Lock()
+    known: tuple[float, Figures | None] | None = None
+
+    def read_cached() -> Figures | None:
         nonlocal known
         with lock:
             if known is None or time.monotonic() - known[0] >= seconds:
-                known = (time.monotonic(), read())
+                figures = read()
+                known = (time.monotonic(), figures)
             return known[1]
 
     return read_cached

@@ -8,12 +8,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, inspect, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from server.errors import DatabaseUnavailableError, SchemaError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+_UPGRADE_LOCK = 0x6573_7061_6C75_7067
+"""Number of the lock that one upgrade at a time holds on PostgreSQL: "espalupg" in ASCII."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,12 @@ def check(engine: Engine) -> SchemaStatus:
 def upgrade(engine: Engine) -> SchemaStatus:
     """Brings the schema to this program's revision in one transaction; returns what it is then.
 
-    A SQLite file is made, with its folder, if it is not there.
+    A SQLite file is made, with its folder, if it is not there. Of several upgrades at once one does
+    the work; the others wait for it and find nothing left to do.
 
     Raises:
         SchemaError: the database was written by a newer program.
-        DatabaseUnavailableError: it cannot be reached.
+        DatabaseUnavailableError: it cannot be reached, or others work on it for too long.
     """
     status = check(engine)
     if status.state == "unknown":
@@ -92,10 +95,30 @@ def upgrade(engine: Engine) -> SchemaStatus:
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
     config = _config()
-    with engine.execution_options(writes=True).begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    try:
+        with engine.execution_options(writes=True).begin() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except (OperationalError, InterfaceError) as error:
+        raise DatabaseUnavailableError(f"the database cannot be upgraded: {error.orig}") from error
     return check(engine)
+
+
+def is_empty(engine: Engine) -> bool:
+    """Returns whether the database has no tables at all, ours or another program's.
+
+    Raises:
+        DatabaseUnavailableError: it cannot be reached.
+    """
+    file = _sqlite_file(engine)
+    if file is not None and not file.exists():  # to connect would make it
+        return True
+    try:
+        return not inspect(engine).get_table_names()
+    except (OperationalError, InterfaceError) as error:
+        raise DatabaseUnavailableError(f"the database cannot be reached: {error.orig}") from error
 
 
 def require_current(engine: Engine) -> None:

@@ -166,7 +166,9 @@ class Settings(BaseSettings):
         roots = {name: path.expanduser().absolute() for name, path in self.data_roots.items()}
         object.__setattr__(self, "data_roots", roots)
         if not self.database_url:
-            object.__setattr__(self, "database_url", f"sqlite:///{home / 'espalier.db'}")
+            # An address: what is not itself in one is written as its code.
+            file = str(home / "espalier.db").replace("%", "%25").replace("?", "%3F")
+            object.__setattr__(self, "database_url", f"sqlite:///{file}")
         return self
 
     @property

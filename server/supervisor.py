@@ -37,6 +37,7 @@ class RunnerSupervisor:
         self._settings = settings
         self._command = tuple(command)
         self._stopping = threading.Event()
+        self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._keep, name="runner supervisor", daemon=True)
 
@@ -56,8 +57,9 @@ class RunnerSupervisor:
         Args:
             grace_seconds: how long each of the first two is given.
         """
-        self._stopping.set()
-        child = self._child
+        with self._lock:  # either no child is started any more, or it is known here
+            self._stopping.set()
+            child = self._child
         if child is not None and child.poll() is None:
             assert child.stdin is not None
             with contextlib.suppress(BrokenPipeError):
@@ -76,24 +78,34 @@ class RunnerSupervisor:
         delay_s = FIRST_DELAY_S
         while not self._stopping.is_set():
             started = time.monotonic()
-            child = self._spawn()
-            code = child.wait()
-            if self._stopping.is_set():
-                return
-            assert child.stdin is not None
-            child.stdin.close()
-            if time.monotonic() - started > STEADY_S:
-                delay_s = FIRST_DELAY_S
-            logger.error("runner died", pid=child.pid, exit_code=code, restart_in_s=delay_s)
+            try:
+                child = self._spawn()
+            except OSError as error:  # no memory, no descriptors: there may be again
+                logger.error("runner cannot be started", error=str(error), again_in_s=delay_s)
+            else:
+                if child is None:
+                    return
+                code = child.wait()
+                if self._stopping.is_set():
+                    return
+                assert child.stdin is not None
+                child.stdin.close()
+                if time.monotonic() - started > STEADY_S:
+                    delay_s = FIRST_DELAY_S
+                logger.error("runner died", pid=child.pid, exit_code=code, restart_in_s=delay_s)
             self._stopping.wait(delay_s)
             delay_s = min(2 * delay_s, LONGEST_DELAY_S)
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        child = subprocess.Popen(  # noqa: S603 - our own command, no shell
-            self._command,
-            stdin=subprocess.PIPE,
-            env={**os.environ, **self._settings.environment()},
-        )
+    def _spawn(self) -> subprocess.Popen[bytes] | None:
+        """Starts a runner; returns None if it was asked to stop just before."""
+        with self._lock:
+            if self._stopping.is_set():
+                return None
+            child = subprocess.Popen(  # noqa: S603 - our own command, no shell
+                self._command,
+                stdin=subprocess.PIPE,
+                env={**os.environ, **self._settings.environment()},
+            )
+            self._child = child
         logger.info("runner started", pid=child.pid)
-        self._child = child
         return child

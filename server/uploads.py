@@ -102,9 +102,15 @@ class UploadFiles:
             self.path(upload_id).unlink(missing_ok=True)
 
     def sweep(self, store: Store) -> None:
-        """Deletes files that no upload refers to: a server died while it deleted them."""
+        """Deletes files that no upload refers to: a server died while it deleted them.
+
+        Where the database knows none of them, nothing is deleted: they are another database's.
+        """
         found = {path.name for path in self._folder.glob("upl_*")}
-        for upload_id in store.unknown_uploads(found):
+        unknown = store.unknown_uploads(found)
+        if unknown == found:
+            return
+        for upload_id in unknown:
             self.path(upload_id).unlink(missing_ok=True)
 
     @contextmanager

@@ -7,10 +7,11 @@ it; a file that no row refers to does no harm.
 
 import hashlib
 import os
+import secrets
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -116,16 +117,30 @@ class ArtifactStore:
     def files(self) -> Iterator[StoredFile]:
         """Yields all files, also the remains of processes that died while they wrote."""
         for path in sorted([*self._folder.glob("??/*"), *self._folder.glob(f"{PARTIAL_PREFIX}*")]):
-            try:
-                status = path.stat()
-            except FileNotFoundError:  # it was finished or removed meanwhile
-                continue
-            modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
-            yield StoredFile(path.name, status.st_size, modified_at)
+            with suppress(FileNotFoundError):  # it was finished or removed meanwhile
+                yield _as_it_lies(path)
 
-    def delete(self, name: str) -> None:
-        """Deletes a file that `files` named; does nothing if it is gone."""
-        self._place(name).unlink(missing_ok=True)
+    def delete(self, file: StoredFile) -> bool:
+        """Deletes a file, unless it was stored again since `files` listed it.
+
+        Whoever stores it again will refer to it, and may not have written the row yet.
+
+        Returns:
+            Whether it did; not where the file is gone, either.
+        """
+        place = self._place(file.name)
+        # Aside first, and looked at there: what is stored at its place from now on is another file.
+        aside = self._folder / f"{PARTIAL_PREFIX}{secrets.token_hex(8)}"
+        try:
+            place.rename(aside)
+        except FileNotFoundError:
+            return False
+        is_same = _as_it_lies(aside).modified_at == file.modified_at
+        if not is_same:
+            with suppress(FileExistsError):  # it was stored once more
+                place.hardlink_to(aside)
+        aside.unlink()
+        return is_same
 
     def _patiently(self, act: Callable[[], Result]) -> Result:
         for number in count():
@@ -183,6 +198,12 @@ class ArtifactStore:
         for folder in (place.parent, self._folder):
             _sync_folder(folder)
         return Artifact(sha256, size_bytes, media_type)
+
+
+def _as_it_lies(path: Path) -> StoredFile:
+    status = path.stat()
+    modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
+    return StoredFile(path.name, status.st_size, modified_at)
 
 
 def sha256_of(path: Path) -> str:

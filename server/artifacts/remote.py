@@ -94,15 +94,23 @@ class RemoteArtifactStore(ArtifactStore):
         for path, facts in sorted(found.items()):
             yield StoredFile(path.rpartition("/")[2], int(facts["size"] or 0), _time_of(facts))
 
-    def delete(self, name: str) -> None:
-        """Deletes a file that `files` named, and its copy; does nothing if it is gone.
+    def delete(self, file: StoredFile) -> bool:
+        """Deletes a file and its copy, unless it was stored again since `files` listed it.
 
         Raises:
             StorageUnavailableError: the storage does not answer.
         """
-        with self._reaching(), suppress(FileNotFoundError):
-            self._filesystem.rm_file(self._address(name))
-        super().delete(name)
+        address = self._address(file.name)
+        with self._reaching():
+            self._filesystem.invalidate_cache()
+            try:
+                if _time_of(self._filesystem.info(address)) != file.modified_at:
+                    return False
+                self._filesystem.rm_file(address)
+            except FileNotFoundError:
+                return False
+        self._place(file.name).unlink(missing_ok=True)
+        return True
 
     def _move_in(self, file: IO[bytes], media_type: str) -> Artifact:
         artifact = super()._move_in(file, media_type)

@@ -54,7 +54,7 @@ def _operators_store() -> Iterator["Store"]:
     from server.main import open_store
     from server.settings import Settings
 
-    store = open_store(Settings(), quiet=True)
+    store = open_store(Settings())
     try:
         yield store
     finally:

@@ -29,7 +29,7 @@ from server.cli import (
     webhooks,
 )
 from server.client import ClientError
-from server.configuration import FILE_VARIABLE, ConfigurationError
+from server.configuration import FILE_VARIABLE, ConfigurationError, masked
 from server.errors import ServerError
 
 app = typer.Typer(
@@ -80,6 +80,9 @@ def _options(
     ] = None,
 ) -> None:
     """Holds the options of `espalier` itself."""
+    from server.logs import configure_command_logs
+
+    configure_command_logs()
     if config is not None:
         context.with_resource(_variable(FILE_VARIABLE, str(config.absolute())))
 
@@ -118,7 +121,7 @@ def _setting_text(fault: Mapping[str, Any]) -> str:
     name = ".".join(map(str, fault["loc"]))
     if fault["type"] == "value_error":  # our own rules say themselves what was given
         return f"setting {name}: {fault['msg'].removeprefix('Value error, ')}"
-    return f"setting {name}: {fault['msg']}, got {fault['input']!r}"
+    return f"setting {name}: {fault['msg']}, got {masked(name, fault['input'])!r}"
 
 
 def _fail(lines: Sequence[str]) -> None:

@@ -95,7 +95,7 @@ def _show(
     show(result_tables.assessment_table(assessment), assessment, as_json=as_json)
     if not as_json:
         for note in result_tables.assessment_notes(assessment):
-            output_console().print(note, style="dim", markup=False)
+            output_console().print(note, style="dim")
         if assessment.summary is not None:
             output_console().print(result_tables.summary_table(assessment.summary))
     if plot is not None:

@@ -145,7 +145,7 @@ def history(
         for one in occurrences:
             if one.reason:
                 note = f"{_time(one.fire_at)}: {one.reason}"
-                output_console().print(note, style="dim", markup=False)
+                output_console().print(note, style="dim")
 
 
 @app.command("best")

@@ -95,14 +95,17 @@ def print_json(value: BaseModel | Sequence[BaseModel]) -> None:
 
 
 def output_console() -> Console:
-    """Returns the console of results: standard output."""
+    """Returns the console of results: standard output.
+
+    What is printed is shown as it is: names that people gave may look like rich's markup.
+    """
     width = None if sys.stdout.isatty() else PIPED_WIDTH
-    return Console(width=width, highlight=False)
+    return Console(width=width, highlight=False, markup=False)
 
 
 def message_console() -> Console:
-    """Returns the console of all that is no result: standard error."""
-    return Console(stderr=True, highlight=False)
+    """Returns the console of all that is no result: standard error; no markup there, either."""
+    return Console(stderr=True, highlight=False, markup=False)
 
 
 def write_file(path: Path, content: bytes) -> None:

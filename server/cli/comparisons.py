@@ -63,7 +63,7 @@ def compare(
     show(comparison_table(comparison), comparison, as_json=as_json)
     if not as_json:
         for note in comparison_notes(comparison):
-            output_console().print(note, style="dim", markup=False)
+            output_console().print(note, style="dim")
     if plot is not None:
         typer.echo(f"wrote {plot}", err=True)
 

@@ -1,5 +1,6 @@
 """`espalier job`: list, show, watch, stop, hurry and forget jobs; and `espalier runners`."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -21,7 +22,7 @@ from server.client import DEFAULT_URL, Client
 from server.job_states import JobStatus
 from server.schemas.responses import EventView, JobView
 
-app = typer.Typer(help="See, follow and cancel jobs.", no_args_is_help=True)
+app = typer.Typer(help="See, follow, stop and hurry jobs.", no_args_is_help=True)
 
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="A job's id.")]
 
@@ -66,40 +67,28 @@ def watch_job(
     exit_unless_succeeded(job)
 
 
-@app.command("cancel")
-def cancel_job(
-    job_id: JobArgument, as_json: JsonOption = False, url: UrlOption = DEFAULT_URL
-) -> None:
-    """Cancel a job; a running one stops at its next step."""
-    with open_client(url) as client:
-        _show_status(client.cancel(job_id), as_json=as_json)
+def _add_request(name: str, request: Callable[[Client, str], JobView], words: str) -> None:
+    """Adds a command that asks something of one job and says how it stands then."""
+
+    @app.command(name, help=words)
+    def ask(job_id: JobArgument, as_json: JsonOption = False, url: UrlOption = DEFAULT_URL) -> None:
+        with open_client(url) as client:
+            job = request(client, job_id)
+        if as_json:
+            print_json(job)
+        else:
+            asked = ", asked to pause" if job.pause_requested else ""
+            typer.echo(f"{job.id} is {job.status}{asked}")
 
 
-@app.command("kill")
-def kill_job(
-    job_id: JobArgument, as_json: JsonOption = False, url: UrlOption = DEFAULT_URL
-) -> None:
-    """End a job at once, also one whose runner does not answer."""
-    with open_client(url) as client:
-        _show_status(client.kill(job_id), as_json=as_json)
-
-
-@app.command("pause")
-def pause_job(
-    job_id: JobArgument, as_json: JsonOption = False, url: UrlOption = DEFAULT_URL
-) -> None:
-    """Pause a job; a running one stops at its next safe point and keeps everything."""
-    with open_client(url) as client:
-        _show_status(client.pause(job_id), as_json=as_json)
-
-
-@app.command("resume")
-def resume_job(
-    job_id: JobArgument, as_json: JsonOption = False, url: UrlOption = DEFAULT_URL
-) -> None:
-    """Let a paused job go on where it was."""
-    with open_client(url) as client:
-        _show_status(client.resume(job_id), as_json=as_json)
+_add_request("cancel", Client.cancel, "Cancel a job; a running one stops at its next step.")
+_add_request("kill", Client.kill, "End a job at once, also one whose runner does not answer.")
+_add_request(
+    "pause",
+    Client.pause,
+    "Pause a job; a running one stops at its next safe point and keeps everything.",
+)
+_add_request("resume", Client.resume, "Let a paused job go on where it was.")
 
 
 @app.command("priority")
@@ -131,14 +120,6 @@ def list_runners(as_json: JsonOption = False, url: UrlOption = DEFAULT_URL) -> N
     with open_client(url) as client:
         runners = client.runners()
     show(tables.runners_table(runners, datetime.now(UTC)), runners, as_json=as_json)
-
-
-def _show_status(job: JobView, *, as_json: bool) -> None:
-    if as_json:
-        print_json(job)
-    else:
-        asked = ", asked to pause" if job.pause_requested else ""
-        typer.echo(f"{job.id} is {job.status}{asked}")
 
 
 def follow(client: Client, job_id: str) -> JobView:

@@ -113,7 +113,7 @@ def _show(refinement: RefinementView, *, as_json: bool) -> None:
     if as_json:
         return
     for note in result_tables.refinement_notes(refinement):
-        output_console().print(note, style="dim", markup=False)
+        output_console().print(note, style="dim")
     if refinement.test_report:
         typer.echo(f"{refinement.reported}: {tables.test_text(refinement.test_report)}")
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from server.cli import tables
+from server.cli import result_tables, tables
 from server.cli.common import (
     FileArgument,
     JsonOption,
@@ -28,7 +28,7 @@ from server.cli.progress import TransferProgress
 from server.client import DEFAULT_URL
 
 data_set_app = typer.Typer(help="Register and list data sets.", no_args_is_help=True)
-supernet_app = typer.Typer(help="Train and list supernets.", no_args_is_help=True)
+supernet_app = typer.Typer(help="Train, list and assess supernets.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -107,6 +107,18 @@ def train_supernet(
         print_json(supernet)
     else:
         typer.echo(f"supernet {supernet.id}\njob {supernet.job}")
+
+
+@supernet_app.command("show")
+def show_supernet(
+    supernet_id: Annotated[str, typer.Argument(metavar="SUPERNET", help="A supernet's id.")],
+    as_json: JsonOption = False,
+    url: UrlOption = DEFAULT_URL,
+) -> None:
+    """Show a supernet: what it was trained on, and how good its extremes are."""
+    with open_client(url) as client:
+        supernet = client.supernet(supernet_id)
+    show(result_tables.supernet_table(supernet), supernet, as_json=as_json)
 
 
 @supernet_app.command("list")

@@ -1,13 +1,54 @@
-"""Tables of refinements and assessments. They fit into 80 columns."""
+"""Tables of supernets, refinements and assessments. They fit into 80 columns."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from rich.table import Table
 
-from server.cli.tables import count_text, facts, new_table, status_text
+from server.cli.tables import count_text, facts, moment_text, new_table, status_text
 from server.schemas.assessments import AssessmentDetail
 from server.schemas.refinements import FiguresView, RefinementView
-from server.schemas.responses import AssessmentSummary, CorrelationView
+from server.schemas.responses import AssessmentSummary, CorrelationView, SupernetView
+
+
+def supernet_table(supernet: SupernetView) -> Table:
+    """Returns what is known about a supernet."""
+    summary = supernet.summary or {}
+    extremes = {name: _extreme_text(summary.get(name)) for name in ("smallest", "largest")}
+    assessment = supernet.assessment
+    return facts(
+        {
+            "supernet": supernet.id,
+            "name": supernet.name,
+            "about": supernet.description,
+            "labels": ", ".join(f"{k} {v}" for k, v in supernet.labels.items()) or None,
+            "status": status_text(supernet.status),
+            "job": supernet.job,
+            "space": supernet.space,
+            "data set": supernet.data_set,
+            "starts from": " ".join(map(str, supernet.start.values())),
+            "seed": supernet.seed,
+            "version": supernet.version and supernet.version[:16],
+            **extremes,
+            "assessment": assessment and assessment.assessment,
+            "submitted": moment_text(supernet.created_at),
+        }
+    )
+
+
+def _extreme_text(found: Mapping[str, Any] | None) -> str | None:
+    """Returns how good an extreme network of a supernet is, or why that is not known."""
+    if found is None:
+        return None
+    metrics = found.get("metrics", {})
+    if "top1_percent" not in metrics:
+        return found.get("reason")
+    words = [f"{metrics['top1_percent']:.1f} % top-1"]
+    if "latency_ms" in metrics:
+        words.append(f"{metrics['latency_ms']:.3f} ms")
+    if "num_params" in metrics:
+        words.append(f"{count_text(metrics['num_params'])} parameters")
+    return ", ".join(words)
 
 
 def refinements_table(refinements: Iterable[RefinementView]) -> Table:

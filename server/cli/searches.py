@@ -78,7 +78,7 @@ def show_front(
         if assessment is not None:
             notes.append(result_tables.trust_note(assessment))
         for note in notes:
-            output_console().print(note, style="dim", markup=False)
+            output_console().print(note, style="dim")
 
 
 def check_suffix(path: Path) -> Path:

@@ -49,7 +49,7 @@ def _look(*, verify: bool) -> tuple[Any, Any, Any]:
     from server.settings import Settings
 
     settings = Settings()
-    artifacts, store = open_artifacts(settings), open_store(settings)
+    store, artifacts = open_store(settings, create=False), open_artifacts(settings)
     grace = timedelta(hours=settings.artifacts_grace_hours)
     return take_inventory(artifacts, store, grace, verify=verify), artifacts, store
 

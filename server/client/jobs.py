@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import Unpack
 
 from server.client.connection import Patience, quoted
-from server.client.errors import ClientError
+from server.client.errors import ApiError, ClientError
 from server.client.event_stream import read_events
 from server.client.filters import Filters
 from server.client.requests import Requests
@@ -81,7 +82,8 @@ class JobRequests(Requests):
         """Yields a job's events with ids above `after` as they happen, until the one that ends it.
 
         Each comes once and in order. Where the stream breaks (the service restarts, say) it is
-        taken up again after the last event.
+        taken up again after the last event; where the service keeps no more streams, events are
+        asked for every few seconds.
 
         Raises:
             ServiceUnreachableError: the service has not answered for `patience_s`.
@@ -90,7 +92,7 @@ class JobRequests(Requests):
         patience = Patience(self._patience_s)
         while True:
             try:
-                for event in self._stream_of_events(job_id, after):
+                for event in self._next_events(job_id, after):
                     patience.renew()
                     after = event.id
                     yield event
@@ -125,6 +127,16 @@ class JobRequests(Requests):
                 return self.job(job_id)
             except ClientError as error:
                 patience.wait(error)
+
+    def _next_events(self, job_id: str, after: int) -> Iterator[EventView]:
+        """Yields events as they happen; those of now, if there is no stream to be had."""
+        try:
+            yield from self._stream_of_events(job_id, after)
+        except ApiError as error:
+            if error.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
+            yield from self.past_events(job_id, after).items
+            time.sleep(error.retry_after_s or RECONNECT_S)
 
     def _stream_of_events(self, job_id: str, after: int) -> Iterator[EventView]:
         chunks = self._connection.stream(

@@ -7,15 +7,17 @@
 
 The service runs on meanwhile. The database is copied first; files are immutable and are written
 before their rows, so every file that the copy refers to is there. A backup appears under its name
-when it is whole and was verified; before, it is called TARGET.partial.
+when it is whole and was verified; before, it is called TARGET.partial. It holds hashes of keys and
+secrets of webhooks, so its folder is its owner's alone.
 """
 
+import fcntl
 import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -88,43 +90,75 @@ def back_up(
         now: for the manifest.
 
     Raises:
-        BackupError: the target exists, a program is missing or fails, the copy is not whole.
+        BackupError: the target exists, another backup is writing it, a program is missing or fails,
+            the copy is not whole.
         DamagedArtifactError: a file is missing or not what was stored.
         DiskFullError: there is no room for the backup; nothing is left of it.
         OSError: the target cannot be written; likewise.
     """
     schema.require_current(engine)
-    if target.exists():
-        raise BackupError(f"{target} must not exist yet: a backup is never written over")
-    partial = target.with_name(f"{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        with room_for("the backup"):
-            database, recorded = _copy_database(settings, engine, partial)
-            if files != "none":
-                for artifact in recorded:
-                    _copy_artifact(artifacts, artifact, partial, files)
-            manifest = Manifest(
-                format=FORMAT,
-                created_at=now.isoformat(),
-                program=version("espalier"),
-                schema_revision=schema.check(engine).needed,
-                dialect=engine.dialect.name,
-                database={
-                    "name": database.name,
-                    "size_bytes": database.stat().st_size,
-                    "sha256": sha256_of(database),
-                },
-                files=files,
-                artifacts=[asdict(artifact) for artifact in recorded],
-            )
-            _write_durably(partial / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
-        partial.rename(target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    with _filling(target) as partial, room_for("the backup"):
+        database, recorded = _copy_database(settings, engine, partial)
+        if files != "none":
+            for artifact in recorded:
+                _copy_artifact(artifacts, artifact, partial, files)
+        manifest = Manifest(
+            format=FORMAT,
+            created_at=now.isoformat(),
+            program=version("espalier"),
+            schema_revision=schema.check(engine).needed,
+            dialect=engine.dialect.name,
+            database={
+                "name": database.name,
+                "size_bytes": database.stat().st_size,
+                "sha256": sha256_of(database),
+            },
+            files=files,
+            artifacts=[asdict(artifact) for artifact in recorded],
+        )
+        _write_durably(partial / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
     return manifest
+
+
+@contextmanager
+def _filling(target: Path) -> Iterator[Path]:
+    """An empty folder beside the target, which gets its name at the end; gone if the block fails.
+
+    It is locked meanwhile, so that what a killed backup left there can be told from one that runs.
+
+    Raises:
+        BackupError: the target exists, or another backup is writing it.
+    """
+    partial = target.with_name(f"{target.name}.partial")
+    partial.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(partial, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackupError(f"{partial} is being written by another backup") from None
+        try:
+            if target.exists():
+                raise BackupError(f"{target} must not exist yet: a backup is never written over")
+            _empty(partial)
+            yield partial
+            for folder in (*partial.rglob("*/"), partial):
+                _sync(folder)
+            partial.rename(target)
+            _sync(target.parent)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _copy_database(
@@ -159,7 +193,7 @@ def _copy_sqlite(source: Path, copy: Path) -> None:
     """
     try:
         with (
-            closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as original,
+            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as original,
             closing(sqlite3.connect(copy)) as duplicate,
         ):
             original.backup(duplicate)
@@ -218,11 +252,13 @@ def read_manifest(backup: Path) -> Manifest:
         raise BackupError(
             f"{backup} must be a backup: its {MANIFEST} cannot be read: {error}"
         ) from error
-    if document.get("format") != FORMAT:
-        raise BackupError(
-            f"{backup / MANIFEST} must have format {FORMAT}, got {document.get('format')!r}"
-        )
-    return Manifest(**document)
+    found = document.get("format") if isinstance(document, dict) else document
+    if found != FORMAT:
+        raise BackupError(f"{backup / MANIFEST} must have format {FORMAT}, got {found!r}")
+    try:
+        return Manifest(**document)
+    except TypeError as error:
+        raise BackupError(f"{backup / MANIFEST} must be as it was written: {error}") from error
 
 
 def verify(backup: Path) -> Manifest:
@@ -267,8 +303,9 @@ def restore(settings: Settings, engine: Engine, artifacts: ArtifactStore, backup
         raise BackupError(
             f"{backup} must be of {engine.dialect.name}, as the database is, got {manifest.dialect}"
         )
-    if schema.check(engine).state != "missing":
+    if not schema.is_empty(engine):
         raise BackupError("the database must be empty: a backup is never restored over another")
+    engine.dispose()  # an empty SQLite file gets its log back
     for artifact in manifest.artifacts if manifest.files != "none" else ():
         digest = artifact["sha256"]
         source = backup / ARTIFACTS_FOLDER / digest[:2] / digest

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from server.artifacts import ArtifactStore, StoredFile
-from server.errors import DamagedArtifactError
+from server.errors import DamagedArtifactError, WrongDatabaseError
 from server.store import Artifact, Store
 
 _ROWS_PER_QUERY = 500
@@ -32,6 +32,11 @@ class Inventory:
     missing: tuple[Artifact, ...]
     wrong_size: tuple[Artifact, ...]
     damaged: tuple[Artifact, ...]
+
+    @property
+    def is_of_another_database(self) -> bool:
+        """Whether there are files, and the database knows none of them."""
+        return 0 < self.num_files == len(self.garbage) + self.num_young
 
     @property
     def is_whole(self) -> bool:
@@ -86,20 +91,25 @@ def take_inventory(
 
 
 def collect_garbage(artifacts: ArtifactStore, store: Store, inventory: Inventory) -> int:
-    """Deletes an inventory's garbage, but for what has been recorded since.
+    """Deletes an inventory's garbage, but for what has been recorded or stored again since.
 
     Returns:
         How many bytes are free now.
 
     Raises:
+        WrongDatabaseError: none of the files is recorded, so they seem to be another database's.
         DatabaseUnavailableError: the database does not answer; what is deleted by then was garbage.
         StorageUnavailableError: the storage does not; likewise.
     """
+    if inventory.is_of_another_database and inventory.garbage:
+        raise WrongDatabaseError(
+            f"this database knows none of the {inventory.num_files} files, which are another's "
+            "then: database_url and the storage of artifacts must be of one service"
+        )
     garbage = {file.name: file for file in inventory.garbage}
-    gone = store.unknown_artifacts(garbage)
-    for name in sorted(gone):
-        artifacts.delete(name)
-    return sum(garbage[name].size_bytes for name in gone)
+    unknown = store.unknown_artifacts(garbage)
+    files = (garbage[name] for name in sorted(unknown))
+    return sum(file.size_bytes for file in files if artifacts.delete(file))
 
 
 def _recorded(store: Store) -> Iterator[Artifact]:

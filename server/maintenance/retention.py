@@ -4,10 +4,12 @@ Results are never removed, nor what something refers to: evaluations, fronts, ne
 and the jobs themselves stay. A job whose events are gone still has the one that tells how it ended.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -114,19 +116,29 @@ class Pruner:
     def _prune_work_folders(self, age: timedelta, dry_run: bool, brief: bool) -> Pruned:
         count = size_bytes = 0
         for folder in islice(self._ended_folders(age), FILES_PER_TURN if brief else None):
-            count += 1
-            size_bytes += _size_of(folder)
+            size = _size_of(folder)
             if not dry_run:
                 shutil.rmtree(folder, ignore_errors=True)
+                if folder.exists():
+                    logger.warning("folder cannot be removed", folder=str(folder))
+                    continue
+            count += 1
+            size_bytes += size
         return Pruned(WORK_FOLDERS, count, size_bytes)
 
     def _ended_folders(self, age: timedelta) -> Iterator[Path]:
-        """Yields the folders of jobs that ended so long ago; no others are ours."""
+        """Yields the folders of jobs that ended so long ago, or that nobody has written to since.
+
+        The latter where there is no such job: it was deleted, or it is another database's and runs.
+        """
         folders = {path.name: path for path in sorted(self.work_folder.glob("job_*"))}
         names = list(folders)
         for start in range(0, len(names), _FOLDERS_PER_QUERY):
-            ended = self.store.ended_jobs(names[start : start + _FOLDERS_PER_QUERY], age)
-            yield from (folders[name] for name in sorted(ended))
+            part = names[start : start + _FOLDERS_PER_QUERY]
+            ended, unknown, now = self.store.ended_jobs(part, age)
+            for name in sorted(ended | unknown):
+                if name in ended or _written_at(folders[name]) < now - age:
+                    yield folders[name]
 
     def _prune_uploads(self, age: timedelta, dry_run: bool, brief: bool) -> Pruned:
         count = size_bytes = 0
@@ -171,11 +183,18 @@ def retention_duties(settings: Settings) -> Sequence[Duty]:
 
 
 def _size_of(folder: Path) -> int:
-    """Returns what the files below a folder take; some may vanish while it looks."""
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_size
-        except FileNotFoundError:
-            continue
-    return total
+    """Returns what the files below a folder take."""
+    return sum(status.st_size for status in _statuses(folder))
+
+
+def _written_at(folder: Path) -> datetime:
+    """Returns when something in a folder was written last, by the file system's clock."""
+    times = (status.st_mtime for status in _statuses(folder))
+    return datetime.fromtimestamp(max(times, default=0.0), UTC)
+
+
+def _statuses(folder: Path) -> Iterator[os.stat_result]:
+    """Yields what is known of a folder and of all below; some may vanish while it looks."""
+    for path in (folder, *folder.rglob("*")):
+        with suppress(FileNotFoundError):
+            yield path.lstat()

@@ -9,6 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from server.job_states import CLAIMABLE
 from server.store.base import Artifact, Transactions, clock
+from server.store.jobs import OUTSIDE
 from server.tables import (
     ArtifactRow,
     DeliveryRow,
@@ -19,6 +20,9 @@ from server.tables import (
 )
 
 _IDS_PER_QUERY = 500
+
+_WAITING = (JobRow.status.in_(CLAIMABLE), JobRow.kind != OUTSIDE)
+"""True of jobs that wait for a runner; those that are evaluated outside never need one."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class FigureStore(Transactions):
             silent_seconds: a runner that was not heard of for longer is taken to be dead.
         """
         with self._read() as session:
-            waiting = select(func.count(JobRow.id)).where(JobRow.status.in_(CLAIMABLE))
+            waiting = select(func.count(JobRow.id)).where(*_WAITING)
             return Readiness(
                 schema_revision=session.scalar(text("SELECT version_num FROM alembic_version")),
                 runners=_live_runners(session, silent_seconds),
@@ -150,7 +154,7 @@ def _live_runners(session: Session, silent_seconds: float) -> int:
 
 
 def _oldest_waiting_s(session: Session) -> float:
-    oldest = session.scalar(select(func.min(JobRow.created_at)).where(JobRow.status.in_(CLAIMABLE)))
+    oldest = session.scalar(select(func.min(JobRow.created_at)).where(*_WAITING))
     return 0.0 if oldest is None else max(0.0, (clock(session) - oldest).total_seconds())
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from server.job_states import TERMINAL
@@ -109,15 +109,26 @@ class RetentionStore(Transactions):
             )
             return len(gone.all())
 
-    def ended_jobs(self, job_ids: Collection[str], age: timedelta) -> set[str]:
-        """Returns those of some jobs that ended so long ago, and those that do not exist."""
+    def ended_jobs(
+        self, job_ids: Collection[str], age: timedelta
+    ) -> tuple[set[str], set[str], datetime]:
+        """Returns those of some jobs that ended so long ago, those that do not exist, and the time.
+
+        Args:
+            job_ids: of which jobs.
+            age: how long ago they must have ended.
+        """
         with self._read() as session:
-            cutoff = clock(session) - age
-            needed = select(JobRow.id).where(
-                JobRow.id.in_(job_ids),
-                or_(JobRow.status.not_in(_ENDED), JobRow.finished_at >= cutoff),
-            )
-            return set(job_ids) - set(session.scalars(needed))
+            now = clock(session)
+            rows = session.execute(
+                select(JobRow.id, JobRow.status, JobRow.finished_at).where(JobRow.id.in_(job_ids))
+            ).all()
+            ended = {
+                job_id
+                for job_id, status, finished_at in rows
+                if status in _ENDED and finished_at is not None and finished_at < now - age
+            }
+            return ended, set(job_ids) - {job_id for job_id, *_ in rows}, now
 
     def old_uploads(self, age: timedelta) -> Sequence[UploadRow]:
         """Returns the uploads that were announced so long ago and that nothing names.

@@ -1,12 +1,12 @@
 """Databases of both dialects, each real."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from command_line import Result, Run
-from live import Live, serving
+from live import Live, serving, sqlite_settings
 from postgres_server import PostgresServer, find_programs
 from sqlalchemy import Engine
 
@@ -46,13 +46,6 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("template")
     open_database(Settings(home=home)).dispose()  # the last connection writes the log back
     return home / "espalier.db"
-
-
-def sqlite_settings(template: Path, home: Path) -> Settings:
-    """Settings with a copy of a database."""
-    home.mkdir()
-    shutil.copyfile(template, home / template.name)
-    return Settings(home=home)
 
 
 @pytest.fixture(params=DIALECTS)
@@ -107,13 +100,17 @@ def sqlite_live(sqlite_template: Path, tmp_path: Path) -> Iterator[Live]:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command in this process."""
+    """Runs a command in this process, whose logging stays as it is."""
     monkeypatch.setenv("COLUMNS", "80")
 
     def run(*arguments: str) -> Result:
         capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_info:
-            main(arguments)
+        logging = structlog.get_config()
+        try:
+            with pytest.raises(SystemExit) as exit_info:
+                main(arguments)
+        finally:
+            structlog.configure(**logging)
         captured = capsys.readouterr()
         return Result(exit_info.value.code or 0, captured.out, captured.err)  # type: ignore[arg-type]  # it is a number
 

@@ -1,6 +1,7 @@
 """The real application on a real port, served by uvicorn in a thread."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -26,6 +27,13 @@ class Live:
         self.store = store
         self.settings = settings
         self.stopping = threading.Event()
+
+
+def sqlite_settings(template: Path, home: Path) -> Settings:
+    """Settings with a copy of a SQLite database."""
+    home.mkdir()
+    shutil.copyfile(template, home / template.name)
+    return Settings(home=home)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Backups: consistent while others write, verified, and restorable."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from command_line import Run
 from examples import add_search, add_supernet, claim, observe
+from live import sqlite_settings
 from sqlalchemy import Engine, text
 from test_artifacts import disk_of
 
@@ -189,9 +191,71 @@ def test_a_damaged_backup_is_not_restored(
     (target / "manifest.json").write_text('{"format": 99}')
     with pytest.raises(BackupError, match="must have format 1, got 99"):
         backup.verify(target)
+    for manifest_text, words in (
+        ("[]", "must have format 1"),
+        ('{"format": 1, "shoe_size": 43}', "must be as it was written"),
+    ):
+        (target / "manifest.json").write_text(manifest_text)
+        with pytest.raises(BackupError, match=words):
+            backup.verify(target)
     with pytest.raises(BackupError, match="must be a backup"):
         backup.verify(tmp_path)
     assert schema.check(new_engine).state == "missing"
+
+
+def test_a_database_of_another_program_is_not_written_over(
+    empty_settings: Settings, sqlite_template: Path, tmp_path: Path
+) -> None:
+    source = sqlite_settings(sqlite_template, tmp_path / "source")
+    source_engine = open_engine(source)
+    artifacts = ArtifactStore(empty_settings.artifacts_folder)
+    target = tmp_path / "b"
+    backup.back_up(source, source_engine, artifacts, target, files="none", now=NOW)
+    source_engine.dispose()
+    engine = open_engine(empty_settings)
+    with engine.execution_options(writes=True).begin() as connection:
+        connection.execute(text("CREATE TABLE somebodys (x INTEGER)"))
+    if not empty_settings.is_sqlite:
+        with pytest.raises(BackupError, match="must be of postgresql"):
+            backup.restore(empty_settings, engine, artifacts, target)
+        manifest = json.loads((target / "manifest.json").read_text())
+        (target / "manifest.json").write_text(json.dumps(manifest | {"dialect": "postgresql"}))
+    with pytest.raises(BackupError, match="must be empty"):
+        backup.restore(empty_settings, engine, artifacts, target)
+    with engine.execution_options(writes=True).begin() as connection:
+        connection.execute(text("DROP TABLE somebodys"))
+    if empty_settings.is_sqlite:  # an empty file is as good as none
+        backup.restore(empty_settings, engine, artifacts, target)
+        schema.require_current(engine)
+    engine.dispose()
+
+
+@ONLY_SQLITE
+def test_of_two_backups_to_one_folder_one_is_made(
+    settings: Settings, engine: Engine, artifacts: ArtifactStore, tmp_path: Path
+) -> None:
+    partial = tmp_path / "b.partial"
+    partial.mkdir()
+    (partial / "left by a killed one").write_text("x")
+    holder = os.open(partial, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    with pytest.raises(BackupError, match="is being written by another backup"):
+        backup.back_up(settings, engine, artifacts, tmp_path / "b", files="none", now=NOW)
+    assert [path.name for path in partial.iterdir()] == ["left by a killed one"]
+    os.close(holder)
+    backup.back_up(settings, engine, artifacts, tmp_path / "b", files="none", now=NOW)
+    assert {path.name for path in (tmp_path / "b").iterdir()} == {"espalier.db", "manifest.json"}
+    assert not partial.exists()
+
+
+def test_a_folder_may_have_any_name(sqlite_template: Path, tmp_path: Path) -> None:
+    settings = sqlite_settings(sqlite_template, tmp_path / "100%20? #1")
+    engine, artifacts = open_engine(settings), ArtifactStore(settings.artifacts_folder)
+    assert engine.url.database == str(settings.home / "espalier.db")
+    target = tmp_path / "b"
+    backup.back_up(settings, engine, artifacts, target, files="none", now=NOW)
+    assert target.stat().st_mode & 0o077 == 0  # secrets are in it
+    engine.dispose()
 
 
 @ONLY_SQLITE

@@ -22,11 +22,12 @@ from examples import (
     trained_supernet,
 )
 from live import Live
+from sqlalchemy import update
 
 from server.artifacts import ArtifactStore
 from server.local_service import free_port
 from server.store import ExportFile
-from server.tables import SearchRow
+from server.tables import SearchRow, SupernetRow
 
 
 @pytest.fixture
@@ -134,6 +135,33 @@ def test_from_documents_to_submitted_jobs(live: Live, run: Run, tmp_path: Path) 
     assert run("job", "show", job_id, "--json").json["subject"] == f"/v1/searches/{search_id}"
     assert "0/5" in run("search", "list").out
     assert [search["id"] for search in run("search", "list", "--json").json] == [search_id]
+
+
+def test_names_are_shown_as_they_are_whatever_they_look_like(live: Live, run: Run) -> None:
+    name = "[/x] [red]a[/red] [bold"
+    search = add_search(live.store, trained_supernet(live.store))
+    with live.store._write() as session:
+        session.execute(update(SearchRow).values(name=name))
+        session.execute(update(SupernetRow).values(name=name))
+    for arguments in (("search", "list"), ("supernet", "list")):
+        listed = run(*arguments)
+        assert listed.code == 0
+        assert name in listed.out
+    assert name in run("supernet", "show", search.supernet_id).out
+
+
+def test_a_supernet_is_shown_with_its_extremes(live: Live, run: Run) -> None:
+    supernet, job = add_supernet(live.store)
+    assert "queued" in run("supernet", "show", supernet.id).out
+    metrics = {"top1_percent": 97.25, "latency_ms": 0.5, "num_params": 9770}
+    summary = {"smallest": {"metrics": metrics}, "largest": {"reason": "out of memory"}}
+    live.store.finish_supernet(claim(live.store), supernet.id, artifact("f"), summary)
+    shown = run("supernet", "show", supernet.id)
+    assert shown.code == 0
+    for words in (job.id, "97.2 % top-1, 0.500 ms, 9.77k parameters", "out of memory", "f" * 16):
+        assert words in shown.out
+    assert max(map(len, shown.out.splitlines())) <= 80
+    assert run("supernet", "show", supernet.id, "--json").json["summary"] == summary
 
 
 def trained_supernet_id(live: Live, supernet_id: str) -> str:
@@ -255,6 +283,7 @@ def test_a_document_must_be_one(run: Run, tmp_path: Path, content: str, complain
         ["job", "cancel", "x"],
         ["data-set", "list"],
         ["supernet", "list"],
+        ["supernet", "show", "x"],
         ["search", "list"],
         ["search", "front", "x"],
         ["search", "plot", "x"],
@@ -322,6 +351,24 @@ def test_there_is_help(arguments: Sequence[str]) -> None:
     helped = run_process(*arguments, "--help")
     assert helped.returncode == 0
     assert "Usage: espalier" in helped.stdout
+
+
+def test_what_a_command_warns_of_stays_out_of_its_output(tmp_path: Path) -> None:
+    program = (
+        "import structlog, server.cli.app as cli\n"
+        "@cli.app.command()\n"
+        "def try_it() -> None:\n"
+        "    log = structlog.get_logger()\n"
+        "    log.info('nobody asked')\n"
+        "    log.warning('beware', url='postgresql://me:pa55word@db/x')\n"
+        "    print('result')\n"
+        "cli.main(['try-it'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "result\n"), done.stderr
+    assert "beware" in done.stderr
+    assert "nobody asked" not in done.stderr
+    assert "pa55word" not in done.stderr
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -25,7 +25,7 @@ from examples import (
     running_search,
     trained_supernet,
 )
-from live import Live, serve_process
+from live import Live, serve_process, serving, sqlite_settings
 from pydantic import TypeAdapter
 
 from search_space.families import FAMILIES
@@ -409,6 +409,23 @@ def test_events_end_with_the_job(sqlite_live: Live, client: Client) -> None:
     assert [event.type for event in events] == ["queued", "running", "progress", "failed"]
     assert list(client.events(job.id, after=events[1].id)) == events[2:]
     assert list(client.events(job.id, after=events[-1].id)) == []
+
+
+def test_events_are_asked_for_where_there_is_no_stream_to_be_had(
+    sqlite_template: Path, tmp_path: Path
+) -> None:
+    settings = sqlite_settings(sqlite_template, tmp_path / "home")
+    store = open_store(settings)
+    _, job = add_supernet(store)
+    few = settings.model_copy(update={"max_event_streams": 1})
+    with serving(few, store) as live, Client(str(live.client.base_url), patience_s=0.5) as client:
+        first, second = client.events(job.id), client.events(job.id)
+        assert next(first).type == next(second).type == "queued"
+        claimed = claim(store)
+        store.fail_job(claimed, {"type": "x", "message": "y"})
+        for events in (second, first):
+            assert [event.type for event in events] == ["running", "failed"]
+    store.close()
 
 
 def test_waiting_tells_of_every_event(sqlite_live: Live, client: Client) -> None:

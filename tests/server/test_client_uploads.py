@@ -11,10 +11,10 @@ import httpx
 import numpy as np
 import pytest
 import structlog.testing
+from command_line import Run as Command
 from image_files import folder_files, write_zip
 from live import Live, serve_process
 
-from server.cli import main
 from server.client import ApiError, Client
 from server.client.connection import Connection
 from server.client.uploading import Uploader
@@ -181,22 +181,16 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(
-    sqlite_live: Live, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Run]:
+def run(sqlite_live: Live, run: Command, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Runs a command in this process; returns exit code, output and messages."""
-    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("ESPALIER_URL", str(sqlite_live.client.base_url))
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_info:
-            main(arguments)
-        captured = capsys.readouterr()
-        return int(exit_info.value.code or 0), captured.out, captured.err
+    def answer(*arguments: str) -> tuple[int, str, str]:
+        result = run(*arguments)
+        return result.code, result.out, result.err
 
     with structlog.testing.capture_logs():
-        yield run
+        yield answer
 
 
 def test_from_a_zip_file_to_a_report(run: Run, tmp_path: Path) -> None:

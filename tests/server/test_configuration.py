@@ -97,6 +97,9 @@ def test_the_effective_settings_are_shown_without_secrets(
         "source": "ESPALIER_DATABASE_URL",
     }
     assert result.json["port"] == {"value": "8000", "source": "default"}
+    assert result.json["require_keys"]["value"] == "false"
+    assert json.loads(result.json["artifacts_options"]["value"]) == {"secret": "***"}
+    assert result.json["retention_days"]["value"] == ""
     assert "ESPALIER_LEASE_SECOND is no setting; did you mean ESPALIER_LEASE_SECONDS?" in (
         result.complaint
     )
@@ -115,7 +118,7 @@ def test_a_command_says_what_is_wrong_with_the_file(tmp_path: Path, run: Run) ->
 
 
 def test_secrets_are_masked_wherever_they_are() -> None:
-    assert without_secrets("s3://key:se/cret@bucket") == "s3://key:se/cret@bucket"  # no address
+    assert without_secrets("postgresql://me:pa/ss@db/x") == "postgresql://me:***@db/x"
     assert without_secrets("postgresql://h/d?user=me&password=x&sslmode=on") == (
         "postgresql://h/d?user=me&password=***&sslmode=on"
     )
@@ -134,3 +137,4 @@ def test_secrets_are_masked_wherever_they_are() -> None:
         "n": 1,
     }
     assert masked("password", "") == ""
+    assert masked("options", {"connection_string": "AccountKey=x"}) == {"connection_string": "***"}

@@ -7,12 +7,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
-import typer
 import yaml
+from command_line import check_command
 
-from server.cli.app import app
 from server.settings import Settings
 
 FOLDER = Path(__file__).parents[2] / "docs" / "deploy"
@@ -44,19 +42,6 @@ def pods(manifests: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def containers(manifests: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for pod in pods(manifests):
         yield from (*pod.get("initContainers", ()), *pod["containers"])
-
-
-def check_command(words: Sequence[str]) -> None:
-    """Our command line takes it, as far as its parser goes."""
-    assert words[0] == "espalier"
-    command: click.Command = typer.main.get_command(app)
-    context = click.Context(command, info_name="espalier")
-    rest = list(words[1:])
-    while isinstance(command, click.Group):
-        name, found, rest = command.resolve_command(context, rest)
-        assert found is not None
-        command, context = found, click.Context(found, info_name=name, parent=context)
-    command.parse_args(context, rest)
 
 
 def check_environment(environment: dict[str, str]) -> None:
@@ -167,6 +152,7 @@ def test_the_image_holds_every_package_and_starts_what_there_is() -> None:
 
 def test_the_instructions_name_commands_that_there_are() -> None:
     text = (FOLDER / "README.md").read_text()
+    assert text.index("run --rm upgrade\n") < text.index("espalier key create")  # tables first
     commands = re.findall(r"^\$ .*?(espalier key .*)$", text, re.MULTILINE)
     assert len(commands) == 2
     for command in commands:

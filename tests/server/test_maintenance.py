@@ -124,14 +124,19 @@ def test_work_folders_go_with_their_jobs_and_no_others(
         folder = settings.work_folder / name / "deep"
         folder.mkdir(parents=True)
         (folder / "checkpoint").write_bytes(b"x" * 1000)
+    # Somebody works there: another database's runner, say, in whose place this one was named.
+    (settings.work_folder / "job_of_another" / "deep").mkdir(parents=True)
+    for path in (settings.work_folder / "job_of_nobody").rglob("*"):
+        os.utime(path, (0, 0))
+    os.utime(settings.work_folder / "job_of_nobody", (0, 0))
     found = {part.kind: part for part in pruner.prune(DAY, dry_run=True)}["work folders"]
     assert found.count == 2
     assert found.size_bytes is not None
     assert found.size_bytes >= 2000
-    assert len(list(settings.work_folder.iterdir())) == 4
+    assert len(list(settings.work_folder.iterdir())) == 5
     assert counts(pruner.prune(DAY))["work folders"] == 2
     left = sorted(path.name for path in settings.work_folder.iterdir())
-    assert left == sorted([running.id, "notes"])
+    assert left == sorted([running.id, "job_of_another", "notes"])
 
 
 def test_uploads_that_nothing_names_go_and_those_in_use_stay(
@@ -214,6 +219,46 @@ def test_garbage_is_what_no_row_refers_to_and_what_is_old(store: Store, tmp_path
     assert {file.name for file in artifacts.files()} == {kept.sha256, young, late}
 
 
+def test_what_is_stored_again_while_garbage_is_collected_stays(
+    store: Store, tmp_path: Path
+) -> None:
+    artifacts = ArtifactStore(tmp_path / "artifacts")
+    kept = artifacts.add_bytes(b"kept", "x/y")
+    store.add_data_set("kept", {"kind": "digits"}, kept, {"train": 1}, (1, 8, 8), 10)
+    again, old = (artifacts.add_bytes(word, "x/y").sha256 for word in (b"again", b"old"))
+    make_old(artifacts, again, old)
+    inventory = take_inventory(artifacts, store, DAY)
+    assert {file.name for file in inventory.garbage} == {again, old}
+    artifacts.add_bytes(b"again", "x/y")  # a job, which has not written its row yet
+    assert collect_garbage(artifacts, store, inventory) == len(b"old")
+    assert artifacts.read(again) == b"again"
+    assert {file.name for file in artifacts.files()} == {kept.sha256, again}
+
+
+def test_files_of_another_database_are_no_garbage(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = Settings(home=tmp_path)
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    artifacts = ArtifactStore(settings.artifacts_folder)
+    digest = artifacts.add_bytes(b"theirs", "x/y").sha256
+    make_old(artifacts, digest)
+    (settings.work_folder / "job_of_theirs").mkdir(parents=True)
+    os.utime(settings.work_folder / "job_of_theirs", (0, 0))
+    for command in (("artifacts", "gc"), ("artifacts", "check"), ("db", "prune", "--older-than=1")):
+        refused = run(*command)
+        assert refused.code == 1
+        assert "the database has no tables yet" in refused.err
+    assert not (tmp_path / "espalier.db").exists()
+    assert run("db", "upgrade").code == 0
+    assert run("artifacts", "gc", "--dry-run").code == 0
+    refused = run("artifacts", "gc")
+    assert refused.code == 1
+    assert "this database knows none of the 1 files" in refused.err
+    assert artifacts.read(digest) == b"theirs"
+
+
 def test_the_command_finds_what_is_damaged(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -232,7 +277,7 @@ def test_the_command_finds_what_is_damaged(
     store.close()
     artifacts.path(bad.sha256).write_bytes(b"dab")
     artifacts.path(short.sha256).write_bytes(b"a")
-    artifacts.delete(gone.sha256)
+    artifacts.path(gone.sha256).unlink()
     result = run("artifacts", "check")
     assert result.code == 1
     assert f"artifact {gone.sha256} is missing" in result.err

@@ -9,6 +9,7 @@ from command_line import Run
 from examples import add_supernet, artifact, claim, observe, running_search
 from key_examples import client_with, make_key
 from live import Live, serving
+from outside_examples import add_outside_search
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import delete, text, update
 
@@ -154,6 +155,15 @@ def test_figures_are_read_once_for_all_who_ask(tmp_path: Path) -> None:
         assert value(scrape(live.client), "artifacts") == 0
         add_supernet(store)
         assert value(scrape(live.client), "artifacts") == 0
+    with serving(settings, store) as live:
+        engine = open_engine(settings)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE jobs RENAME TO elsewhere")
+        assert value(scrape(live.client), "database_up") == 0
+        with engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO jobs")
+        engine.dispose()
+        assert value(scrape(live.client), "database_up") == 0  # nobody waits for it once more
     store.close()
 
 
@@ -186,8 +196,10 @@ def add_runner(live: Live, seen_at: str) -> None:
 def test_jobs_that_wait_for_no_runner_degrade_the_service(live: Live, run: Run) -> None:
     url = str(live.client.base_url)
     assert run("status", "--url", url).code == 0
+    add_outside_search(live.store)  # its job never needs a runner
     ready = live.client.get("/readyz").json()
     assert (ready["status"], ready["runners_alive"], ready["waiting_jobs"]) == ("ok", 0, 0)
+    assert live.store.figures(60.0).oldest_waiting_s == 0
     add_supernet(live.store)
     ready = live.client.get("/readyz")
     assert ready.status_code == 200

@@ -56,7 +56,10 @@ def load(settings: Settings, path: Path) -> Engine:
         command.upgrade(config, path.stem)
     with engine.begin() as connection:
         connection.exec_driver_sql("SET TIME ZONE 'UTC'")
-        for line in rows_of(path):
+        rows = rows_of(path)
+        for table in reversed(dict.fromkeys(line.split()[2] for line in rows)):
+            connection.exec_driver_sql(f"DELETE FROM {table}")  # what migrations put there
+        for line in rows:
             connection.exec_driver_sql(line)
         connection.exec_driver_sql(
             "SELECT setval(pg_get_serial_sequence('job_events', 'id'), max(id)) FROM job_events"
@@ -73,7 +76,7 @@ def num_rows(engine: Engine, tables: set[str]) -> dict[str, int]:
 
 
 def test_every_schema_that_was_released_is_here() -> None:
-    assert {"0001", "0002", "0003", "0004"} <= set(REVISIONS)
+    assert {"0001", "0002", "0003", "0004", "0011"} <= set(REVISIONS)
 
 
 @pytest.mark.parametrize("revision", REVISIONS)

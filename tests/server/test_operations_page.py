@@ -1,8 +1,12 @@
 """The page for operators says what there is."""
 
 import re
+import shlex
+from collections.abc import Iterator
 
+import click
 import settings_table
+from command_line import check_command
 from live import Live
 
 from server.cli.app import app
@@ -36,11 +40,29 @@ def test_every_kind_that_is_pruned_is_described() -> None:
     assert [kind for kind in KINDS if f"| `{kind}` |" not in page()] == []
 
 
-def test_the_commands_on_the_page_exist() -> None:
-    groups = {group.name: group.typer_instance for group in app.registered_groups}
-    used = re.findall(r"espalier (db|artifacts|config) (\w+)", page())
-    assert len(used) > 8
-    for group, command in used:
-        instance = groups[group]
-        assert instance is not None
-        assert command in {each.name for each in instance.registered_commands}, (group, command)
+def commands_in(text: str) -> Iterator[list[str]]:
+    """The commands in a page's blocks, and those in the first column of a table of them."""
+    for line in re.findall(r"^ *\$? ?(espalier .*)$", text, re.MULTILINE):
+        yield shlex.split(re.sub(r"\s2>&1.*|\s&$", "", line), comments=True)
+    for cell in re.findall(r"^\| (`espalier .*?) \|", text, re.MULTILINE):
+        first, *others = (shlex.split(words) for words in re.findall("`([^`]+)`", cell))
+        yield first
+        names = {*(group.name for group in app.registered_groups), "runners", "refinement"}
+        for words in others:  # of the same group, unless they begin with another
+            yield ["espalier", *words] if words[0] in names else [*first[:2], *words]
+
+
+def test_the_commands_in_the_documentation_exist() -> None:
+    docs = settings_table.PAGE.parent
+    pages = [docs.parent / "README.md", *docs.glob("*.md"), docs / "deploy" / "README.md"]
+    num_checked = 0
+    for path in pages:
+        for words in commands_in(path.read_text(encoding="utf-8")):
+            try:
+                check_command(words)
+            except click.BadParameter:  # FILE.json is no file, and ID is left out
+                pass
+            except click.UsageError as error:
+                raise AssertionError(f"{path.name}: {' '.join(words)}: {error}") from error
+            num_checked += 1
+    assert num_checked > 80

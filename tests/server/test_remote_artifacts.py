@@ -50,8 +50,12 @@ def test_what_one_machine_stores_another_reads(memory: MemoryFileSystem, tmp_pat
     assert (found.name, found.size_bytes) == (stored.sha256, 7)
     assert found.modified_at is not None
     assert found.modified_at.tzinfo is not None
-    other.delete(stored.sha256)
-    other.delete(stored.sha256)
+    later = other.add_bytes(b"content", MEDIA_TYPE)
+    assert later == stored
+    assert not other.delete(found)  # it was stored again meanwhile
+    (found,) = other.files()
+    assert other.delete(found)
+    assert not other.delete(found)
     assert list(other.files()) == []
     with pytest.raises(DamagedArtifactError, match="is missing"):
         other.path(stored.sha256)

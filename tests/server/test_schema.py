@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,8 +20,9 @@ from server import schema
 from server.database import open_engine
 from server.errors import DatabaseUnavailableError, SchemaError
 from server.main import open_database
+from server.schemas.job_options import JobOptions
 from server.settings import Settings
-from server.store import Store
+from server.store import Artifact, Store
 from server.tables import Table
 
 
@@ -34,6 +37,32 @@ def test_migrations_lead_to_the_declared_tables(engine: Engine) -> None:
 def test_an_upgrade_is_repeatable(engine: Engine) -> None:
     assert schema.upgrade(engine) == schema.check(engine)
     assert schema.check(engine).state == "current"
+
+
+def test_upgrades_at_once_take_turns(empty_settings: Settings) -> None:
+    engines = [open_engine(empty_settings) for _ in range(3)]
+    together = threading.Barrier(len(engines))
+
+    def upgrade(engine: Engine) -> str:
+        together.wait()
+        return schema.upgrade(engine).state
+
+    with ThreadPoolExecutor(len(engines)) as pool:
+        assert list(pool.map(upgrade, engines)) == ["current"] * len(engines)
+    for engine in engines:
+        engine.dispose()
+
+
+def test_an_upgrade_that_others_hold_up_says_so(tmp_path: Path) -> None:
+    engine = open_engine(Settings(home=tmp_path, sqlite_busy_timeout_s=0.1))
+    with engine.connect() as other:
+        other.exec_driver_sql("CREATE TABLE somebodys (x)")
+    with (
+        engine.execution_options(writes=True).begin(),
+        pytest.raises(DatabaseUnavailableError, match="cannot be upgraded: database is locked"),
+    ):
+        schema.upgrade(engine)
+    engine.dispose()
 
 
 def test_data_sets_of_the_first_schema_are_kept_and_have_no_report(
@@ -118,6 +147,12 @@ def test_sqlite_has_the_settings_that_keep_it_whole(tmp_path: Path) -> None:
     }
 
 
+def test_what_removes_things_makes_no_database(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match="no tables yet"):
+        open_database(Settings(home=tmp_path / "home"), create=False)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unreachable_database_is_unavailable(tmp_path: Path) -> None:
     url = "postgresql://nobody@127.0.0.1:1/nothing"
     with pytest.raises(DatabaseUnavailableError, match="cannot be reached"):
@@ -184,6 +219,7 @@ def test_an_upgrade_keeps_jobs_and_readings_and_can_be_taken_back(empty_settings
         connection.execute(text(new_job.replace("job_4", "job_5").format("mow")))
     with pytest.raises(IntegrityError), engine.execution_options(writes=True).begin() as connection:
         connection.execute(text("DELETE FROM jobs WHERE id = 'job_1'"))  # others refer to it
+    add_table_search(engine)
     move(engine, command.downgrade, "0001")
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM jobs")) == 3
@@ -191,6 +227,25 @@ def test_an_upgrade_keeps_jobs_and_readings_and_can_be_taken_back(empty_settings
         indexes = {index["name"] for index in inspect(connection).get_indexes("jobs")}
     assert indexes == {"ix_jobs_kind_id", "ix_jobs_status_priority_id"}
     engine.dispose()
+
+
+def add_table_search(engine: Engine) -> None:
+    """Adds a search without a supernet, whose job waits for another."""
+    store = Store(engine)
+    (needed,) = [row for row in store.list_jobs(10).rows if row.kind == "export"]
+    store.add_table_search(
+        name="by table",
+        space_id="s",
+        table=Artifact("b" * 64, 1, "text/csv"),
+        searcher={"kind": "random"},
+        objectives=[{"metric": "x", "goal": "minimize"}],
+        limits=[],
+        evaluations=5,
+        choices=["a"],
+        metrics=["x"],
+        seed=0,
+        options=JobOptions(after=[needed.id]),
+    )
 
 
 def move(engine: Engine, direction: Callable[[Config, str], None], revision: str) -> None:

@@ -4,11 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pytest
 from examples import add_supernet
 from postgres_server import free_port
 
@@ -65,6 +68,47 @@ def test_a_runner_that_does_not_end_is_killed(tmp_path: Path) -> None:
     wait_until(lambda: len(pids(tmp_path)) == 1)
     supervisor.stop(0.3)
     assert not is_alive(pids(tmp_path)[0])
+
+
+def test_a_runner_that_starts_while_it_is_stopped_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server is told to end between the decision to start a runner and the runner."""
+    start = subprocess.Popen
+    starting = threading.Event()
+
+    def start_late(*arguments: Any, **options: Any) -> Any:
+        starting.set()
+        time.sleep(0.5)
+        return start(*arguments, **options)
+
+    supervisor = RunnerSupervisor(Settings(home=tmp_path), [sys.executable, "-c", OBEDIENT])
+    monkeypatch.setattr(subprocess, "Popen", start_late)
+    supervisor.start()
+    assert starting.wait(10)
+    stopping = threading.Thread(target=supervisor.stop, args=(10,), daemon=True)
+    stopping.start()
+    stopping.join(20)
+    assert not stopping.is_alive()
+    assert not any(is_alive(pid) for pid in pids(tmp_path))
+
+
+def test_a_runner_that_cannot_be_started_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = subprocess.Popen
+    failures = iter([OSError("no memory")])
+
+    def start_second(*arguments: Any, **options: Any) -> Any:
+        for error in failures:
+            raise error
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", start_second)
+    supervisor = RunnerSupervisor(Settings(home=tmp_path), [sys.executable, "-c", OBEDIENT])
+    supervisor.start()
+    wait_until(lambda: len(pids(tmp_path)) == 1)
+    supervisor.stop(10)
 
 
 SERVER = """

@@ -358,3 +358,10 @@ def test_no_file_is_swept_away_with_its_row_there(store: Store, tmp_path: Path) 
     files.sweep(store)
     assert files.offset(upload.id) == 4
     assert files.offset("upl_other") == 0
+
+
+def test_files_of_another_database_are_not_swept_away(store: Store, tmp_path: Path) -> None:
+    files = UploadFiles(tmp_path / "uploads")
+    files.path("upl_other").write_bytes(b"1234")
+    files.sweep(store)
+    assert files.offset("upl_other") == 4

@@ -16,8 +16,8 @@ depends_on: str | Sequence[str] | None = None
 OLD_KINDS = ("train", "search", "export", "refine", "assess")
 NEW_KINDS = ("train", "search", "outside", "export", "refine", "assess")
 
-_OUTSIDE = "SELECT id FROM searches WHERE supernet_id IS NULL"
-_OUTSIDE_JOBS = "SELECT id FROM jobs WHERE kind = 'outside'"
+_GONE = "SELECT id FROM searches WHERE supernet_id IS NULL"
+_GONE_JOBS = "SELECT job_id FROM gone_jobs"
 
 
 def upgrade() -> None:
@@ -51,13 +51,26 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Takes the change back, and with it all searches that are evaluated outside."""
+    """Takes the change back, and with it all searches without a supernet.
+
+    These are those that are evaluated outside or by a table; what they measured goes with them.
+    """
     op.drop_table("proposal_leases")
     for table in ("measurements", "observations", "evaluations", "proposals"):
-        op.execute(f"DELETE FROM {table} WHERE search_id IN ({_OUTSIDE})")  # noqa: S608 -- our own words
+        op.execute(f"DELETE FROM {table} WHERE search_id IN ({_GONE})")  # noqa: S608 -- our own words
+    op.execute(
+        "CREATE TEMPORARY TABLE gone_jobs AS SELECT job_id FROM searches WHERE supernet_id IS NULL"
+    )
     op.execute("DELETE FROM searches WHERE supernet_id IS NULL")
-    op.execute(f"DELETE FROM job_events WHERE job_id IN ({_OUTSIDE_JOBS})")  # noqa: S608 -- likewise
-    op.execute("DELETE FROM jobs WHERE kind = 'outside'")
+    for table, key in (
+        ("job_events", "job_id"),
+        ("job_needs", "job_id"),
+        ("job_dependencies", "job_id"),
+        ("job_dependencies", "depends_on"),
+        ("jobs", "id"),
+    ):
+        op.execute(f"DELETE FROM {table} WHERE {key} IN ({_GONE_JOBS})")  # noqa: S608 -- likewise
+    op.execute("DROP TABLE gone_jobs")
     op.drop_column("searches", "log_length")
     _set_nullable_supernet(nullable=False)
     _set_kinds(OLD_KINDS)

@@ -86,16 +86,29 @@ def _parents_first(connection: sqlite3.Connection) -> list[str]:
 def fill(home: Path) -> Path:
     """Fills a new database of this version through the store; returns its file."""
     sys.path[:0] = [str(FOLDER.parents[2]), str(FOLDER.parent)]
+    from campaign_examples import at, campaign
     from examples import assessed, claim, search_with_a_front, trained_supernet
+    from key_examples import make_key
+    from outside_examples import add_outside_search
     from test_refinements import add_refinement
 
+    from server.callers import LOCAL
     from server.main import open_store
+    from server.outside.orders import LeaseOrder
+    from server.schemas.job_options import JobOptions
     from server.settings import Settings
-    from server.store import Artifact, ExportFile
+    from server.store import Answer, Artifact, Change, Creation, ExportFile, RunnerFacts
 
     settings = Settings(home=home)
     store = open_store(settings)
-    store.add_upload("photos.zip", 1000, "0" * 64)
+    _, key = make_key(store, ["read", "submit"])
+    store.record_change(LOCAL, Change("POST", "/v1/keys", key.id, 201))
+    store.add_webhook("builds", "https://ci.example.org/hook", ["job.succeeded"])
+    store.register_runner(RunnerFacts("host:1:a", "host", 2.0, 0.0, {"phone": 1.0}, "0.1.0"))
+    creation = Creation("", "a key", "POST /v1/uploads", "0" * 64, 86_400.0)
+    with store.creating(creation) as unit:
+        unit.add_upload("photos.zip", 1000, "0" * 64)
+        unit.record_answer(creation, Answer(201, {}, "{}"))
     search, digests = search_with_a_front(store)
     export, _ = store.add_export(search.id, digests[0], report_test=False)
     onnx = Artifact("a" * 64, 2000, "application/vnd.onnx")
@@ -104,6 +117,25 @@ def fill(home: Path) -> Path:
     assessed(store, trained_supernet(store).id)
     add_refinement(store, search, digests[1], digests[0])
     claim(store)  # it was running when the copy was made
+    outside, job = add_outside_search(store)
+    store.work_at_desk(outside.id, None, [LeaseOrder(2, "desk 3")])
+    store.add_table_search(
+        name="by table",
+        space_id=outside.space_id,
+        table=Artifact("b" * 64, 100, "text/csv"),
+        searcher={"kind": "random"},
+        objectives=[{"metric": "joules", "goal": "minimize"}],
+        limits=[],
+        evaluations=5,
+        choices=["a", "b", "c"],
+        metrics=["joules"],
+        seed=7,
+        options=JobOptions(after=[job.id]),
+    )
+    assert search.supernet_id is not None
+    nightly = store.add_campaign(campaign(search.supernet_id), at(0))
+    store.fire_campaign(nightly.id, at(10))
+    assert store.list_occurrences(nightly.id, 10).rows
     store.close()
     return home / "espalier.db"
 
