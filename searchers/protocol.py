@@ -32,10 +32,11 @@ from search_space.outcomes import METRIC_GOALS, Goal, Outcome
 from search_space.space import Architecture, SearchSpace
 
 FiniteNumber = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+MAX_WARM_START = 10_000
 WarmStart = Annotated[
     tuple[dict[str, StrictInt | StrictFloat | StrictStr], ...],
     Field(
-        max_length=10_000,
+        max_length=MAX_WARM_START,
         description="Architectures that are proposed before any other, in this order: those that "
         "did well before, say. They must be of the space.",
     ),

@@ -1,7 +1,7 @@
 """Small periodic work of the service itself: campaigns, deliveries, leases, retention.
 
-Every runner process does all of it in one daemon thread, also while a job runs, so that it is done
-as long as any runner lives. How often a duty comes to nothing because another runner was first does
+Every runner process does all of it in daemon threads, also while a job runs, so that it is done as
+long as any runner lives. How often a duty comes to nothing because another runner was first does
 not matter: what must happen exactly once is made so by the database, in the duty's own transaction.
 """
 
@@ -29,14 +29,16 @@ class Duty:
     Attributes:
         name: for the log.
         interval_s: from the end of one turn to the beginning of the next.
-        run: one turn, in seconds at most, as the duties of a process wait for each other. It acts
+        run: one turn, in seconds at most, as the duties of a thread wait for each other. It acts
             for the service itself, may be called by several runners at once, and may be killed
             anywhere.
+        thread: that does it; what waits for others' machines has one of its own.
     """
 
     name: str
     interval_s: float
     run: Callable[[Store], None]
+    thread: str = "duties"
 
     def __post_init__(self) -> None:
         assert self.interval_s > 0, f"interval_s of {self.name} must be positive"
@@ -80,21 +82,26 @@ class Duties:
 
 @contextmanager
 def on_duty(store: Store, duties: Sequence[Duty]) -> Iterator[None]:
-    """Does the duties in a thread while the context lasts."""
+    """Does the duties in their threads while the context lasts."""
     stopping = threading.Event()
 
-    def work() -> None:
-        schedule = Duties(store, duties)
+    def work(mine: Sequence[Duty]) -> None:
+        schedule = Duties(store, mine)
         while not stopping.is_set():
             due_at = schedule.run_due(time.monotonic)
             if due_at is None:
                 return
             stopping.wait(max(0.0, due_at - time.monotonic()))
 
-    thread = threading.Thread(target=work, name="duties", daemon=True)
-    thread.start()
+    threads = []
+    for name in dict.fromkeys(duty.thread for duty in duties):
+        mine = [duty for duty in duties if duty.thread == name]
+        threads.append(threading.Thread(target=work, args=(mine,), name=name, daemon=True))
+        threads[-1].start()
     try:
         yield
     finally:
         stopping.set()
-        thread.join(STOP_S)
+        give_up_at = time.monotonic() + STOP_S
+        for thread in threads:
+            thread.join(max(0.0, give_up_at - time.monotonic()))

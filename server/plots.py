@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import Any, Literal
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -11,6 +12,9 @@ from searchers.protocol import Problem
 from server.fronts import Candidate, ReportedFront
 
 Format = Literal["png", "svg"]
+
+# Drawings would else name their parts at random. For all threads, so it is set once.
+matplotlib.rcParams["svg.hashsalt"] = "espalier"
 
 LABELS = {
     "top1_percent": "validation top-1 (%)",
@@ -116,9 +120,8 @@ def _spread(candidates: Sequence[Candidate], metric: str) -> tuple[list[float], 
 
 
 def render(figure: Figure, image_format: Format) -> bytes:
-    """Returns a figure as bytes of a picture."""
+    """Returns a figure as bytes of a picture: the same bytes for the same figure."""
     output = BytesIO()
-    # Without a date equal fronts give equal pictures.
     metadata = {"Date": None} if image_format == "svg" else {}
     figure.savefig(output, format=image_format, metadata=metadata)
     return output.getvalue()

@@ -343,7 +343,7 @@ def duties_of(settings: Settings) -> Sequence[Duty]:
     """Returns what every runner does besides its jobs."""
     return (
         Duty("campaigns", CAMPAIGNS_INTERVAL_S, advance_campaigns),
-        Duty("webhooks", 1.0, delivering(settings.webhook_private_hosts)),
+        Duty("webhooks", 1.0, delivering(settings.webhook_private_hosts), thread="webhooks"),
         *retention_duties(settings),
     )
 

@@ -27,12 +27,14 @@ class Found:
         problem: that it solves.
         front: of the search.
         volume: the hypervolume of the front; 0 where nothing keeps the limits.
+        reference: the point that it is measured from; None if nothing was ever feasible.
     """
 
     row: OccurrenceSearch
     problem: Problem
     front: ReportedFront
     volume: float
+    reference: Json | None
 
 
 def fronts_of(
@@ -54,7 +56,7 @@ def fronts_of(
         if reference is None or set(reference) != {part.metric for part in problem.objectives}:
             reference = _worst(problem, [front for _, _, front in fronts])
     found = [
-        Found(search, problem, front, _volume(problem, front, reference))
+        Found(search, problem, front, _volume(problem, front, reference), reference)
         for search, problem, front in fronts
     ]
     return found, reference
@@ -100,6 +102,7 @@ def result_of(found: Found, last: Json | None) -> Json:
         "num_measured": found.front.num_measured,
         "hypervolume": found.volume,
         "last_hypervolume": last["hypervolume"] if last else None,
+        "reference": found.reference,
         "front": front,
         "new": [digest for digest in digests if digest not in before],
         "gone": [digest for digest in before if digest not in digests],
@@ -114,8 +117,9 @@ def choose_best(
 ) -> tuple[Candidate | None, str]:
     """Returns the network that shall take the place of the campaign's best, if one shall; and why.
 
-    Figures are compared as they were recorded. On another version of the data set, or under another
-    rule, they say nothing about each other: then the new network takes the place at once.
+    Figures are compared as they were recorded. On another version of the data set, under another
+    rule, or as hypervolumes from another reference, they say nothing about each other: then the new
+    network takes the place at once.
 
     Args:
         promotion: the campaign's rule; None if nothing is promoted.
@@ -136,6 +140,7 @@ def choose_best(
     one, point, value = chosen
     figures = {
         "rule": rule.model_dump(mode="json"),
+        "reference": one.reference if isinstance(rule, BestByHypervolume) else None,
         "value": value,
         "metrics": dict(point.metrics),
         "data_set_version": one.row.search.evaluator.get("data_set_version"),
@@ -189,6 +194,8 @@ def _compare(
         return None, "the data set has another version: figures before cannot be compared"
     if _measure(old["rule"]) != _measure(figures["rule"]):
         return None, "the rule has changed: figures before cannot be compared"
+    if old["reference"] != figures["reference"]:
+        return None, "the objectives have changed: hypervolumes before cannot be compared"
     if isinstance(rule, BestByHypervolume):
         needed = old["value"] * (1 + rule.margin_percent / 100)
         text = f"hypervolume {value:.6g}, before {old['value']:.6g}"

@@ -90,7 +90,10 @@ class CronSchedule(_Schedule):
     def after(self, moment: datetime) -> Iterator[datetime]:
         """Yields the times after a moment, ascending, in UTC."""
         last = moment
+        # Rare times are many years apart, and the calendar ends: nobody asks for so late ones.
         for local in CronSim(self.expression, moment.astimezone(ZoneInfo(self.time_zone))):
+            if local.year >= _YEARS[1]:
+                return
             time = local.astimezone(UTC)
             # A fixed time that happens twice would else come again if asked for between the two.
             if time > last:

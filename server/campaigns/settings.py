@@ -9,11 +9,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 
 from search_space.outcomes import METRIC_GOALS
-from searchers.protocol import FiniteNumber, Limits, MetricName
+from searchers.protocol import FiniteNumber, MetricName
 from searchers.settings import SearcherSettings
 from server.campaigns.schedules import Schedule
 from server.ids import PATTERN
-from server.schemas.requests import SearchBody, Seed, Whole
+from server.schemas.requests import KnownLimits, SearchBody, Seed, Whole
 from supernet.settings import TrainingSettings
 from workers.settings import LatencySettings, ResourceSettings
 
@@ -51,20 +51,14 @@ class Matrix(_Part):
     """
 
     devices: tuple[LatencySettings, ...] = ()
-    limits: tuple[Limits, ...] = ()
+    limits: tuple[KnownLimits, ...] = ()
     searchers: tuple[SearcherSettings, ...] = ()
     seeds: tuple[Seed, ...] = ()
 
     @model_validator(mode="after")
     def _check_size(self) -> Self:
         if self.num_searches > MAX_SEARCHES:
-            sizes = {
-                "devices": self.devices,
-                "limits": self.limits,
-                "searchers": self.searchers,
-                "seeds": self.seeds,
-            }
-            factors = " x ".join(f"{len(part)} {name}" for name, part in sizes.items() if part)
+            factors = " x ".join(f"{len(part)} {name}" for name, part in self._lists if part)
             raise PydanticCustomError(
                 "matrix_too_large",
                 "must have at most {most} searches, got {count} ({factors})",
@@ -72,11 +66,27 @@ class Matrix(_Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_distinct(self) -> Self:
+        """Equal searches would stand in one place, and find the same."""
+        for name, part in self._lists:
+            for position, entry in enumerate(part):
+                if part.index(entry) < position:
+                    raise ValueError(
+                        f"{name} must be distinct: entry {position} is that at {part.index(entry)}"
+                    )
+        return self
+
+    @property
+    def _lists(self) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+        parts = ("devices", "limits", "searchers", "seeds")
+        return tuple((name, getattr(self, name)) for name in parts)
+
     @property
     def num_searches(self) -> int:
         """How many combinations there are."""
         count = 1
-        for part in (self.devices, self.limits, self.searchers, self.seeds):
+        for _, part in self._lists:
             count *= max(1, len(part))
         return count
 
@@ -106,8 +116,9 @@ class Template(_Part):
         matrix: what is varied.
         warm_start: whether each search begins with the front of the one that stood in its place
             the last time.
-        vary_seed: whether the occurrence's number is added to the seeds. Without it, and without
-            a warm start, a search of an unchanged supernet finds what it found before.
+        vary_seed: whether each occurrence has seeds of its own: all are moved by the same step, so
+            that none comes twice. Without it, and without a warm start, a search of an unchanged
+            supernet finds what it found before.
         retraining: what is done when a newer version of the data set is registered; by default the
             supernet stays.
     """
@@ -130,12 +141,15 @@ class Template(_Part):
             number: of the occurrence, counted from 0.
         """
         body, matrix = self.search, self.matrix
-        shift = number if self.vary_seed else 0
+        seeds = matrix.seeds or (body.seed,)
+        # Beyond all of them; odd, so that it takes all of 2^32 occurrences to come back to one.
+        step = (max(seeds) - min(seeds) + 1) | 1
+        shift = number * step if self.vary_seed else 0
         for device, limits, searcher, seed in product(
             matrix.devices or [body.evaluator.latency],
             matrix.limits or [body.limits],
             matrix.searchers or [body.searcher],
-            matrix.seeds or [body.seed],
+            seeds,
         ):
             evaluator = body.evaluator.model_copy(update={"latency": device})
             values = {
@@ -223,7 +237,7 @@ class BestByObjective(_Part):
 
     kind: Literal["objective"] = "objective"
     metric: Annotated[MetricName, AfterValidator(_check_metric)]
-    limits: Limits = ()
+    limits: KnownLimits = ()
     margin: FiniteNumber = Field(default=0.0, ge=0)
 
 

@@ -10,7 +10,7 @@ transaction fails, the desk must be thrown away, for it knows more than the log.
 import heapq
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from search_space.outcomes import Measured
@@ -26,6 +26,7 @@ from server.outside.orders import (
     Leased,
     LeaseOrder,
     Order,
+    OutsideTerms,
     Renewed,
     RenewOrder,
     Report,
@@ -37,21 +38,6 @@ from server.outside.orders import (
 )
 
 MAX_RETRY_AFTER_S = 5
-
-
-@dataclass(frozen=True)
-class OutsideTerms:
-    """How a search lends its proposals out.
-
-    Attributes:
-        evaluations: how many outcomes end it.
-        lease_seconds: how long a proposal is lent, until it is renewed.
-        barrier: whether the searcher makes the next batch only when all of the last one are told.
-    """
-
-    evaluations: int
-    lease_seconds: float
-    barrier: bool
 
 
 class Desk:

@@ -20,6 +20,21 @@ Shortage = Literal["barrier", "budget", "paused", "ended"]
 
 
 @dataclass(frozen=True)
+class OutsideTerms:
+    """How a search lends its proposals out.
+
+    Attributes:
+        evaluations: how many outcomes end it.
+        lease_seconds: how long a proposal is lent, until it is renewed.
+        barrier: whether the searcher makes the next batch only when all of the last one are told.
+    """
+
+    evaluations: int
+    lease_seconds: float
+    barrier: bool
+
+
+@dataclass(frozen=True)
 class LeaseOrder:
     """Lease me some proposals."""
 

@@ -1,5 +1,6 @@
 """Campaigns: schedules that submit searches, their occurrences, the best network of each."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -7,10 +8,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 
-from search_space.families import space_settings
-from search_space.family import NetworkSettings
-from search_space.space import InvalidArchitectureError
-from server.campaigns.settings import CampaignSettings, Template
+from server.campaigns.settings import CampaignSettings
 from server.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -18,10 +16,10 @@ from server.errors import (
 )
 from server.problems import faults_of
 from server.routes import describing, downloads, exports
+from server.routes.campaign_checks import checked, promotion_faults
 from server.routes.common import BODY, Service, ServiceDep, problems
 from server.routes.creating import creates
 from server.routes.lists import DatedListDep
-from server.routes.searches import check_warm_start, search_faults
 from server.schemas.campaign_bodies import CampaignBody, CampaignPatch
 from server.schemas.campaigns import (
     BestView,
@@ -34,8 +32,8 @@ from server.schemas.campaigns import (
     UsageView,
 )
 from server.schemas.responses import FileView, PageOf
+from server.store import Usage
 from server.tables import CampaignRow, ExportRow, OccurrenceRow, PromotionRow
-from supernet.schedules.base import InvalidTrainingError
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
@@ -48,11 +46,9 @@ IfMatch = Annotated[str | None, Header(description="The ETag that the change is 
 CHANGED = problems(404, 409, 412, *BODY)
 
 
-def view(service: Service, row: CampaignRow) -> CampaignView:
+def view(row: CampaignRow, usage: Usage, best: PromotionRow | None) -> CampaignView:
     """Returns a row as it is answered."""
     settings = row.settings
-    usage = service.store.campaign_usage(row.id)
-    best = service.store.best_of_campaign(row.id)
     status = "paused" if row.is_paused else "finished" if row.next_at is None else "active"
     return CampaignView(
         **settings,
@@ -70,7 +66,17 @@ def view(service: Service, row: CampaignRow) -> CampaignView:
 
 def occurrence_view(service: Service, row: OccurrenceRow) -> OccurrenceView:
     """Returns a row as it is answered."""
-    searches = service.store.occurrence_searches(row.id)
+    return _occurrence_views(service, [row])[row.id]
+
+
+def _occurrence_views(
+    service: Service, rows: Sequence[OccurrenceRow]
+) -> Mapping[str, OccurrenceView]:
+    searches = service.store.occurrence_search_ids([row.id for row in rows])
+    return {row.id: _occurrence_view(row, searches[row.id]) for row in rows}
+
+
+def _occurrence_view(row: OccurrenceRow, searches: list[str]) -> OccurrenceView:
     return OccurrenceView(
         id=row.id,
         campaign=row.campaign_id,
@@ -84,7 +90,7 @@ def occurrence_view(service: Service, row: OccurrenceRow) -> OccurrenceView:
         reason=row.reason,
         supernet=row.supernet_id,
         training_job=row.training_job_id,
-        searches=[one.search.id for one in searches],
+        searches=searches,
         export=row.export_id,
         verdict=(row.candidate or {}).get("verdict"),
         evaluations=row.evaluations,
@@ -109,63 +115,16 @@ def promotion_view(row: PromotionRow) -> PromotionView:
     )
 
 
+def _views(service: Service, rows: Sequence[CampaignRow]) -> Mapping[str, CampaignView]:
+    ids = [row.id for row in rows]
+    usages, best = service.store.campaign_usages(ids), service.store.best_of_campaigns(ids)
+    return {row.id: view(row, usages[row.id], best.get(row.id)) for row in rows}
+
+
 def _answer(service: Service, row: CampaignRow, response: Response) -> CampaignView:
-    shown = view(service, row)
+    shown = _views(service, [row])[row.id]
     describing.tag(response, row.revision, shown)
     return shown
-
-
-def _check(service: Service, template: Template) -> None:
-    """Returns if what a template submits could be submitted now.
-
-    Raises:
-        NotFoundError: there is no such supernet.
-        InvalidRequestError: it could not.
-    """
-    if template.search.job.deadline_at is not None:
-        rule = "must not be given in a template: deadline_seconds counts anew each time"
-        deadline = template.search.job.deadline_at.isoformat()
-        raise InvalidRequestError.single("/template/search/job/deadline_at", rule, deadline)
-    faults = dict.fromkeys(
-        fault
-        for point in template.points(0)
-        for fault in search_faults(point.search, "/template/search")
-    )
-    if faults:
-        raise InvalidRequestError(list(faults))
-    supernet = service.store.get_supernet(template.search.supernet)
-    body = template.search
-    check_warm_start(service, body, body.searcher.warm_start, "/template/search/searcher")
-    for position, searcher in enumerate(template.matrix.searchers):
-        pointer = f"/template/matrix/searchers/{position}"
-        check_warm_start(service, body, searcher.warm_start, pointer)
-    if template.retraining is not None:
-        settings = space_settings(service.store.get_space(supernet.space_id).settings)
-        assert isinstance(settings, NetworkSettings)  # checked when it was submitted
-        data_set = service.store.get_data_set(supernet.data_set_id)
-        _check_retraining(template, settings, data_set.counts["train"])
-
-
-def _check_retraining(template: Template, settings: NetworkSettings, num_images: int) -> None:
-    """Returns if the supernet could be trained so.
-
-    Raises:
-        InvalidRequestError: it could not.
-    """
-    assert template.retraining is not None
-    training, pointer = template.retraining.training, "/template/retraining/training"
-    num_workers = template.retraining.resources.num_workers
-    try:
-        schedule = training.build_schedule(settings, settings.build(), num_images, num_workers)
-    except InvalidTrainingError as error:
-        place = f"{pointer}/{error.field.replace('.', '/')}"
-        raise InvalidRequestError.single(place, error.rule, error.value) from None
-    except InvalidArchitectureError as error:
-        place = f"{pointer}/schedule/architecture/{error.choice}"
-        raise InvalidRequestError.single(place, error.rule, error.value) from None
-    if schedule.needs_teacher:
-        rule = "must not distil from a teacher: a campaign has none"
-        raise InvalidRequestError.single(f"{pointer}/schedule", rule, training.schedule.kind)
 
 
 @router.post(
@@ -174,9 +133,8 @@ def _check_retraining(template: Template, settings: NetworkSettings, num_images:
 @creates
 def create(body: CampaignBody, service: ServiceDep, response: Response) -> CampaignView:
     """Begins a campaign; it fires at the times that come from now on. 409 if the name is taken."""
-    settings = CampaignSettings.model_validate(body.model_dump())
-    _check(service, settings.template)
-    row = service.store.add_campaign(settings)
+    settings = CampaignSettings.model_validate(body.model_dump(mode="json", exclude_unset=True))
+    row = service.store.add_campaign(checked(service, settings))
     response.headers["Location"] = f"/v1/campaigns/{row.id}"
     return _answer(service, row, response)
 
@@ -185,7 +143,8 @@ def create(body: CampaignBody, service: ServiceDep, response: Response) -> Campa
 def list_all(parameters: DatedListDep, service: ServiceDep) -> PageOf[CampaignView]:
     """Campaigns."""
     page = service.store.list_campaigns(parameters.limit, parameters.part)
-    return parameters.page(page, lambda row: view(service, row))
+    views = _views(service, page.rows)
+    return parameters.page(page, lambda row: views[row.id])
 
 
 @router.get("/{campaign}", operation_id="get_campaign", responses=problems(404))
@@ -216,7 +175,9 @@ def change(
         located = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
         raise InvalidRequestError(faults_of(located, changes)) from None
     if body.template is not None:
-        _check(service, settings.template)
+        settings = checked(service, settings)
+    elif faults := promotion_faults(settings):
+        raise InvalidRequestError(faults)
     row = service.store.change_campaign(row.id, settings, row.revision)
     return _answer(service, row, response)
 
@@ -285,7 +246,8 @@ def list_occurrences(
     page = service.store.list_occurrences(
         row.id, parameters.limit, parameters.part, status=status, trigger=trigger
     )
-    return parameters.page(page, lambda one: occurrence_view(service, one))
+    views = _occurrence_views(service, page.rows)
+    return parameters.page(page, lambda one: views[one.id])
 
 
 @router.get(

@@ -36,6 +36,8 @@ from server.tables import SearchRow
 router = APIRouter(prefix="/v1", tags=["comparisons"])
 
 MAX_COMPARED = 100
+MAX_TOGETHER = 1_000_000
+"""Evaluations of all searches that are compared: each is held in memory, in some hundred bytes."""
 SHARES = (90, 95, 99)
 Source = Literal["given", "worst measured"]
 
@@ -86,6 +88,10 @@ def compared(service: Service, search_ids: Sequence[str], given: Sequence[str]) 
     store = service.store
     rows = [store.get_search(search_id) for search_id in dict.fromkeys(search_ids)]
     _check_one_problem(rows)
+    together = sum(row.evaluations for row in rows)
+    if together > MAX_TOGETHER:
+        rule = f"must be searches of at most {MAX_TOGETHER} evaluations together, got {together}"
+        raise InvalidRequestError.single("search", rule, list(search_ids))
     problem = problem_of(rows[0], service.store.get_space(rows[0].space_id))
     jobs = store.get_jobs([row.job_id for row in rows])
     runs = []

@@ -38,12 +38,13 @@ def _report(
     row = service.store.find_campaign(campaign)
     occurrence = service.store.get_occurrence(row.id, occurrence_id)
     searches = service.store.occurrence_searches(occurrence_id)
+    references = [one.row.result["reference"] for one in searches if one.row.result]
     volumes: Volumes = {}
     if occurrence.number is not None:
         volumes = service.store.campaign_volumes(row.id, occurrence.number)
     report = OccurrenceReport(
         occurrence=occurrence_view(service, occurrence),
-        reference=row.reference,
+        reference=references[0] if references else None,
         searches=[_search_report(one, volumes) for one in searches],
     )
     return row, report

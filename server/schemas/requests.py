@@ -165,6 +165,10 @@ def _with_known_metrics(parts: Any) -> Any:
     return parts
 
 
+KnownLimits = Annotated[Limits, BeforeValidator(_with_known_metrics)]
+"""Limits on what the service measures itself."""
+
+
 def _known_kind(value: Any) -> Any:
     # An evaluator of another kind is part of another body, so pydantic would name this one only.
     if value != "supernet":
@@ -204,7 +208,7 @@ class SearchBody(Body):
     supernet: str = Field(description="A supernet's id.", max_length=100)
     searcher: SearcherSettings = NSGA2Settings()
     objectives: Annotated[Objectives, BeforeValidator(_with_known_metrics)]
-    limits: Annotated[Limits, BeforeValidator(_with_known_metrics)] = ()
+    limits: KnownLimits = ()
     evaluations: Whole = Field(ge=1, le=MAX_EVALUATIONS)
     evaluator: EvaluatorBody = EvaluatorBody()
     resources: ResourceSettings = ResourceSettings()

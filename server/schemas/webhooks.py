@@ -23,6 +23,11 @@ def _web_address(text: str) -> str:
         raise ValueError(f"must be an http or https address: {error}") from None
     if url.scheme not in ("http", "https") or not url.host:
         raise ValueError("must be an http or https address")
+    labels = url.raw_host.decode().removesuffix(".").split(".")
+    if len(url.raw_host) > 253 or not all(0 < len(label) < 64 for label in labels):
+        raise ValueError("must have a host of at most 253 characters, 1 to 63 between dots")
+    if url.port is not None and not 0 < url.port < 65536:
+        raise ValueError("must have a port from 1 to 65535")
     if url.userinfo:
         raise ValueError("must not hold a user's name or password: the signature says who sends")
     return text

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from search_space.outcomes import Measured, Outcome
+from search_space.outcomes import Outcome
 from search_space.space import Architecture
 from server.ids import new_id
+from server.outside.orders import fields_of
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
 from server.store.awaited import awaited_training
 from server.store.base import Page, Transactions, clock, get, insert_new
@@ -173,7 +174,7 @@ class AssessmentStore(Transactions):
                     "architecture_digest": one.architecture.digest,
                     "architecture": dict(one.architecture),
                     "created_at": now,
-                    **_outcome_values(one.outcome),
+                    **fields_of(one.outcome),
                 }
                 for one in batch
             ]
@@ -213,15 +214,3 @@ class AssessmentStore(Transactions):
                 "finished_at": now.isoformat(),
             }
             succeed_job(session, job, now, {"measured": summary["num_measured"]})
-
-
-def _outcome_values(outcome: Outcome) -> Json:
-    if isinstance(outcome, Measured):
-        return {
-            "status": "measured",
-            "metrics": dict(outcome.metrics),
-            "provenance": dict(outcome.provenance),
-            "reason": None,
-        }
-    status = type(outcome).__name__.lower()
-    return {"status": status, "metrics": {}, "provenance": {}, "reason": outcome.reason}

@@ -1,5 +1,6 @@
 """Campaigns as their owners see them: made, changed, paused, run, looked at."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ from server.errors import ConflictError, InvalidRequestError, NotFoundError, Pre
 from server.ids import new_id
 from server.store.base import Page, clock, get, insert_new
 from server.store.listing import NEWEST, Part, page_of, with_values
-from server.store.occurrence_starts import active_occurrences, last_result, searches_of
+from server.store.occurrence_rows import active_occurrences, last_result, searches_of
 from server.store.occurrences import OccurrenceStore, locked_campaign
 from server.tables import (
     CampaignRow,
@@ -25,6 +26,9 @@ from server.tables import (
     PromotionRow,
     SearchRow,
 )
+
+MAX_HISTORY = 1000
+"""Occurrences that one report looks back on."""
 
 
 @dataclass(frozen=True)
@@ -218,16 +222,16 @@ class CampaignStore(OccurrenceStore):
 
         Raises:
             NotFoundError: there is no such campaign.
-            ConflictError: an occurrence is not done.
+            ConflictError: an occurrence is running; those that wait have nothing to lose.
         """
         with self._write() as session:
             campaign = locked_campaign(session, _find(session, name_or_id).id)
-            active = active_occurrences(session, campaign.id)
-            if active:
-                raise ConflictError(
-                    f"campaign {campaign.name!r} cannot be deleted: occurrence {active[0].id} is "
-                    f"{active[0].status}; pause it, and cancel the jobs or wait for them"
-                )
+            for occurrence in active_occurrences(session, campaign.id):
+                if occurrence.status == "running":
+                    raise ConflictError(
+                        f"campaign {campaign.name!r} cannot be deleted: occurrence {occurrence.id} "
+                        f"is running; pause it, and cancel the jobs or wait for them"
+                    )
             mine = select(OccurrenceRow.id).where(OccurrenceRow.campaign_id == campaign.id)
             for statement in (
                 delete(PromotionRow).where(PromotionRow.campaign_id == campaign.id),
@@ -237,16 +241,23 @@ class CampaignStore(OccurrenceStore):
             ):
                 session.execute(statement.execution_options(synchronize_session=False))
 
-    def campaign_usage(self, campaign_id: str) -> Usage:
-        """Returns what a campaign has used up."""
+    def campaign_usages(self, campaign_ids: Sequence[str]) -> dict[str, Usage]:
+        """Returns what campaigns have used up, by their ids."""
+        statement = (
+            select(
+                OccurrenceRow.campaign_id,
+                func.sum(OccurrenceRow.evaluations),
+                func.sum(OccurrenceRow.worker_hours),
+            )
+            .where(OccurrenceRow.campaign_id.in_(campaign_ids))
+            .group_by(OccurrenceRow.campaign_id)
+        )
         with self._read() as session:
-            evaluations, hours = session.execute(
-                select(
-                    func.coalesce(func.sum(OccurrenceRow.evaluations), 0),
-                    func.coalesce(func.sum(OccurrenceRow.worker_hours), 0.0),
-                ).where(OccurrenceRow.campaign_id == campaign_id)
-            ).one()
-            return Usage(int(evaluations), float(hours))
+            used = {
+                campaign_id: Usage(int(evaluations), float(hours))
+                for campaign_id, evaluations, hours in session.execute(statement)
+            }
+        return {campaign_id: used.get(campaign_id, Usage(0, 0.0)) for campaign_id in campaign_ids}
 
     # --- occurrences ---------------------------------------------------------------------------
 
@@ -282,6 +293,19 @@ class CampaignStore(OccurrenceStore):
         with self._read() as session:
             return [OccurrenceSearch(*found) for found in searches_of(session, occurrence_id)]
 
+    def occurrence_search_ids(self, occurrence_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Returns the ids of the searches of occurrences in their order, by occurrence."""
+        statement = (
+            select(OccurrenceSearchRow.occurrence_id, OccurrenceSearchRow.search_id)
+            .where(OccurrenceSearchRow.occurrence_id.in_(occurrence_ids))
+            .order_by(OccurrenceSearchRow.position)
+        )
+        found: dict[str, list[str]] = {occurrence_id: [] for occurrence_id in occurrence_ids}
+        with self._read() as session:
+            for occurrence_id, search_id in session.execute(statement):
+                found[occurrence_id].append(search_id)
+        return found
+
     def last_campaign_result(self, campaign_id: str, place_digest: str) -> Json | None:
         """Returns what the last search in a place of the matrix gave; None if none did."""
         with self._read() as session:
@@ -292,7 +316,7 @@ class CampaignStore(OccurrenceStore):
 
         Args:
             campaign_id: whose.
-            until: the number of the last occurrence.
+            until: the number of the last occurrence; of those before, `MAX_HISTORY` are shown.
         """
         statement = (
             select(
@@ -306,6 +330,7 @@ class CampaignStore(OccurrenceStore):
             .where(
                 OccurrenceRow.campaign_id == campaign_id,
                 OccurrenceRow.number <= until,
+                OccurrenceRow.number > until - MAX_HISTORY,
                 OccurrenceSearchRow.hypervolume.is_not(None),
             )
             .order_by(OccurrenceRow.number)
@@ -323,13 +348,18 @@ class CampaignStore(OccurrenceStore):
 
     def best_of_campaign(self, campaign_id: str) -> PromotionRow | None:
         """Returns the last promotion of a campaign; None if there was none."""
+        return self.best_of_campaigns([campaign_id]).get(campaign_id)
+
+    def best_of_campaigns(self, campaign_ids: Sequence[str]) -> dict[str, PromotionRow]:
+        """Returns the last promotion of each campaign that has one, by the campaign's id."""
+        last = (
+            select(func.max(PromotionRow.id))
+            .where(PromotionRow.campaign_id.in_(campaign_ids))
+            .group_by(PromotionRow.campaign_id)
+        )
         with self._read() as session:
-            return session.scalar(
-                select(PromotionRow)
-                .where(PromotionRow.campaign_id == campaign_id)
-                .order_by(PromotionRow.id.desc())
-                .limit(1)
-            )
+            rows = session.scalars(select(PromotionRow).where(PromotionRow.id.in_(last)))
+            return {row.campaign_id: row for row in rows}
 
     def list_promotions(
         self, campaign_id: str, limit: int, part: Part = NEWEST

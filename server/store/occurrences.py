@@ -19,14 +19,14 @@ from server.errors import ServerError
 from server.ids import new_id
 from server.job_states import TERMINAL, JobStatus
 from server.store.base import clock, get, insert_new
-from server.store.occurrence_starts import (
-    OccurrenceStarts,
+from server.store.occurrence_rows import (
     active_occurrences,
-    ended,
-    ending,
+    beyond_budget,
+    export_of,
     searches_of,
-    skip,
+    training_of,
 )
+from server.store.occurrence_starts import OccurrenceStarts, ended, ending, skip
 from server.store.webhooks import announce
 from server.tables import (
     CampaignRow,
@@ -157,7 +157,12 @@ class OccurrenceStore(OccurrenceStarts):
                 reason = f"{len(others)} occurrences are not done yet, and {MAX_QUEUED} may wait"
                 skip(session, occurrence, reason, now)
                 return occurrence
-            case "cancel_old":
+            case "cancel_old" if others:
+                # Nothing is cancelled for one that would not be started.
+                excess = beyond_budget(session, campaign, settings, now, instead_of=others)
+                if excess is not None:
+                    skip(session, occurrence, excess, now)
+                    return occurrence
                 for other in others:
                     self._cancel(session, other, f"occurrence {occurrence_id} took its place", now)
         self._start_next(session, campaign, now)
@@ -198,8 +203,11 @@ class OccurrenceStore(OccurrenceStarts):
                 return
             campaign, occurrence = step
             now = at or clock(session)
-            assert occurrence.training_job_id is not None
-            job = get(session, JobRow, occurrence.training_job_id)
+            job = training_of(session, occurrence)
+            if job is None:
+                reason = f"its training, job {occurrence.training_job_id}, was deleted"
+                self._finish(session, campaign, occurrence, "failed", reason, now)
+                return
             if job.state not in TERMINAL:
                 return
             if job.state is not JobStatus.SUCCEEDED:
@@ -305,8 +313,12 @@ class OccurrenceStore(OccurrenceStarts):
                 return
             campaign, occurrence = step
             now = at or clock(session)
-            export = get(session, ExportRow, occurrence.export_id)
-            job = get(session, JobRow, export.job_id)
+            found = export_of(session, occurrence)
+            if found is None:
+                reason = f"its export {occurrence.export_id} was deleted"
+                self._finish(session, campaign, occurrence, "failed", reason, now)
+                return
+            export, job = found
             if job.state not in TERMINAL:
                 return
             if job.state is not JobStatus.SUCCEEDED:

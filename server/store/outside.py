@@ -16,8 +16,8 @@ from server.database import DatabaseNow
 from server.errors import ConflictError, ServerError
 from server.ids import new_id
 from server.job_states import CLAIMABLE, JobStatus
-from server.outside.desk import Desk, OutsideTerms
-from server.outside.orders import Answer, Order
+from server.outside.desk import Desk
+from server.outside.orders import Answer, Order, OutsideTerms
 from server.search_problem import problem_of
 from server.store.base import Transactions, clock, get
 from server.store.isolation import bind_project

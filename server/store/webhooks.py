@@ -4,12 +4,13 @@ So no event is lost and none is made up. A delivery is claimed by pushing its ne
 future: a runner that dies with it in hand leaves it to be tried again.
 """
 
+import base64
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from server.errors import NotFoundError
@@ -52,7 +53,8 @@ class WebhookStore(Transactions):
                 name=name,
                 url=url,
                 events=list(events),
-                secret=SECRET_PREFIX + secrets.token_urlsafe(32),
+                # As Standard Webhooks spells it: the alphabet with + and /, padded.
+                secret=SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode(),
                 active=True,
                 created_at=now,
             )
@@ -91,7 +93,10 @@ class WebhookStore(Transactions):
             NotFoundError: there is no such webhook.
         """
         with self._write() as session:
-            row = get(session, WebhookRow, webhook_id)
+            # Under a lock, so that nothing is announced to it between the two.
+            row = session.get(WebhookRow, webhook_id, with_for_update=True)
+            if row is None:
+                raise NotFoundError("webhook", webhook_id)
             session.execute(delete(DeliveryRow).where(DeliveryRow.webhook_id == webhook_id))
             session.delete(row)
 
@@ -143,32 +148,30 @@ class WebhookStore(Transactions):
 
     # --- the sender's side ---------------------------------------------------------------------
 
-    def claim_delivery(self) -> ClaimedDelivery | None:
-        """Returns a delivery that is due, which nobody else tries meanwhile; None if none is."""
+    def claim_deliveries(self, limit: int) -> list[ClaimedDelivery]:
+        """Returns deliveries that are due, which nobody else tries meanwhile.
+
+        Webhooks take turns: however many deliveries to one there are, those to others are among
+        the next.
+
+        Args:
+            limit: how many.
+        """
         with self._write() as session:
             now = clock(session)
-            row = session.scalar(
+            due = and_(DeliveryRow.status == "waiting", DeliveryRow.next_attempt_at <= now)
+            order = (DeliveryRow.next_attempt_at, DeliveryRow.id)
+            turn = func.row_number().over(partition_by=DeliveryRow.webhook_id, order_by=order)
+            turns = select(DeliveryRow.id, turn.label("turn")).where(due).subquery()
+            rows = session.scalars(
                 select(DeliveryRow)
-                .where(DeliveryRow.status == "waiting", DeliveryRow.next_attempt_at <= now)
-                .order_by(DeliveryRow.next_attempt_at, DeliveryRow.id)
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            )
-            if row is None:
-                return None
-            row.attempts += 1
-            row.next_attempt_at = now + timedelta(seconds=CLAIM_S)
-            hook = get(session, WebhookRow, row.webhook_id)
-            return ClaimedDelivery(
-                row.id,
-                hook.url,
-                hook.secret,
-                row.type,
-                row.data,
-                row.created_at,
-                row.attempts,
-                now,
-            )
+                .join(turns, turns.c.id == DeliveryRow.id)
+                .where(due)
+                .order_by(turns.c.turn, *order)
+                .limit(limit)
+                .with_for_update(skip_locked=True, of=DeliveryRow)
+            ).all()
+            return [_claim(session, row, now) for row in rows]
 
     def settle_delivery(
         self, delivery: ClaimedDelivery, response_status: int | None, error: str | None
@@ -208,9 +211,23 @@ class WebhookStore(Transactions):
 
 def announce(session: Session, project_id: str, kind: str, data: Json, now: datetime) -> None:
     """Adds a delivery of an event to every active webhook of a project that wants to know."""
-    statement = select(WebhookRow).where(WebhookRow.active, WebhookRow.project_id == project_id)
+    statement = (
+        select(WebhookRow)
+        .where(WebhookRow.active, WebhookRow.project_id == project_id)
+        # A webhook that is deleted in this moment must not fail what is announced.
+        .with_for_update(read=True, key_share=True)
+    )
     hooks = session.scalars(statement).all()
     session.add_all(_delivery(hook.id, kind, data, now) for hook in hooks if kind in hook.events)
+
+
+def _claim(session: Session, row: DeliveryRow, now: datetime) -> ClaimedDelivery:
+    row.attempts += 1
+    row.next_attempt_at = now + timedelta(seconds=CLAIM_S)
+    hook = get(session, WebhookRow, row.webhook_id)
+    return ClaimedDelivery(
+        row.id, hook.url, hook.secret, row.type, row.data, row.created_at, row.attempts, now
+    )
 
 
 def _delivery(webhook_id: str, kind: str, data: Json, now: datetime) -> DeliveryRow:

@@ -11,7 +11,8 @@ from test_api_bad_input import faults, problem
 
 from server.artifacts import ArtifactStore
 from server.campaigns.duty import advance_campaigns
-from server.store import ExportFile
+from server.store import ExportFile, RunnerFacts
+from workers.settings import ResourceSettings
 
 PNG = b"\x89PNG"
 RULE = {"kind": "objective", "metric": "top1_percent", "margin": 0.5}
@@ -93,6 +94,44 @@ def test_next_times_and_pauses(sqlite_live: Live, body: dict[str, Any]) -> None:
     assert client.post("/v1/campaigns/nightly/pause").json()["status"] == "paused"
     assert client.post("/v1/campaigns/nightly/resume").json()["status"] == "active"
     assert faults(client.get("/v1/campaigns/nightly/next?count=0"))[0][0] == "count"
+    rare = {"kind": "cron", "expression": "0 0 29 2 */7"}  # a 29 February that is a Sunday
+    client.patch("/v1/campaigns/nightly", json={"schedule": rare})
+    times = client.get("/v1/campaigns/nightly/next?count=500").json()["items"]
+    assert times[:2] == ["2032-02-29T00:00:00.000Z", "2060-02-29T00:00:00.000Z"]
+    assert times[-1] < "2200"
+
+
+def test_a_templates_resources_are_those_of_jobs_submitted_now(
+    sqlite_live: Live, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, default = sqlite_live.client, sqlite_live.settings.default_resources
+    monkeypatch.setitem(default, "search", ResourceSettings(num_workers=2))
+    monkeypatch.setitem(default, "train", ResourceSettings(num_workers=3))
+    body["template"]["retraining"] = {"training": {"epochs": 1}}
+    made = client.post("/v1/campaigns", json=body).json()
+    assert made["template"]["search"]["resources"]["num_workers"] == 2
+    assert made["template"]["retraining"]["resources"]["num_workers"] == 3
+    change = {"template": body["template"]}
+    assert client.patch("/v1/campaigns/nightly", json=change).json() == made
+    sqlite_live.store.register_runner(RunnerFacts("r", "r", 2.0, 0.0, {}, "1.0"))
+    for response in (
+        client.patch("/v1/campaigns/nightly", json=change),
+        client.post("/v1/campaigns", json={**body, "name": "other"}),
+    ):
+        assert faults(response)[0][0] == "/template/retraining/resources/cpus_per_worker"
+
+
+def test_a_promotion_goes_by_what_is_measured(sqlite_live: Live, body: dict[str, Any]) -> None:
+    client = sqlite_live.client
+    limits = [{"metric": "latency_ms", "upper": 1.0}]
+    promotion = {"rule": {**RULE, "limits": limits}}
+    body["template"]["search"] |= {"evaluator": {}, "objectives": [{"metric": "top1_percent"}]}
+    client.post("/v1/campaigns", json=body).raise_for_status()
+    refused = client.patch("/v1/campaigns/nightly", json={"promotion": promotion})
+    assert faults(refused)[0][0] == "/promotion/rule/limits/0/metric"
+    body["template"]["matrix"] = {"devices": [{"threads": 1}]}
+    change = {"promotion": promotion, "template": body["template"]}
+    assert client.patch("/v1/campaigns/nightly", json=change).status_code == 200
 
 
 def test_an_occurrence_is_reported_and_its_best_network_served_under_a_stable_name(

@@ -93,8 +93,9 @@ class Model:
 
     def start_next(self) -> None:
         rows = self.active()
-        if rows and rows[0].status == "queued" and (not self.is_paused or rows[0].is_manual):
-            self.set(rows[0], "running")
+        allowed = [row for row in rows if row.is_manual or not self.is_paused]
+        if allowed and rows[0].status == "queued":
+            self.set(allowed[0], "running")
 
     def pause(self) -> None:
         self.tick()

@@ -43,6 +43,30 @@ def test_a_time_that_exists_twice_happens_once_the_first_time() -> None:
         assert times(berlin("30 2 * * *"), f"2026-10-25T{between}Z", 1) == expected[1:]
 
 
+def test_new_york_changes_its_clocks_on_other_days() -> None:
+    def new_york(expression: str) -> CronSchedule:
+        return CronSchedule(expression=expression, time_zone="America/New_York")
+
+    # On 2026-03-08 02:00 becomes 03:00, which is 07:00 in UTC.
+    assert times(new_york("30 2 * * *"), "2026-03-07T17:00Z", 2) == [
+        "2026-03-08T07:00",
+        "2026-03-09T06:30",
+    ]
+    assert times(new_york("15 1-3 * * *"), "2026-03-07T17:00Z", 4) == [
+        "2026-03-08T06:15",
+        "2026-03-08T07:00",
+        "2026-03-08T07:15",
+        "2026-03-09T05:15",
+    ]
+    # On 2026-11-01 02:00 becomes 01:00: 01:30 is 05:30 and 06:30 in UTC.
+    expected = ["2026-11-01T05:30", "2026-11-02T06:30"]
+    assert times(new_york("30 1 * * *"), "2026-10-31T17:00Z", 2) == expected
+    assert times(new_york("0 */6 * * *"), "2026-11-01T00:00Z", 2) == [
+        "2026-11-01T04:00",
+        "2026-11-01T11:00",
+    ]
+
+
 def test_wildcards_go_by_the_time_that_passes() -> None:
     assert times(berlin("*/30 * * * *"), "2026-03-29T00:15Z", 3) == [
         "2026-03-29T00:30",

@@ -91,7 +91,8 @@ def test_a_matrix_submits_every_combination_with_seeds_of_its_own(
             for s in searches
         }
         assert len(points) == len(searches) == 16
-        assert {point[3] for point in points} == {3 + number, 5 + number}
+        # The span of the seeds is 3: so far they are moved, and none comes twice.
+        assert {point[3] for point in points} == {3 + 3 * number, 5 + 3 * number}
 
 
 def test_the_next_search_begins_with_the_front_of_the_last_one_in_its_place(
@@ -182,6 +183,53 @@ def test_overlap_cancel_old_cancels_its_jobs(store: Store, supernet_id: str) -> 
     assert old.reason == f"occurrence {new.id} took its place"
     states = [one.job.state for one in store.occurrence_searches(old.id)]
     assert states == [JobStatus.CANCELLING, JobStatus.CANCELLED]
+
+
+def test_nothing_is_cancelled_for_one_that_the_budget_does_not_allow(
+    store: Store, supernet_id: str
+) -> None:
+    add(store, supernet_id, overlap="cancel_old", budget={"evaluations": 13})
+    advance_campaigns(store, at(10))
+    finish_searches(store)  # 4 of 10 planned, before the duty sees it: 4 + 10 > 13
+    assert store.run_campaign("nightly", at(11)).status == "skipped"
+    advance_campaigns(store, at(12))
+    assert history(store) == [(10, "succeeded"), (11, "skipped")]
+
+
+def test_what_waits_in_a_pause_is_no_hindrance(store: Store, supernet_id: str) -> None:
+    add(store, supernet_id, overlap="queue")
+    advance_campaigns(store, at(10))
+    advance_campaigns(store, at(20))
+    store.pause_campaign("nightly", at(21))
+    store.run_campaign("nightly", at(22))
+    done(store, 23)
+    assert history(store) == [(10, "succeeded"), (20, "queued"), (22, "running")]
+    with pytest.raises(ConflictError, match="is running"):
+        store.delete_campaign("nightly")
+    done(store, 24)
+    store.delete_campaign("nightly")
+    assert store.list_campaigns(10).rows == []
+
+
+def test_what_waits_searches_what_it_was_fired_for(store: Store, supernet_id: str) -> None:
+    add(store, supernet_id, overlap="queue")
+    for minutes in (10, 20):
+        advance_campaigns(store, at(minutes))
+    old = store.get_supernet(supernet_id)
+    other, _ = store.add_supernet(
+        name="second",
+        space_id=old.space_id,
+        data_set_id=old.data_set_id,
+        training={},
+        resources={},
+        seed=0,
+    )
+    row = store.find_campaign("nightly")
+    store.change_campaign(row.id, campaign(other.id, overlap="queue"), row.revision, at(21))
+    advance_campaigns(store, at(30))
+    for minutes in (31, 32):
+        done(store, minutes)
+    assert [row.supernet_id for row in occurrences(store)] == [old.id, old.id, other.id]
 
 
 def test_a_pause_skips_times_and_lets_what_runs_go_on(store: Store, supernet_id: str) -> None:
@@ -398,6 +446,39 @@ def test_the_best_by_hypervolume(store: Store, supernet_id: str) -> None:
     )
 
 
+def test_hypervolumes_of_other_objectives_are_not_compared(store: Store, supernet_id: str) -> None:
+    promotion = {"rule": {"kind": "hypervolume"}}
+    add(store, supernet_id, promotion=promotion)
+    advance_campaigns(store, at(10))
+    done(store, 11)
+    finish_export(store)
+    advance_campaigns(store, at(12))
+    one = search_template(supernet_id, objectives=[{"metric": "top1_percent"}])
+    row = store.find_campaign("nightly")
+    changed = campaign(supernet_id, promotion=promotion, template={"search": one})
+    store.change_campaign(row.id, changed, row.revision, at(13))
+    advance_campaigns(store, at(20))
+    done(store, 21, figures=[(50.0, 0.5)], draw=30)
+    assert (occurrences(store)[-1].candidate or {})["verdict"] == (
+        "the objectives have changed: hypervolumes before cannot be compared"
+    )
+
+
+def test_an_export_that_was_deleted_promotes_nothing(store: Store, supernet_id: str) -> None:
+    add(store, supernet_id, promotion=PROMOTION)
+    advance_campaigns(store, at(10))
+    done(store, 11)
+    job = next_job(store)
+    store.fail_job(job, {"type": "failed", "message": "disk full"})
+    store.delete_job(job.id)
+    advance_campaigns(store, at(12))
+    (row,) = occurrences(store)
+    assert (row.status, row.reason) == ("failed", f"its export {job.spec['export_id']} was deleted")
+    advance_campaigns(store, at(20))
+    (search,) = store.occurrence_searches(occurrences(store)[-1].id)
+    assert len(search.search.searcher["warm_start"]) == 3  # what was found counts all the same
+
+
 def test_an_export_that_fails_promotes_nothing(store: Store, supernet_id: str) -> None:
     add(store, supernet_id, promotion=PROMOTION)
     advance_campaigns(store, at(10))
@@ -483,6 +564,26 @@ def test_a_training_that_fails_fails_the_occurrence_and_is_tried_the_next_time(
     assert [row.status for row in occurrences(store)] == ["failed", "failed"]
     assert (occurrences(store)[0].reason or "").endswith("has failed: loss is nan")
     assert store.find_campaign("nightly").supernet_id == supernet_id
+
+
+@pytest.mark.parametrize("overlap", ["skip", "cancel_old"])
+def test_a_training_that_was_deleted_holds_up_nothing(
+    store: Store, supernet_id: str, overlap: str
+) -> None:
+    template = {"search": search_template(supernet_id), "retraining": RETRAINING}
+    add(store, supernet_id, template=template, overlap=overlap)
+    add_version(store, "a", store.get_supernet(supernet_id).data_set_id)
+    advance_campaigns(store, at(10))
+    job = next_job(store)
+    store.fail_job(job, {"type": "failed", "message": "loss is nan"})
+    store.delete_job(job.id)
+    advance_campaigns(store, at(20))
+    advance_campaigns(store, at(30))
+    first, *_, last = occurrences(store)
+    assert first.status in ("failed", "cancelled")
+    assert (last.status, last.stage) == ("running", "training")
+    if overlap == "skip":
+        assert first.reason == f"its training, job {job.id}, was deleted"
 
 
 def test_a_version_with_other_labels_cannot_be_trained_on(store: Store, supernet_id: str) -> None:

@@ -15,6 +15,7 @@ from searchers.protocol import Limit, Objective, Problem
 from server.client import ApiError, Client
 from server.hypervolume_plots import RunCurve, plot_histories
 from server.hypervolumes import common_reference, losses_of
+from server.routes import comparisons
 from server.store import Observed, Store
 
 OBJECTIVES = ("top1_percent", "latency_ms")
@@ -123,6 +124,19 @@ def test_other_problems_and_broken_points_are_refused(sqlite_live: Live) -> None
         empty = client.hypervolume(other)
         assert (empty.reference, empty.hypervolume, empty.items) == (None, 0.0, [])
         assert client.comparison_picture([other], "png").startswith(b"\x89PNG")
+
+
+def test_what_would_not_fit_into_memory_is_not_compared(
+    sqlite_live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = two_searches(sqlite_live.store)
+    together = sum(sqlite_live.store.get_search(one).evaluations for one in ids)
+    with Client(str(sqlite_live.client.base_url)) as client:
+        monkeypatch.setattr(comparisons, "MAX_TOGETHER", together)
+        client.compare(ids)
+        monkeypatch.setattr(comparisons, "MAX_TOGETHER", together - 1)
+        with pytest.raises(ApiError, match=f"evaluations together, got {together}"):
+            client.compare(ids)
 
 
 def test_runs_that_differ_in_their_seed_are_drawn_as_one() -> None:

@@ -76,6 +76,23 @@ def test_a_thread_does_the_duties_until_the_context_ends(store: Store) -> None:
     assert "duties" not in names
 
 
+def test_a_duty_that_hangs_in_its_own_thread_is_in_nobodys_way(store: Store) -> None:
+    turns, end = threading.Semaphore(0), threading.Event()
+
+    def hang(_store: Store) -> None:
+        assert end.wait(20)
+
+    duties = [
+        Duty("hangs", 0.01, hang, thread="elsewhere"),
+        Duty("often", 0.01, lambda _: turns.release()),
+    ]
+    with on_duty(store, duties):
+        for _ in range(3):
+            assert turns.acquire(timeout=20)
+        assert "elsewhere" in [thread.name for thread in threading.enumerate()]
+        end.set()
+
+
 def test_a_runner_does_its_duties_while_a_job_runs(store: Store, settings: Settings) -> None:
     supernet, _ = add_supernet(store)
     is_at_work, done = threading.Event(), threading.Event()

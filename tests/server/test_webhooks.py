@@ -3,9 +3,10 @@
 import base64
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 import httpx
 import pytest
@@ -17,18 +18,23 @@ from server import webhooks
 from server.client import ApiError, Client
 from server.errors import NotFoundError
 from server.store import Store
-from server.store.webhooks import MAX_ATTEMPTS
+from server.store.webhooks import MAX_ATTEMPTS, announce
 from server.webhooks import InvalidSignatureError, RefusedAddressError, delivering, sign, verify
 
 HERE = frozenset({"127.0.0.1"})
 
 
 class Receiver:
-    """A web server that keeps what it is sent and answers with a status of ours."""
+    """A web server that keeps what it is sent and answers with a status of ours.
+
+    While it `drips`, a header of its answer comes every few milliseconds.
+    """
 
     def __init__(self) -> None:
         self.received: list[tuple[dict[str, str], bytes]] = []
         self.status = 204
+        self.drips = False
+        self._closing = Event()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -37,7 +43,11 @@ class Receiver:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.received.append((headers, body))
                 self.send_response(receiver.status)
-                self.end_headers()
+                with suppress(ConnectionError):  # who sent it has gone
+                    while receiver.drips and not receiver._closing.wait(0.02):
+                        self.send_header("X-Drop", "1")
+                        self.flush_headers()
+                    self.end_headers()
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -48,6 +58,7 @@ class Receiver:
         self._thread.start()
 
     def close(self) -> None:
+        self._closing.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -101,6 +112,8 @@ def test_a_message_of_another_or_an_old_one_is_not_accepted() -> None:
 
 def test_the_end_of_a_job_is_told_to_those_who_asked(store: Store, receiver: Receiver) -> None:
     hook = store.add_webhook("all", receiver.url, ["job.succeeded", "job.failed"])
+    # As libraries of Standard Webhooks read it.
+    assert len(base64.b64decode(hook.secret.removeprefix("whsec_"), validate=True)) == 32
     off = store.add_webhook("off", receiver.url, ["job.succeeded"])
     store.set_webhook_active(off.id, active=False)
     store.add_webhook("other", receiver.url, ["job.cancelled"])
@@ -154,12 +167,10 @@ def test_an_attempt_whose_runner_died_is_made_again_and_a_late_one_changes_nothi
 ) -> None:
     hook = store.add_webhook("all", "https://example.org", ["job.failed"])
     store.ping_webhook(hook.id, "ping")
-    first = store.claim_delivery()
-    assert first is not None
-    assert store.claim_delivery() is None  # nobody else tries meanwhile
+    (first,) = store.claim_deliveries(5)
+    assert store.claim_deliveries(5) == []  # nobody else tries meanwhile
     make_due(engine)
-    second = store.claim_delivery()
-    assert second is not None
+    (second,) = store.claim_deliveries(5)
     assert (second.id, second.attempt) == (first.id, 2)
     store.settle_delivery(first, 500, "late")
     (row,) = store.list_deliveries(hook.id, 10).rows
@@ -169,14 +180,84 @@ def test_an_attempt_whose_runner_died_is_made_again_and_a_late_one_changes_nothi
     assert store.list_deliveries(hook.id, 10).rows[0].status == "delivered"
 
 
+def test_who_answers_by_drips_is_late(
+    store: Store, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "TIMEOUT_S", 0.5)
+    receiver.drips = True
+    hook = store.add_webhook("drips", receiver.url, ["job.failed"])
+    store.ping_webhook(hook.id, "ping")
+    delivering(HERE)(store)  # it would be at it until the receiver is closed
+    assert len(receiver.received) == 1
+    (row,) = store.list_deliveries(hook.id, 10).rows
+    assert (row.response_status, row.error) == (None, "the answer must come within 0.5 s")
+
+
+def test_an_attempt_that_cannot_be_made_is_on_record_and_stops_no_other(
+    store: Store, receiver: Receiver
+) -> None:
+    hooks = [
+        store.add_webhook("odd", f"http://{host}/", ["job.failed"])
+        for host in (f"{'a' * 64}.example", "127.0.0.1:1", "a..b")
+    ]
+    hooks.append(store.add_webhook("sound", receiver.url, ["job.failed"]))
+    for hook in hooks:
+        store.ping_webhook(hook.id, "ping")
+    delivering(HERE)(store)
+    *odd, sound = [store.list_deliveries(hook.id, 10).rows[0] for hook in hooks]
+    assert sound.status == "delivered"
+    assert [(row.status, row.response_status) for row in odd] == [("waiting", None)] * 3
+    assert all(row.error for row in odd)
+
+
+def test_webhooks_take_turns(store: Store) -> None:
+    busy, other = (store.add_webhook(name, "https://example.org", ["job.failed"]) for name in "ab")
+    for hook in (busy, busy, busy, other):
+        store.ping_webhook(hook.id, "ping")
+    numbers = [one.id for one in store.claim_deliveries(2)]
+    last = store.list_deliveries(other.id, 10).rows[0].id
+    assert numbers == [store.list_deliveries(busy.id, 10).rows[-1].id, last]
+    assert len(store.claim_deliveries(5)) == 2
+
+
+def test_a_webhook_that_is_deleted_while_something_is_announced_fails_neither(store: Store) -> None:
+    hook = store.add_webhook("all", "https://example.org", ["job.failed"])
+    deletion = Thread(target=store.delete_webhook, args=(hook.id,))
+    with store._write() as session:
+        announce(session, hook.project_id, "job.failed", {}, hook.created_at)
+        deletion.start()
+        deletion.join(0.3)  # it waits for this transaction; else it would be through now
+    deletion.join()
+    with pytest.raises(NotFoundError):
+        store.get_webhook(hook.id)
+
+
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254", "[::1]", "192.168.1.1"]
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "10.0.0.1",
+        "169.254.169.254",
+        "224.0.0.1",
+        "[::1]",
+        "[::ffff:10.0.0.1]",
+        "[64:ff9b::10.0.0.1]",
+        "[2002:a00:1::]",
+        "192.168.1.1",
+    ],
 )
 def test_nothing_is_sent_into_the_operators_network(host: str) -> None:
     url = httpx.URL(f"http://{host}:9/")
     with pytest.raises(RefusedAddressError, match="webhook_private_hosts"):
         webhooks.resolve(url, frozenset())
     assert webhooks.resolve(url, {url.host})
+
+
+@pytest.mark.parametrize("host", ["8.8.8.8", "[2001:4860:4860::8888]", "[64:ff9b::8.8.8.8]"])
+def test_public_addresses_are_spoken_to(host: str) -> None:
+    url = httpx.URL(f"https://{host}/")
+    assert webhooks.resolve(url, frozenset())
 
 
 def test_a_refused_address_is_a_failed_attempt(store: Store, receiver: Receiver) -> None:
