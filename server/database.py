@@ -4,7 +4,7 @@ import json
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, FunctionElement, create_engine, event
+from sqlalchemy import URL, Connection, Engine, FunctionElement, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
@@ -15,6 +15,10 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from server.errors import SchemaError
 from server.settings import Settings
 from server.tables import UtcDateTime
+
+_KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4}
+_SILENCE_MS = 30_000
+"""A peer that has vanished without a word is noticed within half a minute, not in two hours."""
 
 _dumps = partial(json.dumps, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
@@ -57,17 +61,35 @@ def open_engine(settings: Settings) -> Engine:
         case "sqlite":
             return _open_sqlite(settings)
         case "postgresql":
-            return create_engine(
-                url.set(drivername="postgresql+psycopg"),
-                json_serializer=_dumps,
-                # What is stored may be a secret, and messages of errors go to the log.
-                hide_parameters=True,
-                pool_pre_ping=True,
-                pool_timeout=10,
-                connect_args={"connect_timeout": 5},
-            )
+            return _open_postgresql(url)
         case other:
             raise SchemaError(f"database_url must be of sqlite or postgresql, got {other!r}")
+
+
+def _open_postgresql(url: URL) -> Engine:
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        json_serializer=_dumps,
+        # What is stored may be a secret, and messages of errors go to the log.
+        hide_parameters=True,
+        # What one statement has waited for, the next one sees.
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        pool_timeout=10,
+        connect_args={"connect_timeout": 5, **_KEEPALIVES, "tcp_user_timeout": _SILENCE_MS},
+    )
+
+    def configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        # The same for the server's end: it must not keep the locks of a machine that is gone.
+        cursor = connection.cursor()
+        for name, value in _KEEPALIVES.items():
+            cursor.execute(f"SET tcp_{name} = {value}")
+        cursor.execute(f"SET tcp_user_timeout = {_SILENCE_MS}")
+        cursor.close()
+        connection.commit()
+
+    event.listen(engine, "connect", configure)
+    return engine
 
 
 def _open_sqlite(settings: Settings) -> Engine:

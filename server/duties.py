@@ -1,8 +1,9 @@
-"""Small periodic work of the service itself: campaigns, deliveries, leases, retention.
+"""Small periodic work of the service itself: campaigns, deliveries, overdue jobs, retention.
 
-Every runner process does all of it in daemon threads, also while a job runs, so that it is done as
-long as any runner lives. How often a duty comes to nothing because another runner was first does
-not matter: what must happen exactly once is made so by the database, in the duty's own transaction.
+Every runner process does its part in daemon threads, also while a job runs, so that it is done as
+long as any runner lives; what must be done without runners, too, API servers do. How often a duty
+comes to nothing because another process was first does not matter: what must happen exactly once is
+made so by the database, in the duty's own transaction.
 """
 
 import threading

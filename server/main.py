@@ -19,6 +19,7 @@ from server.app import build_app
 from server.artifacts import open_artifacts
 from server.configuration import unknown_variables
 from server.database import open_engine
+from server.duties import Duty, on_duty
 from server.errors import KeysRequiredError
 from server.logs import configure_logs
 from server.outside.exchange import Exchange
@@ -36,6 +37,9 @@ _NO_KEYS = (
     "{settings.require_keys}): whoever reached it could use it. Make one, which is shown once: "
     "espalier key create --name operator --scope read --scope submit --scope admin"
 )
+SETTLE_INTERVAL_S = 5.0
+"""How late a waiting job's deadline is noticed where no runner lives."""
+
 MAX_REGISTRATIONS = 2
 """Data sets that are read at once; each takes much memory."""
 
@@ -123,10 +127,27 @@ def open_service(
         runner_state=lambda: supervisor.state if supervisor else "external",
     )
     try:
-        yield build_app(service)
+        with on_duty(store, [settling(leases=not settings.is_sqlite)]):
+            yield build_app(service)
     finally:
         service.exchange.close()
         store.close()
+
+
+def settling(*, leases: bool) -> Duty:
+    """Returns what API servers do so that no job waits, or seems to run, for want of a runner.
+
+    Args:
+        leases: whether those that expired are settled. Not on SQLite: its one runner does it, and a
+            lease that expired while the machine slept is no sign of death.
+    """
+
+    def settle(store: Store) -> None:
+        num_settled = store.settle_jobs(leases=leases)
+        if num_settled:
+            logger.info("settled jobs", count=num_settled)
+
+    return Duty("jobs", SETTLE_INTERVAL_S, settle)
 
 
 class _Server(uvicorn.Server):

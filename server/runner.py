@@ -25,31 +25,22 @@ from server.campaigns.duty import advance_campaigns
 from server.configuration import ConfigurationError
 from server.database import open_engine
 from server.duties import Duty, on_duty
-from server.errors import (
-    DatabaseUnavailableError,
-    LeaseLostError,
-    SchemaError,
-    StaleAttemptError,
-)
+from server.errors import DatabaseUnavailableError, SchemaError, StaleAttemptError
 from server.execution.assess import run_assess
 from server.execution.attempt import Executor, run_attempt
-from server.execution.context import (
-    JobContext,
-    StopFlag,
-    StopReason,
-)
+from server.execution.context import JobContext, StopFlag, StopReason
 from server.execution.export import run_export
+from server.execution.heartbeats import renew_lease
 from server.execution.refine import run_refine
 from server.execution.search import run_search
 from server.execution.train import run_train
-from server.job_states import JobStatus
 from server.locks import FileLock, RunnerLockedError
 from server.logs import configure_logs
 from server.maintenance.retention import retention_duties
 from server.processes import stop_with_parent
 from server.schema import require_current
 from server.settings import Settings
-from server.store import ClaimedJob, ClaimLimits, RunnerFacts, StopRequest, Store
+from server.store import ClaimedJob, ClaimLimits, RunnerFacts, Store
 from server.webhooks import delivering
 from workers import cluster
 from workers.cluster import ClusterError, ClusterResources
@@ -73,23 +64,25 @@ RETRY_S = 5.0
 KILL_GRACE_S = 5.0
 """How long a killed job may take to stop; nothing that it still does is worth waiting for."""
 
-_REASONS = {
-    StopRequest.CANCEL: StopReason.CANCEL,
-    StopRequest.DEADLINE: StopReason.DEADLINE,
-    StopRequest.PAUSE: StopReason.PAUSE,
-}
-
 EXIT_HARD_STOP = 70
 """Exit status after a job that did not stop in time."""
 
 
 @dataclass
 class _RunningJob:
-    """A claimed job and the thread that does it; `asked_at` is when it was first asked to stop."""
+    """A claimed job and the thread that does it.
+
+    Attributes:
+        context: of the attempt.
+        thread: ends with it.
+        asked_for: why it was asked to stop; None as long as it was not.
+        asked_at: when it was first asked for that reason.
+    """
 
     context: JobContext
     thread: threading.Thread
-    asked_at: float | None = None
+    asked_for: StopReason | None = None
+    asked_at: float = 0.0
 
 
 class Runner:
@@ -147,16 +140,28 @@ class Runner:
         logger.info("runner stopped", owner=self._owner)
 
     def _take_jobs(self) -> None:
-        while self._running or not self._shutdown.is_set():
+        while True:
+            # Before a claim, which settles the leases that have expired: so have ours after a
+            # database that was away, or a machine that slept.
+            are_kept = self._watch_all()
+            is_ending = self._shutdown.is_set()
+            if is_ending and not self._running:
+                return
             wait_s = HEARTBEAT_S
-            if not self._shutdown.is_set() and len(self._running) < self._settings.max_running_jobs:
+            is_full = len(self._running) >= self._settings.max_running_jobs
+            if are_kept and not is_ending and not is_full:
                 wait_s = self._take_job()
             # The end of a job's thread wakes us too.
             self._wake.wait(wait_s)
             self._wake.clear()
-            self._running = [job for job in self._running if job.thread.is_alive()]
-            for job in self._running:
-                self._watch(job)
+
+    def _watch_all(self) -> bool:
+        """Looks after all jobs; returns whether the database answered."""
+        self._running = [job for job in self._running if job.thread.is_alive()]
+        if self._running:
+            self._be_seen()
+        answered = [self._watch(job) for job in self._running]
+        return all(answered)
 
     def _take_job(self) -> float:
         """Starts a job if there is one to do; returns how long to wait before the next look."""
@@ -192,9 +197,16 @@ class Runner:
     def _be_seen(self) -> None:
         """Renews the sign of life, three times in the length of a lease."""
         now = time.monotonic()
-        if now - self._seen_at >= self._settings.lease_seconds / 3:
-            self._store.runner_seen(self._owner)
+        if now - self._seen_at < self._settings.lease_seconds / 3:
+            return
+        assert self._registered is not None
+        try:
+            if not self._store.runner_seen(self._owner):
+                # It was taken for dead, or the database has been restored.
+                self._store.register_runner(self._registered, sole=self._sole)
             self._seen_at = now
+        except DatabaseUnavailableError as error:
+            logger.warning("cannot renew the sign of life", error=str(error))
 
     def _sign_off(self) -> None:
         if self._registered is not None:
@@ -230,16 +242,20 @@ class Runner:
         self._running.append(_RunningJob(context, thread))
         thread.start()
 
-    def _watch(self, running: _RunningJob) -> None:
-        """Keeps a job's lease; ends this process if the job was asked to stop and does not."""
+    def _watch(self, running: _RunningJob) -> bool:
+        """Keeps a job's lease; ends this process if the job was asked to stop and does not.
+
+        Returns:
+            Whether the database answered.
+        """
         job, stop = running.context.job, running.context.stop
         if self._shutdown.is_set():
             stop.set(StopReason.SHUTDOWN)
-        self._renew_lease(job, stop)
+        is_kept = renew_lease(self._store, job, stop, self._settings.lease_seconds)
         if stop.reason is None:
-            return
-        if running.asked_at is None:
-            running.asked_at = time.monotonic()
+            return is_kept
+        if running.asked_for is not stop.reason:
+            running.asked_for, running.asked_at = stop.reason, time.monotonic()
             logger.info("job asked to stop", job_id=job.id, reason=stop.reason.value)
         is_killed = stop.reason is StopReason.KILL
         grace_s = KILL_GRACE_S if is_killed else self._settings.stop_grace_seconds
@@ -248,6 +264,7 @@ class Runner:
             self._give_back_others(running)
             # Ray's processes end with this one; the next runner settles the job.
             os._exit(EXIT_HARD_STOP)
+        return is_kept
 
     def _give_back_others(self, stuck: _RunningJob) -> None:
         """Spares the jobs beside the one that takes this process down a lost lease."""
@@ -257,30 +274,6 @@ class Runner:
                     self._store.preempt_job(other.context.job, "another job took its runner down")
                 except (StaleAttemptError, DatabaseUnavailableError) as error:
                     logger.warning("cannot give a job back", error=str(error))
-
-    def _renew_lease(self, job: ClaimedJob, stop: StopFlag) -> None:
-        """Keeps the job for this runner; passes on that it shall stop, or is another's.
-
-        While the database does not answer, the work goes on or waits for it: should another take
-        the job over meanwhile, the fence refuses what comes late.
-        """
-        try:
-            self._be_seen()
-            request = self._beat(job)
-        except DatabaseUnavailableError as error:
-            logger.warning("cannot renew the lease", job_id=job.id, error=str(error))
-            return
-        if request is not None:
-            stop.set(request)
-
-    def _beat(self, job: ClaimedJob) -> StopReason | None:
-        """Renews a lease; returns why the job shall stop, if it shall."""
-        try:
-            request = self._store.heartbeat(job, self._settings.lease_seconds)
-        except LeaseLostError:
-            is_killed = self._store.get_job(job.id).state is JobStatus.CANCELLED
-            return StopReason.KILL if is_killed else StopReason.LEASE_LOST
-        return _REASONS[request] if request is not None else None
 
     def _execute(self, context: JobContext) -> None:
         """The only function of a job's thread."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import ray
 
+from workers.failures import origins
 from workers.settings import ClusterSettings
 
 NAMESPACE = "espalier"
@@ -101,9 +102,22 @@ def is_alive() -> bool:
         return False
 
 
+def came_from_ray(error: BaseException) -> bool:
+    """Whether an error, or one that it came from, is Ray's: the work, or Ray itself, broke off."""
+    rays = (ClusterError, ConnectionError, ray.exceptions.RayError)
+    return any(isinstance(one, rays) for one in origins(error))
+
+
 def resources() -> ClusterResources:
-    """Returns what the connected cluster offers in total."""
-    total = ray.cluster_resources()
+    """Returns what the connected cluster offers in total.
+
+    Raises:
+        ClusterError: it does not answer.
+    """
+    try:
+        total = ray.cluster_resources()
+    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
+        raise ClusterError(f"Ray does not answer: {error}") from error
     custom = {
         name: amount
         for name, amount in total.items()

@@ -1,5 +1,6 @@
 """Which errors mean what: out of memory, and what a message keeps of an error."""
 
+from collections.abc import Iterator
 from typing import Any
 
 _OUT_OF_MEMORY_SIGNS = (
@@ -35,12 +36,8 @@ def summary(error: BaseException, limit: int = 500) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether an error, or one that it came from, says that memory ran out anywhere.
-
-    Unlike `is_out_of_memory` this also knows the workers that Ray killed for their node's memory,
-    and errors that only live on in the message of another.
-    """
+def origins(error: BaseException) -> Iterator[BaseException]:
+    """Yields an error and those that it came from; what a worker raised included."""
     seen: set[int] = set()
     pending: list[Any] = [error]
     while pending:
@@ -48,9 +45,20 @@ def ran_out_of_memory(error: BaseException) -> bool:
         if not isinstance(one, BaseException) or id(one) in seen:
             continue
         seen.add(id(one))
+        yield one
+        # Ray's errors of tasks hold what the worker raised as `cause`, Ray Train's those of all.
+        pending += [one.__cause__, getattr(one, "cause", None)]
+        pending += getattr(one, "worker_failures", {}).values()
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or one that it came from, says that memory ran out anywhere.
+
+    Unlike `is_out_of_memory` this also knows the workers that Ray killed for their node's memory,
+    and errors that only live on in the message of another.
+    """
+    for one in origins(error):
         text = f"{type(one).__name__}: {one}".lower()
         if is_out_of_memory(one) or any(sign in text for sign in _RAYS_SIGNS):
             return True
-        # Ray's errors of tasks hold what the worker raised as `cause`.
-        pending += [one.__cause__, getattr(one, "cause", None)]
     return False

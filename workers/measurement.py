@@ -36,6 +36,10 @@ class MeasurementError(RuntimeError):
     """Nothing of this batch can be measured: the reference network or the settings do not work."""
 
 
+class MeasurementCancelledError(Exception):
+    """The measurement was ended because it was asked to."""
+
+
 def measure(
     models: Sequence[bytes],
     reference: bytes,

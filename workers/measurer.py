@@ -3,28 +3,32 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import ray
 
 from search_space.outcomes import Failed
-from workers.measurement import MeasurementError, measure, measure_finalists
+from workers import cluster
+from workers.measurement import (
+    MeasurementCancelledError,
+    MeasurementError,
+    measure,
+    measure_finalists,
+)
 from workers.protocol import Latency, LatencyOutcome
 from workers.settings import LatencySettings
 
 logger = logging.getLogger(__name__)
 
+POLL_S = 0.5
+
 
 class _MeasurementActor:
     """A worker process that measures; Ray gives it one call at a time."""
 
-    def run(
-        self,
-        function: Callable[..., list[LatencyOutcome]],
-        *args: Any,
-        **kwargs: Any,
-    ) -> list[LatencyOutcome]:
-        return function(*args, **kwargs)
+    def run(self, measurement: Callable[[], list[LatencyOutcome]]) -> list[LatencyOutcome]:
+        return measurement()
 
 
 class RayMeasurer:
@@ -53,6 +57,7 @@ class RayMeasurer:
         seed: int,
         baseline_ms: float | None = None,
         finalists: bool = False,
+        should_cancel: Callable[[], bool] = lambda: False,
     ) -> list[LatencyOutcome]:
         """Returns latencies as `workers.measurement.measure` does, and `measure_finalists`.
 
@@ -63,21 +68,31 @@ class RayMeasurer:
             seed: as there.
             baseline_ms: as there.
             finalists: whether `measure_finalists` is meant.
+            should_cancel: asked now and then.
 
         Raises:
             MeasurementError: as there.
+            MeasurementCancelledError: `should_cancel` said so; the actor was ended.
+            RayActorError: Ray itself was lost.
         """
         function = measure_finalists if finalists else measure
+
+        def run(models: Sequence[bytes]) -> list[LatencyOutcome]:
+            call = partial(function, models, reference, settings, seed=seed)
+            return self._call(partial(call, baseline_ms=baseline_ms), should_cancel)
+
         for _ in range(2):
             try:
-                return self._call(function, models, reference, settings, seed, baseline_ms)
+                return run(models)
             except ray.exceptions.RayActorError as error:
+                _require_ray(error)
                 logger.warning("measurement actor died, starting another: %s", error)
         results: list[LatencyOutcome] = []
         for model in models:
             try:
-                alone = self._call(function, [model], reference, settings, seed, baseline_ms)
+                alone = run([model])
             except ray.exceptions.RayActorError as error:
+                _require_ray(error)
                 logger.warning("measurement actor died of one network: %s", error)
                 alone = [Failed("worker died while measuring this network alone")]
             if baseline_ms is None and isinstance(alone[0], Latency):
@@ -86,21 +101,17 @@ class RayMeasurer:
         return results
 
     def _call(
-        self,
-        function: Callable[..., list[LatencyOutcome]],
-        models: Sequence[bytes],
-        reference: bytes,
-        settings: LatencySettings,
-        seed: int,
-        baseline_ms: float | None,
+        self, measurement: Callable[[], list[LatencyOutcome]], should_cancel: Callable[[], bool]
     ) -> list[LatencyOutcome]:
         with self._lock:
             if self._actor is None:
                 self._actor = ray.remote(_MeasurementActor).options(num_cpus=0).remote()
-            call = self._actor.run.remote(
-                function, models, reference, settings, seed=seed, baseline_ms=baseline_ms
-            )
+            call = self._actor.run.remote(measurement)
             try:
+                while not ray.wait([call], timeout=POLL_S)[0]:
+                    if should_cancel():
+                        self._end()
+                        raise MeasurementCancelledError("the measurement was cancelled")
                 return cast("list[LatencyOutcome]", ray.get(call))
             except ray.exceptions.RayActorError:
                 self._actor = None
@@ -113,6 +124,15 @@ class RayMeasurer:
     def close(self) -> None:
         """Ends the actor once the batch in it is done; a later batch would start another."""
         with self._lock:
-            if self._actor is not None:
-                ray.kill(self._actor)
-                self._actor = None
+            self._end()
+
+    def _end(self) -> None:
+        if self._actor is not None:
+            ray.kill(self._actor)
+            self._actor = None
+
+
+def _require_ray(error: ray.exceptions.RayActorError) -> None:
+    """Raises the error if no network killed the actor: Ray itself was lost."""
+    if not cluster.is_alive():
+        raise error

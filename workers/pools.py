@@ -4,25 +4,30 @@ import logging
 import time
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 
 from search_space.outcomes import Failed, Infeasible, Outcome
+from workers import cluster
 from workers.failures import is_out_of_memory, summary
 from workers.protocol import (
     EvaluationResult,
     EvaluationTask,
     Evaluator,
     EvaluatorSpec,
+    PoolBusyError,
+    PoolCancelledError,
     PoolError,
     WorkerPool,
 )
 from workers.settings import ResourceSettings
 
 logger = logging.getLogger(__name__)
+
+START_POLL_S = 0.5
 
 
 class _Pending:
@@ -147,9 +152,12 @@ class RayPool(WorkerPool):
         resources: number of workers, and cores and GPUs of each.
         max_attempts: how often a task is tried.
         start_timeout_s: how long the first workers may take.
+        should_cancel: asked now and then until they have started.
 
     Raises:
         PoolError: the cluster lacks the resources, or no evaluator can be built.
+        PoolBusyError: others hold the resources.
+        PoolCancelledError: `should_cancel` said so.
     """
 
     def __init__(
@@ -159,6 +167,7 @@ class RayPool(WorkerPool):
         *,
         max_attempts: int = 3,
         start_timeout_s: float = 120.0,
+        should_cancel: Callable[[], bool] = lambda: False,
     ) -> None:
         self._spec = spec
         self._resources = resources
@@ -169,8 +178,8 @@ class RayPool(WorkerPool):
         self._closed = False
         self._workers = [self._start_worker() for _ in range(resources.num_workers)]
         try:
-            self._await_start(start_timeout_s)
-        except PoolError:
+            self._await_start(start_timeout_s, should_cancel)
+        except BaseException:
             self.close()
             raise
 
@@ -220,18 +229,26 @@ class RayPool(WorkerPool):
         actor = ray.remote(_EvaluationActor).options(**held).remote()
         return _Worker(actor, call=actor.start.remote(self._spec, cpus))
 
-    def _await_start(self, timeout_s: float) -> None:
+    def _await_start(self, timeout_s: float, should_cancel: Callable[[], bool]) -> None:
         deadline = time.monotonic() + timeout_s
         while any(worker.call is not None for worker in self._workers):
             remaining = deadline - time.monotonic()
             if remaining <= 0:
-                raise PoolError(
-                    f"{len(self._workers)} workers of {self._resources.cpus_per_worker} CPUs and "
-                    f"{self._resources.gpus_per_worker} GPUs must start within {timeout_s:.0f} s; "
-                    f"the cluster has {ray.available_resources()} free of "
-                    f"{ray.cluster_resources()}"
-                )
-            self._advance(remaining)
+                raise self._not_started(timeout_s)
+            if should_cancel():
+                raise PoolCancelledError("the start of the workers was cancelled")
+            self._advance(min(remaining, START_POLL_S))
+
+    def _not_started(self, timeout_s: float) -> PoolError:
+        offered = cluster.resources().offered
+        could_ever = all(
+            amount <= offered.get(name, 0) for name, amount in self._resources.total().items()
+        )
+        return (PoolBusyError if could_ever else PoolError)(
+            f"{len(self._workers)} workers of {self._resources.cpus_per_worker} CPUs and "
+            f"{self._resources.gpus_per_worker} GPUs must start within {timeout_s:.0f} s; "
+            f"the cluster has {ray.available_resources()} free of {ray.cluster_resources()}"
+        )
 
     def _advance(self, timeout_s: float) -> list[EvaluationResult]:
         """Waits for any call to end, deals with all that ended, and hands out waiting tasks."""
@@ -259,6 +276,8 @@ class RayPool(WorkerPool):
             self._forget(task)  # the result itself could not be sent
             return [EvaluationResult(task.number, Failed(f"worker raised {summary(error.cause)}"))]
         except ray.exceptions.RayError as error:
+            if not cluster.is_alive():  # no fault of the task's
+                raise PoolError(f"Ray was lost: {summary(error)}") from error
             self._workers[self._workers.index(worker)] = self._replace(worker)
             return self._after_death(task, error)
         if task is None:
@@ -279,7 +298,9 @@ class RayPool(WorkerPool):
         if task is None:
             self._failed_starts += 1
             if self._failed_starts > self._max_attempts:
-                raise PoolError(f"workers died {self._failed_starts} times while they started")
+                raise PoolError(
+                    f"workers died {self._failed_starts} times while they started"
+                ) from error
             return []
         deaths = self._deaths[task.number] = self._deaths.get(task.number, 0) + 1
         logger.warning("worker died in task %d (%d times): %s", task.number, deaths, error)

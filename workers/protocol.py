@@ -69,6 +69,14 @@ class PoolError(RuntimeError):
     """No worker can be had, whatever the task: the job cannot go on."""
 
 
+class PoolBusyError(PoolError):
+    """The workers did not start in time although the cluster has what they need: others hold it."""
+
+
+class PoolCancelledError(Exception):
+    """The start of a pool was ended because it was asked to."""
+
+
 class WorkerPool(ABC):
     """Evaluates tasks, in any order, on workers of its own.
 

@@ -120,11 +120,17 @@ class _Run(threading.Thread):
 
     def run(self) -> None:
         """Runs the training; `result` tells how it ended."""
+        try:
+            self._trainer().fit()
+        except Exception as error:  # handed to the thread that waits
+            self._error = error
+
+    def _trainer(self) -> Any:
         job, resources = self._job, self._job.resources
         per_worker = {name: amount for name, amount in resources.per_worker().items() if amount}
         storage = job.folder.resolve() / "ray"
         storage.mkdir(parents=True, exist_ok=True)
-        trainer = ray.train.torch.TorchTrainer(
+        return ray.train.torch.TorchTrainer(
             train_worker,
             train_loop_config={"job": job, "progress": self._progress},
             scaling_config=ray.train.ScalingConfig(
@@ -142,10 +148,6 @@ class _Run(threading.Thread):
                 callbacks=[_StopAtFinalErrors()],
             ),
         )
-        try:
-            trainer.fit()
-        except Exception as error:  # handed to the thread that waits
-            self._error = error
 
     def pass_on_reports(self, on_report: Callable[[EpochReport], None]) -> None:
         """Calls `on_report` for each epoch that is new: restarted workers repeat some."""

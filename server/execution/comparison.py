@@ -7,14 +7,13 @@ from typing import Any
 
 from search_space.outcomes import Measured, Outcome
 from search_space.space import Architecture
-from server.execution.context import JobContext, JobFailedError
-from server.execution.evaluation import POLL_S
+from server.execution.context import JobContext, JobFailedError, JobStopped
+from server.execution.evaluation import POLL_S, start_pool
 from server.fronts import intervals_of
 from supernet.settings import AccuracySettings
 from workers.evaluation import NetworksEvaluatorSpec
-from workers.measurement import MeasurementError
+from workers.measurement import MeasurementCancelledError, MeasurementError
 from workers.measurer import RayMeasurer
-from workers.pools import RayPool
 from workers.protocol import EvaluationTask, PoolError, with_latency
 from workers.settings import LatencySettings, ResourceSettings
 
@@ -56,6 +55,7 @@ class Comparison:
 
         Raises:
             JobStopped: the job shall stop.
+            JobSetBackError: others hold what the evaluators need.
             JobFailedError: a network cannot be evaluated or measured.
         """
         evaluated = self._evaluate(context, [*networks, self.reference])
@@ -64,7 +64,7 @@ class Comparison:
             context.check_stop()
             context.event("measuring", count=len(networks))
             models = [model for _, model in evaluated]
-            outcomes = self._with_latencies(outcomes, models)
+            outcomes = self._with_latencies(context, outcomes, models)
         return [_figures(outcome) for outcome in outcomes]
 
     def _evaluate(
@@ -77,9 +77,9 @@ class Comparison:
             for number, network in enumerate(networks)
         ]
         found: dict[int, tuple[Outcome, bytes]] = {}
+        spec = NetworksEvaluatorSpec(paths, self.data_path, self.accuracy)
         try:
-            spec = NetworksEvaluatorSpec(paths, self.data_path, self.accuracy)
-            with RayPool(spec, self.resources) as pool:
+            with start_pool(context, spec, self.resources) as pool:
                 pool.submit(tasks)
                 while pool.num_pending:
                     context.check_stop()
@@ -92,7 +92,7 @@ class Comparison:
         return [found[number] for number in range(len(networks))]
 
     def _with_latencies(
-        self, outcomes: Sequence[Outcome], models: Sequence[bytes]
+        self, context: JobContext, outcomes: Sequence[Outcome], models: Sequence[bytes]
     ) -> list[Outcome]:
         """Returns the outcomes completed by latencies; the last model is the reference's."""
         assert self.latency is not None
@@ -105,7 +105,10 @@ class Comparison:
                 seed=self.seed,
                 baseline_ms=self.baseline_ms,
                 finalists=True,
+                should_cancel=context.stop.is_set,
             )
+        except MeasurementCancelledError:
+            raise JobStopped from None
         except MeasurementError as error:
             raise JobFailedError(f"latencies cannot be measured: {error}") from error
         finally:

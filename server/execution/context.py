@@ -30,6 +30,10 @@ class JobFailedError(Exception):
     """The job cannot succeed as it was submitted; the message is for whoever submitted it."""
 
 
+class JobSetBackError(Exception):
+    """The job cannot go on at present, by no fault of its own; says why, for people."""
+
+
 class StopFlag:
     """Set by the runner's main thread, polled by the job's.
 

@@ -6,13 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from search_space.outcomes import Failed, Infeasible, Outcome
 from search_space.space import Architecture
-from server.execution.context import JobContext, JobFailedError
+from server.execution.context import JobContext, JobFailedError, JobSetBackError, JobStopped
 from supernet.settings import AccuracySettings
 from workers.evaluation import SupernetEvaluatorSpec
-from workers.measurement import MeasurementError
+from workers.measurement import MeasurementCancelledError, MeasurementError
 from workers.measurer import RayMeasurer
 from workers.pools import RayPool
-from workers.protocol import EvaluationTask, Latency, PoolError, WorkerPool, with_latency
+from workers.protocol import (
+    EvaluationTask,
+    EvaluatorSpec,
+    Latency,
+    PoolBusyError,
+    PoolCancelledError,
+    PoolError,
+    WorkerPool,
+    with_latency,
+)
 from workers.settings import LatencySettings, ResourceSettings
 
 POLL_S = 0.5
@@ -25,18 +34,29 @@ def open_pool(
     accuracy: AccuracySettings,
     resources: ResourceSettings,
 ) -> RayPool:
-    """Returns evaluators of one supernet on one data set, each in a process of its own.
-
-    Raises:
-        JobFailedError: they cannot be started.
-    """
+    """Returns evaluators of one supernet on one data set; raises what `start_pool` raises."""
     spec = SupernetEvaluatorSpec(
         supernet_path=context.artifacts.path(supernet_version),
         data_path=context.artifacts.path(data_set_version),
         accuracy=accuracy,
     )
+    return start_pool(context, spec, resources)
+
+
+def start_pool(context: JobContext, spec: EvaluatorSpec, resources: ResourceSettings) -> RayPool:
+    """Returns evaluators, each in a process of its own.
+
+    Raises:
+        JobFailedError: they cannot be started.
+        JobSetBackError: others hold what they need.
+        JobStopped: the job shall stop.
+    """
     try:
-        return RayPool(spec, resources)
+        return RayPool(spec, resources, should_cancel=context.stop.is_set)
+    except PoolCancelledError:
+        raise JobStopped from None
+    except PoolBusyError as error:
+        raise JobSetBackError(str(error)) from error
     except PoolError as error:
         raise JobFailedError(f"no evaluators can be started: {error}") from error
 
@@ -159,7 +179,10 @@ class BatchEvaluator(Evaluator):
                 seed=self._seed,
                 baseline_ms=self._baseline_ms,
                 finalists=finalists,
+                should_cancel=self._context.stop.is_set,
             )
+        except MeasurementCancelledError:
+            raise JobStopped from None
         except MeasurementError as error:
             raise JobFailedError(f"latencies cannot be measured: {error}") from error
         for latency in measured:

@@ -50,7 +50,6 @@ class Search:
         self._searcher: Searcher = policy.build(self._problem, spec["seed"])
         self._observations: list[Observation] = []
         self._pending: list[Proposal] = []
-        self._num_reused = 0
 
     def run(self) -> None:
         """Runs the search to its end and records the result.
@@ -110,7 +109,6 @@ class Search:
         observed = [(p.number, known[p.architecture.digest].id) for p in batch]
         store.record_observations(job, self._id, observed)
         self._tell([Observation(p, known[p.architecture.digest].outcome) for p in batch])
-        self._num_reused += len(batch) - len(unknown)
         self._report_progress(evaluating=0)
 
     def _tell(self, observations: Sequence[Observation]) -> None:
@@ -175,7 +173,6 @@ class Search:
             self._id,
             {
                 "evaluations": count,
-                "reused": self._num_reused,
                 "space_exhausted": count < self._spec["evaluations"],
             },
         )

@@ -138,7 +138,7 @@ class JobView(BaseModel):
     priority: int
     after: list[str] = Field(description="The jobs that must have succeeded before it runs.")
     deadline_at: Moment | None = Field(description="It fails if it has not ended by then.")
-    not_before: Moment | None = Field(description="When it is tried again after a failure.")
+    not_before: Moment | None = Field(description="Nobody claims it before then.")
     retry: dict[str, Any] | None = Field(description="Which failures are tried again; null: none.")
     failed_attempts: int = Field(description="Preempted and lost ones are no failures.")
     pause_requested: bool = Field(description="Whether its runner was asked to let go of it.")

@@ -229,7 +229,7 @@ class Transactions:
             try:
                 session.connection()
                 return
-            except (OperationalError, InterfaceError):
+            except (OperationalError, InterfaceError, PoolTimeoutError):
                 if self._gives_up():
                     raise
             time.sleep(PATIENCE_S)

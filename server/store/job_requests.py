@@ -1,13 +1,13 @@
 """What people ask of a job: to cancel, kill, pause, resume, hurry or forget it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from server.errors import ConflictError
+from server.errors import ConflictError, PreconditionFailedError
 from server.job_states import IDLE, OWNED, TERMINAL, JobStatus
 from server.store.base import Transactions, clock
 from server.store.jobs import OUTSIDE, add_event, change_status, locked
@@ -118,15 +118,31 @@ class JobRequestStore(Transactions):
                 add_event(session, job.id, job.attempt, "pause_withdrawn", {}, now)
             return job
 
-    def set_priority(self, job_id: str, priority: int) -> JobRow:
+    def set_priority(
+        self,
+        job_id: str,
+        priority: int,
+        is_expected: Callable[[JobRow], bool] = lambda _row: True,
+    ) -> JobRow:
         """Changes how urgent a job is that nobody works on.
+
+        Args:
+            job_id: whose.
+            priority: the new one.
+            is_expected: whether the job, as it is now, is what is to be changed.
 
         Raises:
             NotFoundError: there is no such job.
+            PreconditionFailedError: it is not what was expected.
             ConflictError: it runs, or has ended.
         """
         with self._write() as session:
             job = locked(session, job_id)
+            if not is_expected(job):
+                raise PreconditionFailedError(
+                    f"If-Match must be the ETag of job {job_id} as it is now: it is {job.status}, "
+                    f"with priority {job.priority}"
+                )
             if job.state not in IDLE:
                 raise ConflictError(
                     f"the priority of job {job_id} cannot be changed any more: it is {job.status}"

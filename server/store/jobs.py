@@ -240,9 +240,12 @@ def fence(session: Session, job: ClaimedJob) -> JobRow:
     The rest of the transaction is within the job's project.
 
     Raises:
-        StaleAttemptError: it does not.
+        StaleAttemptError: it does not, or the job has been deleted.
     """
-    row = locked(session, job.id)
+    try:
+        row = locked(session, job.id)
+    except NotFoundError:
+        raise StaleAttemptError(f"job {job.id} has been deleted") from None
     if row.state not in OWNED or row.attempt != job.attempt or row.lease_owner != job.owner:
         raise StaleAttemptError(
             f"job {job.id} is {row.status} in attempt {row.attempt} of {row.lease_owner}; "

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from server.errors import LeaseLostError, StaleAttemptError
@@ -19,7 +19,15 @@ from server.store.awaited import CannotStartError, fill_in
 from server.store.base import Transactions, clock
 from server.store.claims import NO_LIMITS, ClaimLimits, next_job
 from server.store.jobs import ClaimedJob, add_event, change_status, fence
-from server.tables import JobRow, Json
+from server.tables import JobEventRow, JobRow, Json
+
+FIRST_SETBACK_S = 1.0
+LONGEST_SETBACK_S = 60.0
+STEADY_S = 300.0
+"""After an attempt that lasted so long, the next setback is a first one again."""
+
+MAX_SETTLED = 100
+"""Jobs that are settled at once: whoever does it has something else to do, too."""
 
 
 class StopRequest(StrEnum):
@@ -44,8 +52,8 @@ class LeaseStore(Transactions):
     ) -> ClaimedJob | None:
         """Gives the most urgent job that may run to `owner`; of equal priority, the oldest.
 
-        On the way, jobs whose leases have expired are settled, and waiting jobs whose deadlines
-        have passed fail. What the job needs by value of the jobs that it waited for is filled in.
+        Before that, what `settle_jobs` finds is settled. What the job needs by value of the jobs
+        that it waited for is filled in.
 
         Args:
             owner: names the runner, uniquely among all that ever lived.
@@ -58,7 +66,7 @@ class LeaseStore(Transactions):
         Returns:
             The job, or None if there is nothing to do.
         """
-        self._settle_expired()
+        self.settle_jobs()
         while True:
             with self._write() as session:
                 now = clock(session)
@@ -103,30 +111,43 @@ class LeaseStore(Transactions):
                 self._settle_lost(session, job, now, "its runner died")
             return [job.id for job in orphans]
 
-    def _settle_expired(self) -> None:
-        """Settles the jobs whose leases have expired, and those that waited past their deadlines.
+    def settle_jobs(self, *, leases: bool = True) -> int:
+        """Settles jobs whose leases have expired, and those that waited past their deadlines.
 
-        Rows that somebody has locked are left for the next time: a heartbeat may be under way.
+        Each is a transaction of its own. What somebody has locked is left for the next time: a
+        heartbeat may be under way.
+
+        Args:
+            leases: whether expired leases are looked for; else, only deadlines.
+
+        Returns:
+            How many it were, `MAX_SETTLED` at most.
         """
+        with self._read() as session:
+            now = clock(session)
+            conditions = [_waits_too_long(now), *([_is_lost(now)] if leases else [])]
+            found = [
+                job_id
+                for condition in conditions
+                for job_id in session.scalars(select(JobRow.id).where(condition))
+            ]
+        return sum(self._settle(job_id, leases=leases) for job_id in sorted(found)[:MAX_SETTLED])
+
+    def _settle(self, job_id: str, *, leases: bool) -> bool:
+        """Settles a job if that is still due; returns whether it did."""
         with self._write() as session:
             now = clock(session)
-            expired = session.scalars(
-                select(JobRow)
-                .where(JobRow.status.in_(OWNED), JobRow.lease_expires_at < now)
-                .order_by(JobRow.id)
-                .with_for_update(skip_locked=True)
+            is_due = or_(_waits_too_long(now), _is_lost(now)) if leases else _waits_too_long(now)
+            job = session.scalar(
+                select(JobRow).where(JobRow.id == job_id, is_due).with_for_update(skip_locked=True)
             )
-            for job in expired.all():
+            if job is None:
+                return False
+            if job.state in OWNED:
                 self._settle_lost(session, job, now, "its lease expired")
-            overdue = session.scalars(
-                select(JobRow)
-                .where(JobRow.status.in_(IDLE), JobRow.deadline_at < now)
-                .order_by(JobRow.id)
-                .with_for_update(skip_locked=True)
-            )
-            for job in overdue.all():
-                if job.state in IDLE:  # it has not failed with one before it
-                    _fail(session, job, now, overdue_error(job))
+            else:
+                _fail(session, job, now, overdue_error(job))
+            return True
 
     def _settle_lost(self, session: Session, job: JobRow, now: datetime, reason: str) -> None:
         """Decides what becomes of a job whose runner is dead."""
@@ -141,7 +162,7 @@ class LeaseStore(Transactions):
             message = f"its runner died {lost_leases} times while at work on it"
             _fail(session, job, now, {"type": "lost-too-often", "message": message}, **values)
         else:
-            _give_back(session, job, now, reason, **values)
+            _give_back(session, job, now, {"reason": reason}, **values)
 
     def heartbeat(self, job: ClaimedJob, lease_seconds: float) -> StopRequest | None:
         """Renews the lease; returns why the job shall stop, if it shall.
@@ -230,10 +251,16 @@ class LeaseStore(Transactions):
         with self._write() as session:
             change_status(session, fence(session, job), JobStatus.CANCELLED, clock(session))
 
-    def preempt_job(self, job: ClaimedJob, reason: str) -> None:
+    def preempt_job(self, job: ClaimedJob, reason: str, *, is_setback: bool = False) -> None:
         """Gives an unfinished job back: to be claimed again, or as paused if that was asked for.
 
         A job that is being cancelled is cancelled instead. This is no failure of the job.
+
+        Args:
+            job: as claimed.
+            reason: for people.
+            is_setback: whether it could not go on: then nobody claims it for a second, and for
+                twice as long each time that this happens again, up to a minute.
 
         Raises:
             StaleAttemptError: the job is no longer this attempt's.
@@ -243,8 +270,10 @@ class LeaseStore(Transactions):
             now = clock(session)
             if row.state is JobStatus.CANCELLING:
                 change_status(session, row, JobStatus.CANCELLED, now, {"reason": reason})
+            elif is_setback:
+                _set_back(session, row, now, reason)
             else:
-                _give_back(session, row, now, reason)
+                _give_back(session, row, now, {"reason": reason})
 
 
 def overdue_error(job: JobRow) -> Json:
@@ -258,14 +287,45 @@ def _is_overdue(job: JobRow, now: datetime) -> bool:
     return job.deadline_at is not None and job.deadline_at < now
 
 
+def _is_lost(now: datetime) -> ColumnElement[bool]:
+    return and_(JobRow.status.in_(OWNED), JobRow.lease_expires_at < now)
+
+
+def _waits_too_long(now: datetime) -> ColumnElement[bool]:
+    return and_(JobRow.status.in_(IDLE), JobRow.deadline_at < now)
+
+
 def _fail(session: Session, job: JobRow, now: datetime, error: Json, **values: Any) -> None:
     data = {"error": error}
     change_status(session, job, JobStatus.FAILED, now, data, error=error, **values)
 
 
-def _give_back(session: Session, job: JobRow, now: datetime, reason: str, **values: Any) -> None:
+def _give_back(session: Session, job: JobRow, now: datetime, data: Json, **values: Any) -> None:
     to = JobStatus.PAUSED if job.pause_requested else JobStatus.PREEMPTED
-    change_status(session, job, to, now, {"reason": reason}, **values)
+    change_status(session, job, to, now, data, **values)
+
+
+def _set_back(session: Session, job: JobRow, now: datetime, reason: str) -> None:
+    """Gives a job back that nobody shall claim for a while; the event says how often in a row."""
+    setbacks = 1 + _setbacks_before(session, job, now)
+    pause_s = min(FIRST_SETBACK_S * 2.0 ** min(setbacks - 1, 16), LONGEST_SETBACK_S)
+    not_before = now + timedelta(seconds=pause_s)
+    data = {"reason": reason, "setbacks": setbacks, "not_before": not_before.isoformat()}
+    _give_back(session, job, now, data, not_before=not_before)
+
+
+def _setbacks_before(session: Session, job: JobRow, now: datetime) -> int:
+    """Returns how many setbacks the attempt follows, one upon the other; 0 if it lasted."""
+    moves = (JobStatus.RUNNING.value, JobStatus.PREEMPTED.value)
+    began, *before = session.scalars(
+        select(JobEventRow)
+        .where(JobEventRow.job_id == job.id, JobEventRow.type.in_(moves))
+        .order_by(JobEventRow.id.desc())
+        .limit(2)
+    )
+    if not before or now - began.created_at >= timedelta(seconds=STEADY_S):
+        return 0
+    return int(before[0].data.get("setbacks", 0))
 
 
 def _next_attempt_at(

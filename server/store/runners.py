@@ -62,11 +62,13 @@ class RunnerStore(Transactions):
                 changed = {**values, "seen_at": now}
                 session.execute(update(RunnerRow).where(RunnerRow.id == facts.id).values(**changed))
 
-    def runner_seen(self, runner_id: str) -> None:
-        """Records that a runner lives."""
+    def runner_seen(self, runner_id: str) -> bool:
+        """Records that a runner lives; returns False if it is not known (any more)."""
         with self._write() as session:
-            now = clock(session)
-            session.execute(update(RunnerRow).where(RunnerRow.id == runner_id).values(seen_at=now))
+            row = session.get(RunnerRow, runner_id)
+            if row is not None:
+                row.seen_at = clock(session)
+            return row is not None
 
     def remove_runner(self, runner_id: str) -> None:
         """Records that a runner has ended."""

@@ -255,12 +255,18 @@ class SearchStore(Transactions):
     def finish_search(self, job: ClaimedJob, search_id: str, result: Json) -> None:
         """Records the search's result and ends the job as succeeded.
 
+        Args:
+            job: as claimed.
+            search_id: what the job was about.
+            result: figures; how many outcomes were other searches', and of each kind, is added.
+
         Raises:
             StaleAttemptError: the job is no longer this attempt's.
         """
         with self._write() as session:
             fence(session, job)
-            result = {**result, "counts": _counts(session, [search_id])[search_id]}
+            counts = _counts(session, [search_id])[search_id]
+            result = {**result, "reused": _num_reused(session, search_id), "counts": counts}
             get(session, SearchRow, search_id).result = result
             succeed_job(session, job, clock(session), result)
 
@@ -293,6 +299,17 @@ def _counts(session: Session, search_ids: Sequence[str]) -> dict[str, dict[str, 
     for search_id, status, count in counted:
         counts[search_id][status] = count
     return counts
+
+
+def _num_reused(session: Session, search_id: str) -> int:
+    """Returns how many of a search's outcomes another search had evaluated."""
+    statement = (
+        select(func.count())
+        .select_from(ObservationRow)
+        .join(EvaluationRow, EvaluationRow.id == ObservationRow.evaluation_id)
+        .where(ObservationRow.search_id == search_id, EvaluationRow.search_id != search_id)
+    )
+    return session.scalar(statement) or 0
 
 
 def _next_step(session: Session, search_id: str) -> int:

@@ -39,7 +39,7 @@ def running(
 
 
 def wait_for(store: Store, job_id: str, *statuses: JobStatus) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (state := store.get_job(job_id).state) not in statuses:
         assert time.monotonic() < deadline, f"job is {state}, not {statuses}"
         time.sleep(0.05)

@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 from examples import add_data_set, add_space, add_supernet, artifact, claim, trained_supernet
-from live import Live
+from live import Live, serving
+from runners import wait_for
 
-from server.store import RunnerFacts
+from server.job_states import JobStatus
+from server.settings import Settings
+from server.store import RunnerFacts, Store
 
 RUNNER = RunnerFacts("host:1:abc", "host", 4.0, 0.0, {"phone": 2.0}, "1.0")
 
@@ -155,6 +158,48 @@ def test_a_search_of_a_supernet_in_training_is_accepted_and_waits(sqlite_live: L
     assert client.get(address).json()["supernet_version"] == "f" * 64
 
 
+def test_deadlines_and_dead_runners_are_noticed_while_no_runner_lives(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.main.SETTLE_INTERVAL_S", 0.05)
+    _, job = add_supernet(store)
+    claim(store, lease_seconds=0.001)
+    with serving(settings, store) as live:
+        late = body(live, job={"deadline_seconds": 0.2})
+        waiting = live.client.post("/v1/supernets", json=late).json()["job"]
+        wait_for(store, waiting, JobStatus.FAILED)
+        error = live.client.get(f"/v1/jobs/{waiting}").json()["error"]
+        assert error["type"] == "deadline-exceeded"
+        if settings.is_sqlite:  # only its next runner may say so
+            assert store.get_job(job.id).state is JobStatus.RUNNING
+        else:
+            wait_for(store, job.id, JobStatus.PREEMPTED)
+
+
+def test_a_change_of_a_job_may_say_of_what(sqlite_live: Live) -> None:
+    client = sqlite_live.client
+    _, job = add_supernet(sqlite_live.store)
+    address = f"/v1/jobs/{job.id}"
+    tag = client.get(address).headers["ETag"]
+    assert client.get(address, headers={"If-None-Match": tag}).status_code == 304
+    changed = client.patch(address, json={"priority": 1}, headers={"If-Match": tag})
+    assert (changed.status_code, changed.json()["priority"]) == (200, 1)
+    assert client.get(address).headers["ETag"] == changed.headers["ETag"] != tag
+    late = client.patch(address, json={"priority": 2}, headers={"If-Match": tag})
+    assert late.status_code == 412
+    assert late.headers["Content-Type"] == "application/problem+json"
+    assert f"the ETag of job {job.id} as it is now" in late.json()["detail"]
+    given = {"If-Match": f'"x", {changed.headers["ETag"]}'}
+    assert client.patch(address, json={"priority": 3}, headers=given).status_code == 200
+    for headers in ({"If-Match": "*"}, {}):
+        assert client.patch(address, json={"priority": 4}, headers=headers).status_code == 200
+    claim(sqlite_live.store)
+    tag = client.get(address).headers["ETag"]
+    assert client.patch(address, json={"priority": 5}, headers={"If-Match": tag}).status_code == 409
+    missing = client.patch("/v1/jobs/job_none", json={"priority": 5}, headers={"If-Match": tag})
+    assert missing.status_code == 404
+
+
 def test_runners_are_listed_and_the_silent_are_told_apart(sqlite_live: Live) -> None:
     client, store = sqlite_live.client, sqlite_live.store
     assert client.get("/v1/runners").json() == {"items": []}
@@ -205,10 +250,7 @@ def test_impossible_resources_are_refused(sqlite_live: Live, custom: dict[str, A
 
 
 def test_bodies_without_resources_get_the_operators(tmp_path: Any) -> None:
-    from live import serving
-
     from server.main import open_store
-    from server.settings import Settings
 
     resources: Any = {"search": {"num_workers": 3}, "train": {"cpus_per_worker": 2}}
     settings = Settings(home=tmp_path / "home", default_resources=resources)

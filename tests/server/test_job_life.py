@@ -262,6 +262,65 @@ def test_a_preempted_or_lost_attempt_uses_none_up(store: Store) -> None:
     assert status(store, job.id) == "failed"
 
 
+def setback(store: Store, job_id: str) -> tuple[int, float]:
+    """Claims a job, sets it back; returns how often in a row that was, and the pause."""
+    claimed = claim(store)
+    assert claimed.id == job_id
+    store.preempt_job(claimed, "Ray was lost", is_setback=True)
+    row = store.get_job(job_id)
+    event = store.job_events(job_id, 0, 500)[-1]
+    assert (row.status, event.type, row.lost_leases) == ("preempted", "preempted", 0)
+    assert row.not_before is not None
+    assert event.data["not_before"] == row.not_before.isoformat()
+    return event.data["setbacks"], (row.not_before - event.created_at).total_seconds()
+
+
+def test_a_job_that_is_set_back_waits_ever_longer_and_holds_up_no_other(
+    engine: Engine, store: Store
+) -> None:
+    job = train(store, priority=1)
+    found = []
+    for _ in range(9):
+        found.append(setback(store, job.id))
+        assert store.claim_job("me", 60.0, KINDS) is None
+        shift(engine, "not_before", job.id, -100)
+    assert found == list(zip(range(1, 10), [1, 2, 4, 8, 16, 32, 60, 60, 60], strict=True))
+    other = train(store)
+    setback(store, job.id)
+    assert claim(store).id == other.id
+
+
+def test_setbacks_are_counted_anew_after_an_attempt_that_lasted_or_ended_otherwise(
+    engine: Engine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = train(store)
+
+    def again() -> int:
+        shift(engine, "not_before", job.id, -100)
+        return setback(store, job.id)[0]
+
+    assert [setback(store, job.id)[0], again()] == [1, 2]
+    shift(engine, "not_before", job.id, -100)
+    store.preempt_job(claim(store), "shutdown")
+    assert [setback(store, job.id)[0], again()] == [1, 2]
+    monkeypatch.setattr("server.store.leases.STEADY_S", 0.0)
+    assert again() == 1
+
+
+def test_a_setback_of_a_job_that_was_to_stop_pauses_or_cancels_it(store: Store) -> None:
+    job = train(store)
+    claimed = claim(store)
+    store.request_pause(job.id)
+    store.preempt_job(claimed, "Ray was lost", is_setback=True)
+    assert status(store, job.id) == "paused"
+    store.kill_job(job.id)
+    other = train(store)
+    claimed = claim(store)
+    store.request_cancel(other.id)
+    store.preempt_job(claimed, "Ray was lost", is_setback=True)
+    assert status(store, other.id) == "cancelled"
+
+
 @pytest.mark.parametrize(
     ("retry", "error", "again"),
     [
@@ -316,6 +375,23 @@ def test_a_waiting_job_fails_at_its_deadline(engine: Engine, store: Store, leave
     assert row.error is not None
     assert row.error["type"] == "deadline-exceeded"
     assert status(store, waiting.id) == "failed"
+
+
+def test_jobs_are_settled_without_a_claim_some_at_a_time(
+    engine: Engine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.store.leases.MAX_SETTLED", 2)
+    lost = train(store)
+    claim(store, lease_seconds=0.001)
+    late = [train(store, deadline_seconds=1000) for _ in range(3)]
+    for job in late:
+        shift(engine, "deadline_at", job.id, -2000)
+    time.sleep(0.02)
+    assert [store.settle_jobs(leases=False) for _ in range(3)] == [2, 1, 0]
+    assert [status(store, job.id) for job in late] == ["failed"] * 3
+    assert status(store, lost.id) == "running"
+    assert [store.settle_jobs() for _ in range(2)] == [1, 0]
+    assert status(store, lost.id) == "preempted"
 
 
 def test_a_running_job_is_told_of_its_deadline(engine: Engine, store: Store) -> None:
@@ -424,6 +500,17 @@ def test_a_killed_job_has_ended_and_its_runner_is_fenced(store: Store) -> None:
     with pytest.raises(StaleAttemptError):
         store.finish_supernet(claimed, supernet.id, artifact("f"), {})
     assert store.get_supernet(supernet.id).version is None
+
+
+def test_whoever_still_works_on_a_deleted_job_is_fenced(store: Store) -> None:
+    job = train(store)
+    claimed = claim(store)
+    store.kill_job(job.id)
+    store.delete_job(job.id)
+    with pytest.raises(LeaseLostError, match="has been deleted"):
+        store.heartbeat(claimed, 60.0)
+    with pytest.raises(StaleAttemptError, match="has been deleted"):
+        store.record_progress(claimed, {"done": 1})
 
 
 def test_a_cancelling_job_of_a_deaf_runner_is_killed(store: Store) -> None:

@@ -1,6 +1,8 @@
 """A database that goes away and comes back."""
 
+import os
 import re
+import socket
 import threading
 import time
 from pathlib import Path
@@ -12,6 +14,7 @@ from examples import add_supernet, artifact
 from live import serving
 from postgres_server import PostgresServer
 from runners import running, wait_for
+from sqlalchemy import text
 
 from server.database import open_engine
 from server.errors import DatabaseUnavailableError
@@ -61,7 +64,8 @@ def test_a_job_waits_for_its_database_and_goes_on_in_the_same_attempt(
     postgres: PostgresServer, postgres_template: str, tmp_path: Path
 ) -> None:
     url = postgres.new_database(postgres_template)
-    settings = Settings(home=tmp_path, database_url=url)
+    # With room for another job it goes on claiming, and the lease does not outlast the outage.
+    settings = Settings(home=tmp_path, database_url=url, max_running_jobs=2, lease_seconds=1.0)
     store = open_store(settings)
     supernet, job = add_supernet(store)
     is_away, is_at_work = threading.Event(), threading.Event()
@@ -126,6 +130,23 @@ def test_a_database_that_refuses_connections_refuses_requests_until_it_takes_the
         allow(postgres, name, is_allowed=True)
         assert live.client.get(f"/v1/jobs/{job.id}").json()["status"] == "queued"
     store.close()
+
+
+@pytest.mark.postgres
+def test_peers_that_vanish_without_a_word_are_noticed_at_both_ends(
+    postgres: PostgresServer, postgres_template: str, tmp_path: Path
+) -> None:
+    url = postgres.new_database(postgres_template)
+    engine = open_engine(Settings(home=tmp_path, database_url=url))
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        with socket.socket(fileno=os.dup(driver.fileno())) as ours:
+            assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 10
+            assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+        for name, value in (("tcp_keepalives_idle", "10"), ("tcp_user_timeout", "30000")):
+            assert connection.scalar(text(f"SHOW {name}")) == value
+    engine.dispose()
 
 
 def allow(postgres: PostgresServer, database: str, *, is_allowed: bool) -> None:

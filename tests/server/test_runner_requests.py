@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import ray
 from examples import add_supernet, artifact
 from runners import running, wait_for
 from sqlalchemy import Engine, text
@@ -15,7 +16,7 @@ from test_runner import until_stopped
 
 from server import schema
 from server.database import open_engine
-from server.execution.context import JobContext, JobFailedError
+from server.execution.context import JobContext, JobFailedError, JobSetBackError
 from server.job_states import JobStatus
 from server.runner import EXIT_HARD_STOP
 from server.schemas.job_options import JobOptions
@@ -23,6 +24,7 @@ from server.settings import Settings
 from server.store import Store
 from server.tables import JobRow
 from workers.cluster import ClusterResources
+from workers.protocol import PoolError
 
 
 def submit(store: Store, **options: object) -> JobRow:
@@ -111,6 +113,7 @@ def test_a_killed_job_is_let_go_and_what_it_writes_is_refused(
     def executor(context: JobContext) -> None:
         if context.job.id == other.id:
             return succeed(context)
+        assert context.work_folder.is_dir()
         while not context.stop.is_set():
             time.sleep(0.02)
         stopped.set()
@@ -124,6 +127,97 @@ def test_a_killed_job_is_let_go_and_what_it_writes_is_refused(
     row = store.get_job(job.id)
     assert (row.state, row.attempt) == (JobStatus.CANCELLED, 1)
     assert store.get_supernet(row.spec["supernet_id"]).version is None
+    assert not (settings.work_folder / job.id).exists()
+
+
+def test_a_job_that_is_killed_and_deleted_at_once_harms_no_other(
+    store: Store, settings: Settings
+) -> None:
+    settings = settings.model_copy(update={"max_running_jobs": 2})
+    job, other = submit(store, priority=1), submit(store)
+    may_end, has_stopped = threading.Event(), threading.Event()
+
+    def executor(context: JobContext) -> None:
+        if context.job.id == other.id:
+            may_end.wait(20)
+            return succeed(context)
+        while not context.stop.is_set():
+            time.sleep(0.02)
+        has_stopped.set()
+        return context.progress(1, 1, "epochs")
+
+    with running(store, settings, executor):
+        wait_for(store, other.id, JobStatus.RUNNING)
+        store.kill_job(job.id)
+        store.delete_job(job.id)
+        assert has_stopped.wait(20)
+        may_end.set()
+        wait_for(store, other.id, JobStatus.SUCCEEDED)
+    assert store.get_job(other.id).attempt == 1
+    assert not (settings.work_folder / job.id).exists()
+
+
+@pytest.mark.parametrize("is_expected", [True, False])
+def test_a_job_that_fails_for_want_of_ray_is_given_back_and_waits(
+    store: Store, settings: Settings, is_expected: bool
+) -> None:
+    job, other = submit(store, priority=1), submit(store)
+
+    def executor(context: JobContext) -> None:
+        if context.job.id == other.id:
+            return succeed(context)
+        try:
+            raise ray.exceptions.RaySystemError("Ray is gone")
+        except ray.exceptions.RaySystemError as error:
+            lost = PoolError("workers died 4 times while they started")
+            lost.__cause__ = error
+        if is_expected:
+            raise JobFailedError("no evaluators can be started") from lost
+        raise lost
+
+    with running(store, settings, executor):  # on no Ray: none is alive
+        wait_for(store, other.id, JobStatus.SUCCEEDED)
+        for _ in range(200):
+            if store.get_job(job.id).attempt >= 2:
+                break
+            time.sleep(0.05)
+    row = store.get_job(job.id)
+    assert (row.state, row.error, row.failed_attempts) == (JobStatus.PREEMPTED, None, 0)
+    moves = [event for event in store.job_events(job.id, 0, 99) if event.type == "preempted"]
+    assert [event.data["setbacks"] for event in moves] == list(range(1, len(moves) + 1))
+    # The pauses bound the attempts; nothing else does.
+    assert 2 <= row.attempt <= 5
+    assert {event.data["reason"] for event in moves[:2]} == {"Ray was lost"}
+
+
+def test_what_the_cluster_lacks_at_present_sets_a_job_back(
+    store: Store, settings: Settings
+) -> None:
+    job = submit(store)
+
+    def executor(_context: JobContext) -> None:
+        raise JobSetBackError("others hold the cores")
+
+    with running(store, settings, executor):
+        wait_for(store, job.id, JobStatus.PREEMPTED)
+    (move,) = [e for e in store.job_events(job.id, 0, 99) if e.type == "preempted"][:1]
+    assert (move.data["reason"], move.data["setbacks"]) == ("others hold the cores", 1)
+
+
+def test_an_error_that_no_database_can_hold_is_told_as_far_as_it_goes(
+    store: Store, settings: Settings
+) -> None:
+    job = submit(store)
+
+    def executor(_context: JobContext) -> None:
+        raise JobFailedError("no file 'a\udcff\0'" + 50_000 * ".")
+
+    with running(store, settings, executor):
+        wait_for(store, job.id, JobStatus.FAILED)
+    error = store.get_job(job.id).error
+    assert error is not None
+    assert error["message"].startswith("no file 'a??'...")
+    assert len(error["message"]) == 20_000
 
 
 def test_a_failed_attempt_is_tried_again_as_the_policy_says(
@@ -204,7 +298,13 @@ def test_the_limit_on_all_runners_is_the_settings(store: Store, settings: Settin
 
 def test_a_runner_says_what_it_has_while_it_lives(store: Store, settings: Settings) -> None:
     offer = ClusterResources(8, 1, {"phone": 2.0})
+    settings = settings.model_copy(update={"lease_seconds": 0.6})
     with running(store, settings, until_stopped, connect=lambda: offer):
+        while not store.runners(60.0):
+            time.sleep(0.02)
+        ((row, is_alive),) = store.runners(60.0)
+        assert is_alive
+        store.remove_runner(row.id)  # as a restored backup would
         while not store.runners(60.0):
             time.sleep(0.02)
         ((row, is_alive),) = store.runners(60.0)

@@ -64,14 +64,15 @@ def test_a_search_that_exhausts_a_table_finds_its_exact_front(live: Live) -> Non
 
 def test_a_search_that_was_stopped_goes_on_to_the_same_front(live: Live) -> None:
     write_table(live.settings.data_folder)
-    stopped, undisturbed = (submit(live, table_search(name=name)) for name in ("one", "two"))
+    stopped, undisturbed, again = (submit(live, table_search(name=name)) for name in "abc")
 
     def stopping(context: JobContext) -> None:
-        """Runs a search, the first attempt of all until 20 evaluations are on record."""
+        """Runs a search; all but one stop in their first attempt after 20 evaluations."""
         record = context.store.record_progress
 
         def record_progress(job: ClaimedJob, progress: dict[str, Any]) -> int:
-            if job.id == stopped["job"] and job.attempt == 1 and progress["done"] >= 20:
+            is_stopped = job.id != undisturbed["job"] and job.attempt == 1
+            if is_stopped and progress["done"] >= 20:
                 context.stop.set(StopReason.SHUTDOWN)
             return record(job, progress)
 
@@ -81,15 +82,17 @@ def test_a_search_that_was_stopped_goes_on_to_the_same_front(live: Live) -> None
     with running(live.store, live.settings, stopping, kind="search"):
         wait_for(live.store, stopped["job"], JobStatus.SUCCEEDED)
         wait_for(live.store, undisturbed["job"], JobStatus.SUCCEEDED)
+        wait_for(live.store, again["job"], JobStatus.SUCCEEDED)
     assert live.store.get_job(stopped["job"]).attempt == 2
     fronts = [
         live.client.get(f"/v1/searches/{search['id']}/front").json()["points"]
         for search in (stopped, undisturbed)
     ]
     assert fronts[0] == fronts[1]
-    # Both read the same columns of the same table: the second looked nothing up.
-    result = live.client.get(f"/v1/searches/{undisturbed['id']}").json()["result"]
-    assert (result["evaluations"], result["reused"]) == (60, 60)
+    # All read the same columns of the same table: those after the first looked nothing up.
+    for search, reused in ((stopped, 0), (undisturbed, 60), (again, 60)):
+        result = live.client.get(f"/v1/searches/{search['id']}").json()["result"]
+        assert (result["evaluations"], result["reused"]) == (60, reused)
 
 
 def test_a_space_that_is_given_is_searched_as_it_is(sqlite_live: Live) -> None:

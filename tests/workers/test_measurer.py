@@ -11,7 +11,7 @@ from processes import worker_pids
 from toy_models import conv_chain
 
 from search_space.outcomes import Failed
-from workers.measurement import MeasurementError
+from workers.measurement import MeasurementCancelledError, MeasurementError
 from workers.measurer import RayMeasurer
 from workers.protocol import Latency
 from workers.settings import LatencySettings
@@ -62,6 +62,17 @@ def test_a_killed_actor_is_replaced_and_the_batch_measured_again(measurer: RayMe
     killer.join()
     assert isinstance(latency, Latency)
     assert worker_pids(ACTOR) != [pid]
+
+
+def test_a_measurement_can_be_cancelled(measurer: RayMeasurer) -> None:
+    endless = QUICK.model_copy(update={"repeats": 100_000, "min_sample_ms": 10.0})
+    asked = iter([False, True])
+    with pytest.raises(MeasurementCancelledError):
+        measurer.measure(
+            [conv_chain(1)], conv_chain(1), endless, seed=0, should_cancel=lambda: next(asked)
+        )
+    (latency,) = measurer.measure([conv_chain(1)], conv_chain(1), QUICK, seed=0)
+    assert isinstance(latency, Latency)
 
 
 @pytest.mark.slow

@@ -14,6 +14,8 @@ from workers.protocol import (
     EvaluationResult,
     EvaluationTask,
     EvaluatorSpec,
+    PoolBusyError,
+    PoolCancelledError,
     PoolError,
     WorkerPool,
 )
@@ -179,8 +181,16 @@ class TestRayPool(PoolContract):
         assert outcome.provenance == {"threads": 2}
 
     def test_more_than_the_cluster_has_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(PoolError, match="5 workers of 1 CPUs"):
+        with pytest.raises(PoolError, match="5 workers of 1 CPUs") as info:
             RayPool(ToySpec(tmp_path), ResourceSettings(num_workers=5), start_timeout_s=3)
+        assert not isinstance(info.value, PoolBusyError)
+
+    def test_what_others_hold_is_no_lack(self, pool: WorkerPool, tmp_path: Path) -> None:
+        with pytest.raises(PoolBusyError, match="3 workers of 1 CPUs"):
+            RayPool(ToySpec(tmp_path), ResourceSettings(num_workers=3), start_timeout_s=2)
+        with pytest.raises(PoolCancelledError):
+            RayPool(ToySpec(tmp_path), ResourceSettings(num_workers=3), should_cancel=lambda: True)
+        await_free_cpus(2)
 
     def test_closed_pools_give_their_cores_back(self, pool: WorkerPool, tmp_path: Path) -> None:
         assert isinstance(pool, RayPool)  # it holds two of the cluster's four
