@@ -127,6 +127,8 @@ def beyond_budget(
         instead_of: occurrences that end now for it: of those counts what they have used.
     """
     budget, planned = settings.budget, settings.template.evaluations
+    if budget.evaluations is None and budget.worker_hours is None:
+        return None
     evaluations, hours = session.execute(
         select(
             func.coalesce(func.sum(OccurrenceRow.evaluations), 0),
