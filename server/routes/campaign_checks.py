@@ -15,7 +15,7 @@ def checked(service: Service, settings: CampaignSettings) -> CampaignSettings:
     """Returns settings whose template could be submitted now, with the resources of its jobs.
 
     Raises:
-        NotFoundError: there is no such supernet.
+        NotFoundError: there is no such supernet, or no job that is waited for.
         InvalidRequestError: it could not.
     """
     template = settings.template
@@ -32,6 +32,8 @@ def checked(service: Service, settings: CampaignSettings) -> CampaignSettings:
     if faults:
         raise InvalidRequestError(list(faults))
     supernet = service.store.get_supernet(template.search.supernet)
+    for job_id in template.search.job.after:
+        service.store.get_job(job_id)
     body = template.search
     check_warm_start(service, body, body.searcher.warm_start, "/template/search/searcher")
     for position, searcher in enumerate(template.matrix.searchers):

@@ -183,9 +183,10 @@ def ending(jobs: Sequence[JobRow]) -> str:
 
 
 def ended(job: JobRow) -> str:
-    """Returns how a job has ended, for people."""
+    """Returns how a job has ended, for people: "has failed: no worker", "was cancelled"."""
+    has = "was" if job.state is JobStatus.CANCELLED else "has"
     message = (job.error or {}).get("message")
-    return f"{job.status}: {message}" if message else job.status
+    return f"{has} {job.status}: {message}" if message else f"{has} {job.status}"
 
 
 def _end(
@@ -244,9 +245,7 @@ def _search_arguments(point: MatrixPoint) -> dict[str, Any]:
 def _start_of(retraining: Retraining, supernet: SupernetRow) -> Mapping[str, Any]:
     if retraining.start == "scratch":
         return SCRATCH
-    if supernet.version is None:
-        raise ConflictError(f"supernet {supernet.id} must be trained before it is trained anew")
-    return {"kind": "supernet", "supernet": supernet.id, "version": supernet.version}
+    return {"kind": "supernet", "supernet": supernet.id}
 
 
 def _check_same_images(old: DataSetRow, new: DataSetRow) -> None:

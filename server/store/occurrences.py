@@ -211,7 +211,7 @@ class OccurrenceStore(OccurrenceStarts):
             if job.state not in TERMINAL:
                 return
             if job.state is not JobStatus.SUCCEEDED:
-                reason = f"its training, job {job.id}, has {ended(job)}"
+                reason = f"its training, job {job.id}, {ended(job)}"
                 self._finish(session, campaign, occurrence, ending([job]), reason, now)
                 return
             assert occurrence.supernet_id is not None
@@ -322,7 +322,7 @@ class OccurrenceStore(OccurrenceStarts):
             if job.state not in TERMINAL:
                 return
             if job.state is not JobStatus.SUCCEEDED:
-                reason = f"its export, job {job.id}, has {ended(job)}"
+                reason = f"its export, job {job.id}, {ended(job)}"
                 self._finish(session, campaign, occurrence, ending([job]), reason, now)
                 return
             self._promote(session, campaign, occurrence, export, now)

@@ -178,6 +178,14 @@ def test_an_occurrence_is_reported_and_its_best_network_served_under_a_stable_na
         assert again.status_code == 304
 
 
+def test_a_template_names_what_is_there(sqlite_live: Live, body: dict[str, Any]) -> None:
+    search = body["template"]["search"]
+    for change in ({"supernet": "net_x"}, {"job": {"after": ["job_x"]}}):
+        template = {**body["template"], "search": {**search, **change}}
+        refused = sqlite_live.client.post("/v1/campaigns", json={**body, "template": template})
+        assert "_x'" in problem(refused, 404)["detail"]
+
+
 def test_the_occurrences_of_another_campaign_are_not_its_own(
     sqlite_live: Live, body: dict[str, Any]
 ) -> None:

@@ -367,7 +367,7 @@ def test_searches_that_fail_are_told_and_the_others_count(store: Store, supernet
     search_id = failed.spec["search_id"]
     assert (row.status, row.reason) == (
         "succeeded",
-        f"1 of 2 searches: {search_id} failed: no worker",
+        f"1 of 2 searches: {search_id} has failed: no worker",
     )
     advance_campaigns(store, at(20))
     for _ in range(2):
