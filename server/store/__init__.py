@@ -3,7 +3,8 @@
 from server.store.access import AccessStore, Change, Quotas
 from server.store.assessments import Assessed, AssessmentStore
 from server.store.base import Artifact, Page
-from server.store.campaigns import CampaignStore, OccurrenceSearch, Usage, Volume
+from server.store.campaign_results import OccurrenceSearch, Usage, Volume
+from server.store.campaigns import CampaignStore
 from server.store.claims import ClaimLimits
 from server.store.descriptions import DescriptionStore
 from server.store.evaluations import EvaluationStore, Finalist, Observed, Point

@@ -9,6 +9,7 @@ from examples import KINDS, SPACE, artifact, provenance
 
 from search_space.outcomes import Measured
 from searchers.protocol import Proposal
+from server.campaigns.duty import advance_campaigns
 from server.campaigns.settings import CampaignSettings
 from server.job_states import JobStatus
 from server.store import ClaimedJob, ExportFile, Store
@@ -16,6 +17,7 @@ from server.tables import OccurrenceRow
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+PROMOTION = {"rule": {"kind": "objective", "metric": "top1_percent", "margin": 0.5}}
 FIGURES = ((97.0, 0.5), (96.0, 0.25), (94.0, 0.2), (93.0, 0.6))
 
 
@@ -107,3 +109,14 @@ def finish_export(store: Store) -> str:
 def is_running(store: Store, row: OccurrenceRow) -> bool:
     jobs = [one.job.state for one in store.occurrence_searches(row.id)]
     return any(state is JobStatus.QUEUED for state in jobs)
+
+
+def add(store: Store, supernet_id: str, minutes: float = 1, **changes: Any) -> None:
+    """Adds a campaign that fires every ten minutes, some minutes after the start."""
+    store.add_campaign(campaign(supernet_id, **changes), at(minutes))
+
+
+def done(store: Store, minutes: float, **how: Any) -> None:
+    """Lets a runner do all searches that wait, and the duty see it."""
+    finish_searches(store, **how)
+    advance_campaigns(store, at(minutes))
