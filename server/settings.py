@@ -81,7 +81,8 @@ class Settings(BaseSettings):
             `s3://bucket/folder`.
         artifacts_options: what the storage at `artifacts_url` is opened with, as a JSON object.
         artifacts_cache_bytes: how much of a remote storage is kept in `home` for reading.
-        artifacts_grace_hours: a file that no row refers to is garbage only when it is as old.
+        artifacts_grace_hours: a file that no row refers to is garbage only when it is as old; more
+            than any job may take between the two, or 0 where nothing runs.
         metrics_cache_seconds: how old the figures of the database in `/metrics` may be.
         retention_days: events and work folders of jobs that ended so long ago, uploads that are as
             old and not used, deliveries and other records are removed by the runners; never if not

@@ -126,7 +126,8 @@ def prune(
             rule = f"must be one of {', '.join(KINDS)}, got {kind!r}"
             raise typer.BadParameter(rule, param_hint="--only")
     store = open_store(settings, create=False)
-    table = new_table("kind", "would go" if dry_run else "removed", "size")
+    number = "would go" if dry_run else "removed"
+    table = new_table("kind", number, "size", right=(number, "size"))
     pruned = pruner_of(store, settings).prune(
         timedelta(days=days), kinds=only or ORDINARY_KINDS, dry_run=dry_run
     )

@@ -35,14 +35,17 @@ class OutsideRequests(Requests):
         return self._post(f"/v1/searches/{quoted(search_id)}/observations", body, ToldView)
 
     def renew_leases(self, search_id: str, leases: Sequence[LeaseView]) -> LeasesView:
-        """Puts off the end of leases; says which are lost."""
+        """Puts off the end of leases; says which are lost. Outages are not waited for."""
         path = f"/v1/searches/{quoted(search_id)}/proposals/renew"
-        return self._post(path, _held(leases), LeasesView)
+        return self._post(path, _held(leases), LeasesView, is_repeatable=False)
 
     def release_leases(self, search_id: str, leases: Sequence[LeaseView]) -> LeasesView:
-        """Gives leases back, so that others get the proposals at once."""
+        """Gives leases back, so that others get the proposals at once.
+
+        Outages are not waited for: leases that are not given back expire by themselves.
+        """
         path = f"/v1/searches/{quoted(search_id)}/proposals/release"
-        return self._post(path, _held(leases), LeasesView)
+        return self._post(path, _held(leases), LeasesView, is_repeatable=False)
 
     def evaluate(
         self,

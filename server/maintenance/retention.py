@@ -20,6 +20,7 @@ from server.errors import ConflictError, NotFoundError
 from server.settings import Settings
 from server.store import Store
 from server.store.retention import AUDIT, OLD_ROWS
+from server.tables import UploadRow
 from server.uploads import UploadFiles
 
 logger = structlog.get_logger(__name__)
@@ -83,7 +84,7 @@ class Pruner:
         May be broken off and repeated at any time, and by several at once.
 
         Args:
-            age: since a job ended, since an upload was announced.
+            age: since a job ended, since an upload was announced and something of it arrived.
             kinds: some of `KINDS`.
             dry_run: whether to remove nothing and to tell what would go.
             brief: whether to do no more than a few seconds' work; the next call goes on.
@@ -142,7 +143,7 @@ class Pruner:
 
     def _prune_uploads(self, age: timedelta, dry_run: bool, brief: bool) -> Pruned:
         count = size_bytes = 0
-        for upload in islice(self.store.old_uploads(age), FILES_PER_TURN if brief else None):
+        for upload in islice(self._old_uploads(age), FILES_PER_TURN if brief else None):
             size = self.uploads.offset(upload.id)
             if not dry_run:
                 try:
@@ -154,6 +155,13 @@ class Pruner:
             count += 1
             size_bytes += size
         return Pruned(UPLOADS, count, size_bytes)
+
+    def _old_uploads(self, age: timedelta) -> Iterator[UploadRow]:
+        """Yields the uploads that nothing names and that nobody has sent a part of since."""
+        cutoff = self.store.now() - age
+        for upload in self.store.old_uploads(age):
+            if _written_at(self.uploads.path(upload.id)) < cutoff:
+                yield upload
 
 
 def pruner_of(store: Store, settings: Settings) -> Pruner:
@@ -187,14 +195,17 @@ def _size_of(folder: Path) -> int:
     return sum(status.st_size for status in _statuses(folder))
 
 
-def _written_at(folder: Path) -> datetime:
-    """Returns when something in a folder was written last, by the file system's clock."""
-    times = (status.st_mtime for status in _statuses(folder))
+def _written_at(path: Path) -> datetime:
+    """Returns when a file, or something in a folder, was written last; long ago if it is gone.
+
+    By the file system's clock.
+    """
+    times = (status.st_mtime for status in _statuses(path))
     return datetime.fromtimestamp(max(times, default=0.0), UTC)
 
 
-def _statuses(folder: Path) -> Iterator[os.stat_result]:
-    """Yields what is known of a folder and of all below; some may vanish while it looks."""
-    for path in (folder, *folder.rglob("*")):
+def _statuses(path: Path) -> Iterator[os.stat_result]:
+    """Yields what is known of a file, or of a folder and all below; some may vanish meanwhile."""
+    for each in (path, *path.rglob("*")):
         with suppress(FileNotFoundError):
-            yield path.lstat()
+            yield each.lstat()

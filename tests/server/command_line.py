@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import click
 import typer
 
 from server.cli.app import app
@@ -36,18 +35,18 @@ def check_command(words: Sequence[str]) -> None:
     """Returns if our command line takes it, as far as its parser goes.
 
     Raises:
-        click.UsageError: it does not; `click.BadParameter` where only a value is amiss.
+        typer.BadParameter: a value is amiss or missing.
+        Exception: there is no such command, option or argument.
     """
     assert words[0] == "espalier"
-    command: click.Command = typer.main.get_command(app)
-    context = click.Context(command, info_name="espalier")
+    command: Any = typer.main.get_command(app)
+    context = command.context_class(command, info_name="espalier")
     rest = list(words[1:])
-    while isinstance(command, click.Group):
+    while hasattr(command, "resolve_command"):  # it is a group
         while rest and rest[0].startswith("--"):  # options of `espalier` itself, with their values
             del rest[:2]
         if not rest:
             return
         name, found, rest = command.resolve_command(context, rest)
-        assert found is not None
-        command, context = found, click.Context(found, info_name=name, parent=context)
+        command, context = found, found.context_class(found, info_name=name, parent=context)
     command.parse_args(context, rest)

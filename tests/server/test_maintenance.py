@@ -143,11 +143,13 @@ def test_uploads_that_nothing_names_go_and_those_in_use_stay(
     store: Store, pruner: Pruner, settings: Settings
 ) -> None:
     files = UploadFiles(settings.uploads_folder)
-    rows = [store.add_upload(f"{number}.zip", 4, str(number) * 64)[0] for number in range(4)]
-    for row in rows[:3]:
+    rows = [store.add_upload(f"{number}.zip", 4, str(number) * 64)[0] for number in range(5)]
+    for row in rows[:4]:
         with files.append(row, 0) as appender:
             appender.write(b"data")
-    named, unused, busy, _announced = rows
+    named, unused, busy, taken_up, _announced = rows
+    for row in (named, unused, busy):
+        os.utime(files.path(row.id), (0, 0))
     store.complete_upload(named.id)
     store.complete_upload(unused.id)
     add_data_set(store)
@@ -161,7 +163,7 @@ def test_uploads_that_nothing_names_go_and_those_in_use_stay(
     with files.append(busy, 4):
         assert counts(pruner.prune(DAY))["uploads"] == 2
     left = {row.id for row in store.list_uploads(10).rows}
-    assert left == {named.id, busy.id, young.id}
+    assert left == {named.id, busy.id, taken_up.id, young.id}
     assert files.path(named.id).read_bytes() == b"data"
     assert not files.path(unused.id).exists()
     assert counts(pruner.prune(DAY))["uploads"] == 1

@@ -88,7 +88,7 @@ def test_requests_are_counted_by_the_template_of_their_route(sqlite_live: Live) 
     assert value(found, "http_requests_total", method="HEAD", route="/v1/jobs", status="200") == 1
     others = {labels for name, labels in found if name == "espalier_http_requests_total"}
     assert not any("job_1" in text or "BREW" in text for labels in others for _, text in labels)
-    assert value(found, "http_requests_total", method="POST", route="none", status="422") == 1
+    assert value(found, "http_requests_total", method="POST", route="none", status="400") == 1
 
 
 def test_where_keys_are_asked_for_one_of_scope_read_sees_all_projects(fresh: Settings) -> None:

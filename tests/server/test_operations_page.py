@@ -4,8 +4,9 @@ import re
 import shlex
 from collections.abc import Iterator
 
-import click
+import pytest
 import settings_table
+import typer
 from command_line import check_command
 from live import Live
 
@@ -42,12 +43,12 @@ def test_every_kind_that_is_pruned_is_described() -> None:
 
 def commands_in(text: str) -> Iterator[list[str]]:
     """The commands in a page's blocks, and those in the first column of a table of them."""
-    for line in re.findall(r"^ *\$? ?(espalier .*)$", text, re.MULTILINE):
+    for line in re.findall(r"^ *\$? ?(espalier [a-z-].*)$", text, re.MULTILINE):
         yield shlex.split(re.sub(r"\s2>&1.*|\s&$", "", line), comments=True)
     for cell in re.findall(r"^\| (`espalier .*?) \|", text, re.MULTILINE):
         first, *others = (shlex.split(words) for words in re.findall("`([^`]+)`", cell))
         yield first
-        names = {*(group.name for group in app.registered_groups), "runners", "refinement"}
+        names = {one.name for one in (*app.registered_groups, *app.registered_commands)}
         for words in others:  # of the same group, unless they begin with another
             yield ["espalier", *words] if words[0] in names else [*first[:2], *words]
 
@@ -60,9 +61,15 @@ def test_the_commands_in_the_documentation_exist() -> None:
         for words in commands_in(path.read_text(encoding="utf-8")):
             try:
                 check_command(words)
-            except click.BadParameter:  # FILE.json is no file, and ID is left out
+            except typer.BadParameter:  # FILE.json is no file, and ID is left out
                 pass
-            except click.UsageError as error:
+            except Exception as error:
                 raise AssertionError(f"{path.name}: {' '.join(words)}: {error}") from error
             num_checked += 1
     assert num_checked > 80
+
+
+@pytest.mark.parametrize("words", ["serch front ID", "search plot ID FILE.png", "db upgrade --now"])
+def test_other_commands_are_none(words: str) -> None:
+    with pytest.raises(Exception, match=r"No such|unexpected"):
+        check_command(["espalier", *words.split()])

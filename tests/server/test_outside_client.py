@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from command_line import Run
 from live import Live
@@ -109,6 +110,32 @@ def test_what_the_function_raises_ends_it_and_gives_the_leases_back(client: Clie
     with pytest.raises(ApiError, match=r"items\[0\].metrics.top1_percent must be given"):
         client.evaluate(search, lambda _: {"joules": 1.0})
     assert client.search(search).counts == {"measured": 0, "infeasible": 0, "failed": 0}
+
+
+class Cable(httpx.HTTPTransport):
+    """The network, until it is pulled out."""
+
+    is_out = False
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if self.is_out:
+            raise httpx.ConnectError("no network")
+        return super().handle_request(request)
+
+
+def test_an_interrupt_does_not_wait_for_a_service_that_is_away(client: Client) -> None:
+    search = submit(client, evaluator={"kind": "outside", "lease_seconds": 1})
+    cable = Cable()
+
+    def evaluate(_architecture: Mapping[str, Any]) -> Mapping[str, float]:
+        cable.is_out = True
+        time.sleep(0.5)  # so that leases are being renewed, too
+        raise KeyboardInterrupt
+
+    with Client(client.base_url, patience_s=3600, transport=cable) as mine:
+        mine.create_space({"kind": "mobilenetv3", "preset": "tiny"})  # the service was reached
+        with pytest.raises(KeyboardInterrupt):
+            mine.evaluate(search, evaluate)
 
 
 def test_a_cancelled_search_ends_the_loop(client: Client) -> None:
