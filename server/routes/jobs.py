@@ -19,8 +19,9 @@ from server.http_methods import matches
 from server.job_states import TERMINAL, JobStatus
 from server.routes.common import BODY, Id, Service, ServiceDep, problems
 from server.routes.lists import DatedListDep
+from server.schemas.jobs import EventsView, EventView, JobView
 from server.schemas.requests import JobChangeBody, JobKind
-from server.schemas.responses import EventsView, EventView, JobView, PageOf
+from server.schemas.responses import PageOf
 from server.store import Store
 from server.tables import JobEventRow, JobRow
 

@@ -29,13 +29,8 @@ from server.routes.resources import granted
 from server.schemas.descriptions import DescriptionPatch
 from server.schemas.outside import AnySearchBody, OutsideSearchBody
 from server.schemas.requests import SearchBody
-from server.schemas.responses import (
-    AssessmentSummary,
-    FrontView,
-    ObservationView,
-    PageOf,
-    SearchView,
-)
+from server.schemas.responses import AssessmentSummary, PageOf
+from server.schemas.searches import FrontView, ObservationView, SearchView
 from server.schemas.table_searches import TableSearchBody
 from server.tables import JobRow, SearchRow, SpaceRow
 

@@ -40,8 +40,8 @@ from server.client import (
 from server.client.errors import field_path
 from server.local_service import free_port
 from server.main import open_store
+from server.schemas.jobs import EventView
 from server.schemas.outside import LeaseView, OutcomeBody
-from server.schemas.responses import EventView
 from server.settings import Settings
 from server.store import ExportFile, Store
 from supernet.settings import TrainingSettings
