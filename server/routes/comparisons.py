@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from fastapi import APIRouter, Query, Response
 
+from search_space.outcomes import MAX_FIGURE
 from search_space.space import digest_of
 from searchers.history import evaluations_to_reach
 from searchers.pareto import Losses, hypervolume, non_dominated
@@ -155,8 +156,8 @@ def _parse_reference(problem: Problem, given: Sequence[str]) -> dict[str, float]
             value = float(number)
         except ValueError:
             value = float("nan")
-        if metric not in metrics or not np.isfinite(value):
-            rule = f"must be metric:number, with a metric of {metrics}"
+        if metric not in metrics or not abs(value) <= MAX_FIGURE:
+            rule = f"must be metric:number, with a metric of {metrics}, up to {MAX_FIGURE:g}"
             faults.append(Fault("reference", rule, text))
         point[metric] = value
     missing = [metric for metric in metrics if metric not in point]
