@@ -14,7 +14,6 @@ from server.job_states import JobStatus
 from server.routes import describing, evaluations, spaces, table_searches
 from server.routes.assessments import newest_summaries
 from server.routes.common import (
-    BODY,
     Id,
     IfNoneMatch,
     Service,
@@ -81,7 +80,7 @@ def _assessments(
     return known
 
 
-@router.post("", status_code=202, operation_id="create_search", responses=problems(404, 409, *BODY))
+@router.post("", status_code=202, operation_id="create_search", responses=problems(404, 409))
 @creates
 def create(body: AnySearchBody, service: ServiceDep, response: Response) -> SearchView:
     """Submits a search; follow its job, which waits while the supernet is in training.
