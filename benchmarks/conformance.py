@@ -40,6 +40,13 @@ CHECKS = (
     "negative_data_rejection",
     "use_after_free",
 )
+CONFIGURATION = """\
+[generation]
+# They are refused, so that nothing else would be asked.
+allow-extra-parameters = false
+[parameters]
+{hints}
+"""
 GOAL = 2000
 _CASES = re.compile(r"([\d,]+) generated")
 _FOUND = re.compile(r"found ([\d,]+) unique failure")
@@ -110,7 +117,7 @@ def main() -> None:
         with serving(settings, store) as live:
             known = {f"path.{name}": value for name, value in seed(live).items()}
             hints = "\n".join(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in known.items())
-            (folder / "schemathesis.toml").write_text(f"[parameters]\n{hints}\n")
+            (folder / "schemathesis.toml").write_text(CONFIGURATION.format(hints=hints))
             printed = run(
                 live, folder, key, "examples,fuzzing,stateful", 2 if arguments.quick else 22
             )

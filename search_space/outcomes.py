@@ -23,6 +23,10 @@ METRIC_GOALS: Mapping[str, Goal] = {
 """The metrics that this version measures, each with its natural direction."""
 
 
+MAX_FIGURE = 1e30
+"""No figure from outside is larger: volumes of many objectives, and drawings, remain finite."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """An evaluation that succeeded.

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from search_space.outcomes import MAX_FIGURE
 from search_space.space import Option
 from search_space.table import InvalidTableError, Table
 
@@ -33,7 +34,7 @@ def read_table(path: Path, choices: Sequence[str], metrics: Sequence[str]) -> Ta
     The first line of a CSV names its columns; an empty cell of a choice means that it is inactive.
     Cells of a column that are all whole numbers are numbers, and so on. In a `.npz` each column is
     an array of a length; a matrix `ops` of six columns is the choices `ops.0` to `ops.5`. What is
-    empty, no finite number or not there of a metric is not known.
+    empty, no finite number, beyond `MAX_FIGURE` or not there of a metric is not known.
 
     Args:
         path: of the file, whatever its name.
@@ -170,10 +171,15 @@ def _typed(cells: Sequence[str]) -> list[Option | None]:
 def _numbers(name: str, column: Column) -> npt.NDArray[np.float64]:
     if isinstance(column, list):
         try:
-            return np.array([float(cell) if cell else math.nan for cell in column])
+            return _known(np.array([float(cell) if cell else math.nan for cell in column]))
         except ValueError as error:
             raise InvalidTableError("metrics", f"must be numbers ({error})", name) from None
     if column.dtype.kind not in "iuf" or column.ndim != 1:
         rule = "must be one column of numbers"
         raise InvalidTableError("metrics", rule, f"{name}: {column.dtype} of shape {column.shape}")
-    return column.astype(np.float64)
+    return _known(column.astype(np.float64))
+
+
+def _known(figures: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Returns figures, those that nothing can be computed with as not known."""
+    return np.where(np.abs(figures) <= MAX_FIGURE, figures, math.nan)

@@ -12,8 +12,8 @@ def hypervolume_history(losses: npt.ArrayLike, reference: npt.ArrayLike) -> Loss
     """Returns the hypervolume of the first 1, 2, ..., count rows, shape (count,).
 
     In two objectives the front is kept as a staircase whose area is kept with it, so that a row
-    costs O(log n) comparisons. Otherwise the hypervolume is computed anew whenever a row enters the
-    front, which becomes rare as the search goes on.
+    costs O(log n) comparisons. Otherwise a row that enters the front adds what it alone dominates,
+    so that all of the history takes about as long as the hypervolume of its end.
 
     Args:
         losses: shape (count, num_objectives), in the order of evaluation. A row that is not finite
@@ -36,7 +36,7 @@ def hypervolume_history(losses: npt.ArrayLike, reference: npt.ArrayLike) -> Loss
     useful: npt.NDArray[np.bool_] = np.all(np.isfinite(rows) & (shifted < 0), axis=1)
     if rows.shape[1] == 2:
         return _staircase_history(shifted, useful)
-    return _recomputed_history(shifted, useful)
+    return _added_history(shifted, useful)
 
 
 def _staircase_history(shifted: Losses, useful: npt.NDArray[np.bool_]) -> Losses:
@@ -49,15 +49,17 @@ def _staircase_history(shifted: Losses, useful: npt.NDArray[np.bool_]) -> Losses
     return history
 
 
-def _recomputed_history(shifted: Losses, useful: npt.NDArray[np.bool_]) -> Losses:
+def _added_history(shifted: Losses, useful: npt.NDArray[np.bool_]) -> Losses:
     num_objectives = shifted.shape[1]
     front = np.empty((0, num_objectives))
     history = np.zeros(len(shifted))
     volume = 0.0
     for position, row in enumerate(shifted):
         if useful[position] and not (front <= row).all(axis=1).any():
+            # Its box, less what the front dominates of it: mostly few rows of that matter.
+            covered = hypervolume(np.maximum(front, row), np.zeros(num_objectives))
+            volume += float(np.prod(-row)) - covered
             front = np.vstack([front[~(row <= front).all(axis=1)], row])
-            volume = hypervolume(front, np.zeros(num_objectives))
         history[position] = volume
     return history
 

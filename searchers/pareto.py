@@ -95,8 +95,8 @@ def hypervolume(losses: npt.ArrayLike, reference: npt.ArrayLike) -> float:
     """Returns the volume that the rows dominate below a reference point, exactly.
 
     By a sweep in up to 3 objectives (O(n log n); Beume et al. 2009, IEEE TEVC 13(5), section IV),
-    by exclusive volumes beyond (While et al. 2012, IEEE TEVC 16(1): WFG), which takes time
-    exponential in the number of objectives.
+    by exclusive volumes beyond (While et al. 2012, IEEE TEVC 16(1): WFG, with its slicing: one
+    objective less at each level), which takes time exponential in the number of objectives.
 
     Args:
         losses: shape (count, num_objectives), finite.
@@ -245,11 +245,12 @@ def _volume(rows: Losses) -> float:
         return float((-rows[:, 0] * (upper - rows[:, 1])).sum())
     if num_objectives == 3:
         return _volume_3d(rows)
-    # The last row of the sorted front limits nobody: each row adds its box less what the later
-    # rows dominate of it.
+    # Each row adds its box less what the earlier ones dominate of it. These are not worse in the
+    # first objective, so that what they dominate is as wide there as the box: one objective less.
     total = 0.0
     for i, row in enumerate(rows):
-        total += float(np.prod(-row)) - _volume(np.maximum(rows[i + 1 :], row))
+        side, face = -row[0], row[1:]
+        total += float(side * (np.prod(-face) - _volume(np.maximum(rows[:i, 1:], face))))
     return total
 
 

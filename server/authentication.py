@@ -28,6 +28,7 @@ from server.errors import (
     UnauthenticatedError,
 )
 from server.problems import response_to
+from server.routing import find_route
 from server.store import Change, Store
 from server.store.access import LAST_USE_RESOLUTION
 from server.tables import ApiKeyRow
@@ -230,6 +231,7 @@ class KeyGuard:
             if needed in scopes:
                 await self._app(scope, receive, send_and_record)
             else:
+                find_route(scope)  # what was tried goes on record
                 error = ForbiddenError(needed, sorted(scopes))
                 await response_to(error)(scope, receive, send_and_record)
         except Exception:

@@ -23,7 +23,9 @@ from server.cli.searches import download_all
 from server.client import Client, ClientError
 from server.job_states import JobStatus
 from server.local_service import LocalService, ServiceDiedError
-from server.schemas.responses import ExportView, FrontView, JobView, PointView, SupernetView
+from server.schemas.jobs import JobView
+from server.schemas.responses import ExportView, SupernetView
+from server.schemas.searches import FrontView, PointView
 from supernet.settings import TrainingSettings
 
 NUM_STEPS = 6

@@ -11,7 +11,7 @@ from typing import Any
 from search_space.outcomes import Measured
 from searchers.front import pareto_front
 from searchers.protocol import Limit, Problem
-from server.schemas.responses import ExcessView, InfeasiblePointView, PointView
+from server.schemas.searches import ExcessView, InfeasiblePointView, PointView
 from server.search_problem import problem_of
 from server.store import Point, Store
 from server.tables import MeasurementRow, SearchRow

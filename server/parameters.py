@@ -3,14 +3,12 @@
 from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
-from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
-from fastapi.routing import APIRoute
-from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.errors import Fault, InvalidRequestError
 from server.problems import response_to
+from server.routing import find_route
 
 _CHECKED = "/v1/"
 """What asks for `/metrics`, say, may add parameters of its own."""
@@ -38,19 +36,17 @@ class Parameters:
 
 def _faults_of(scope: Scope) -> list[Fault]:
     """Returns what is wrong with a request's parameters; nothing where nothing is at its path."""
-    app: FastAPI = scope["app"]
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.matches(scope)[0] is Match.FULL:
-            scope["route"] = route  # as it will be; for those who count and record
-            operation = app.openapi()["paths"][route.path][scope["method"].lower()]
-            known = {
-                one["name"]: one["schema"].get("type") == "array"
-                for one in operation.get("parameters", ())
-                if one["in"] == "query"
-            }
-            given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-            return list(_faults(given, known))
-    return []
+    route = find_route(scope)
+    if route is None:
+        return []
+    operation = scope["app"].openapi()["paths"][route.path][scope["method"].lower()]
+    known = {
+        one["name"]: one["schema"].get("type") == "array"
+        for one in operation.get("parameters", ())
+        if one["in"] == "query"
+    }
+    given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return list(_faults(given, known))
 
 
 def _faults(given: list[tuple[str, str]], known: dict[str, bool]) -> Iterator[Fault]:

@@ -20,7 +20,7 @@ from server.cli.common import (
 from server.cli.progress import JobProgress
 from server.client import DEFAULT_URL, Client
 from server.job_states import JobStatus
-from server.schemas.responses import EventView, JobView
+from server.schemas.jobs import EventView, JobView
 
 app = typer.Typer(help="See, follow, stop and hurry jobs.", no_args_is_help=True)
 

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from server.cli.tables import duration_text, progress_text
 from server.job_states import TERMINAL
-from server.schemas.responses import EventView
+from server.schemas.jobs import EventView
 
 LINES_PER_JOB = 10
 """Where there is no terminal, a line is printed after each such part of the job."""

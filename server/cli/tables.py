@@ -10,17 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from server.job_states import JobStatus
-from server.schemas.responses import (
-    DataSetView,
-    ExportView,
-    FrontView,
-    JobView,
-    PointView,
-    RunnerView,
-    SearchView,
-    SupernetView,
-    UploadView,
-)
+from server.schemas.jobs import JobView, RunnerView
+from server.schemas.responses import DataSetView, ExportView, SupernetView, UploadView
+from server.schemas.searches import FrontView, PointView, SearchView
 from supernet.datasets import DataSetReport
 
 METRIC_TITLES = {

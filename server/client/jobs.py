@@ -11,14 +11,8 @@ from server.client.event_stream import read_events
 from server.client.filters import Filters
 from server.client.requests import Requests
 from server.job_states import TERMINAL
-from server.schemas.responses import (
-    EventsView,
-    EventView,
-    JobView,
-    PageOf,
-    RunnersView,
-    RunnerView,
-)
+from server.schemas.jobs import EventsView, EventView, JobView, RunnersView, RunnerView
+from server.schemas.responses import PageOf
 
 STREAM_SILENCE_S = 45.0
 """A stream of events that is silent for so long is dead: a live one says something every 15 s."""

@@ -12,11 +12,7 @@ from server.client.errors import DamagedDownloadError, ServiceUnreachableError
 from server.client.filters import ExportFilters, RefinementFilters
 from server.client.requests import Requests
 from server.schemas.refinements import RefinementView
-from server.schemas.responses import (
-    ExportView,
-    FileView,
-    PageOf,
-)
+from server.schemas.responses import ExportView, FileView, PageOf
 
 
 class NetworkRequests(Requests):

@@ -10,12 +10,12 @@ from server.client.event_stream import split_lines
 from server.client.filters import SearchFilters
 from server.client.requests import Requests
 from server.schemas.comparisons import ComparisonView, HypervolumeView
-from server.schemas.responses import (
+from server.schemas.responses import PageOf
+from server.schemas.searches import (
     ArchitectureKnowledge,
     EvaluationView,
     FrontView,
     ObservationView,
-    PageOf,
     SearchView,
 )
 

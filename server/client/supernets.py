@@ -7,10 +7,7 @@ from server.client.connection import Document, quoted
 from server.client.filters import SupernetFilters
 from server.client.requests import Requests
 from server.schemas.assessments import AssessmentDetail, AssessmentView
-from server.schemas.responses import (
-    PageOf,
-    SupernetView,
-)
+from server.schemas.responses import PageOf, SupernetView
 
 
 class SupernetRequests(Requests):

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from server import api_keys
 from server.callers import Scope
-from server.routes.common import BODY, Id, WholeServiceDep, problems
+from server.routes.common import Id, WholeServiceDep, problems
 from server.routes.creating import creates
 from server.routes.lists import ListDep
 from server.schemas.access import (
@@ -97,7 +97,7 @@ def get_caller(request: Request) -> CallerView:
     )
 
 
-@router.post("/keys", status_code=201, operation_id="create_key", responses=problems(404, *BODY))
+@router.post("/keys", status_code=201, operation_id="create_key", responses=problems(404))
 def create_key(body: KeyBody, service: WholeServiceDep, response: Response) -> NewKeyView:
     """Makes an API key. The answer holds the key itself, which nobody can be shown again."""
     key = api_keys.new_key()
@@ -136,9 +136,7 @@ def revoke_key(key_id: Id, service: WholeServiceDep) -> KeyView:
     return key_view(service.store.revoke_key(key_id))
 
 
-@router.post(
-    "/projects", status_code=201, operation_id="create_project", responses=problems(409, *BODY)
-)
+@router.post("/projects", status_code=201, operation_id="create_project", responses=problems(409))
 @creates
 def create_project(body: ProjectBody, service: WholeServiceDep, response: Response) -> ProjectView:
     """Makes a project; keys are what opens it."""
@@ -160,7 +158,7 @@ def get_project(project_id: ProjectName, service: WholeServiceDep) -> ProjectVie
     return project_view(service.store, project_id)
 
 
-@router.patch("/projects/{project_id}", operation_id="set_quotas", responses=problems(404, *BODY))
+@router.patch("/projects/{project_id}", operation_id="set_quotas", responses=problems(404))
 def set_quotas(project_id: ProjectName, body: QuotaBody, service: WholeServiceDep) -> ProjectView:
     """Changes what a project may have; what it has already stays."""
     service.store.set_quotas(project_id, quotas_of(body))

@@ -10,7 +10,6 @@ from server.errors import Fault, InvalidRequestError
 from server.fronts import intervals_of
 from server.job_states import JobStatus
 from server.routes.common import (
-    BODY,
     Id,
     IfNoneMatch,
     Service,
@@ -104,7 +103,7 @@ def newest_summaries(
     "/supernets/{supernet_id}/assessments",
     status_code=202,
     operation_id="create_assessment",
-    responses=problems(404, 409, *BODY),
+    responses=problems(404, 409),
 )
 @creates
 def create(

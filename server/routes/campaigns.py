@@ -17,7 +17,7 @@ from server.errors import (
 from server.problems import faults_of
 from server.routes import describing, downloads, exports
 from server.routes.campaign_checks import checked, promotion_faults
-from server.routes.common import BODY, Service, ServiceDep, problems
+from server.routes.common import Service, ServiceDep, problems
 from server.routes.creating import creates
 from server.routes.lists import DatedListDep
 from server.schemas.campaign_bodies import CampaignBody, CampaignPatch
@@ -43,7 +43,7 @@ CampaignRef = Annotated[
 ]
 OccurrenceId = Annotated[str, Path(max_length=100, pattern=r"^[0-9a-z_]+$")]
 IfMatch = Annotated[str | None, Header(description="The ETag that the change is based on.")]
-CHANGED = problems(404, 409, 412, *BODY)
+CHANGED = problems(404, 409, 412)
 
 
 def view(row: CampaignRow, usage: Usage, best: PromotionRow | None) -> CampaignView:
@@ -127,9 +127,7 @@ def _answer(service: Service, row: CampaignRow, response: Response) -> CampaignV
     return shown
 
 
-@router.post(
-    "", status_code=201, operation_id="create_campaign", responses=problems(404, 409, *BODY)
-)
+@router.post("", status_code=201, operation_id="create_campaign", responses=problems(404, 409))
 @creates
 def create(body: CampaignBody, service: ServiceDep, response: Response) -> CampaignView:
     """Begins a campaign; it fires at the times that come from now on. 409 if the name is taken."""

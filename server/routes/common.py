@@ -106,17 +106,16 @@ Id = Annotated[str, Path(max_length=100, pattern=r"^[0-9a-z_]+$", description="A
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Returns the declaration of the errors that a route can answer with, beside its successes."""
+    """Returns the declaration of the errors that a route can answer with, beside its successes.
+
+    Bodies are looked at before it is known which route they are for.
+    """
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
-    always = (401, 403, 421, 422, 429, 500, 503)
+    always = (400, 401, 403, 413, 415, 421, 422, 429, 500, 503)
     return {
         status: {"description": HTTPStatus(status).phrase, "content": content}
         for status in sorted({*statuses, *always})
     }
-
-
-BODY = (400, 413, 415)
-"""The errors of every route that takes a body."""
 
 
 IfNoneMatch = Annotated[str | None, Header(description="ETags of what the client has.")]

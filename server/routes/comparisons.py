@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from fastapi import APIRouter, Query, Response
 
+from search_space.outcomes import MAX_FIGURE
 from search_space.space import digest_of
 from searchers.history import evaluations_to_reach
 from searchers.pareto import Losses, hypervolume, non_dominated
@@ -38,6 +39,10 @@ router = APIRouter(prefix="/v1", tags=["comparisons"])
 MAX_COMPARED = 100
 MAX_TOGETHER = 1_000_000
 """Evaluations of all searches that are compared: each is held in memory, in some hundred bytes."""
+
+MAX_WORK = 1_000_000
+"""Of a front of n points in d objectives: n^(d - 2). So much takes some ten seconds."""
+
 SHARES = (90, 95, 99)
 Source = Literal["given", "worst measured"]
 
@@ -83,7 +88,8 @@ def compared(service: Service, search_ids: Sequence[str], given: Sequence[str]) 
 
     Raises:
         NotFoundError: there is no such search.
-        InvalidRequestError: they solve different problems, or the reference is not a point.
+        InvalidRequestError: they solve different problems, the reference is not a point, or they
+            are too large to be compared.
     """
     store = service.store
     rows = [store.get_search(search_id) for search_id in dict.fromkeys(search_ids)]
@@ -104,8 +110,10 @@ def compared(service: Service, search_ids: Sequence[str], given: Sequence[str]) 
     joint = 0.0
     histories = [np.zeros(len(run.losses)) for run in runs]
     if reference is not None:
-        histories = [history(problem, run.losses, reference) for run in runs]
         points = np.concatenate([run.losses[np.isfinite(run.losses).all(axis=1)] for run in runs])
+        points = points[non_dominated(points)]
+        check_work(len(points), len(problem.objectives))
+        histories = [history(problem, run.losses, reference) for run in runs]
         joint = hypervolume(points, problem.losses(reference))
     source: Source = "given" if point else "worst measured"
     return Compared(problem, runs, reference, source, histories, joint)
@@ -121,6 +129,21 @@ def _check_one_problem(rows: Sequence[SearchRow]) -> None:
                 raise InvalidRequestError.single("search", rule, {row.id: found})
 
 
+def check_work(num_points: int, num_objectives: int) -> None:
+    """Returns if the hypervolume of a front can be had while somebody waits.
+
+    Raises:
+        InvalidRequestError: it cannot.
+    """
+    most = round(MAX_WORK ** (1 / max(1, num_objectives - 2)))
+    if num_points > most:
+        rule = (
+            f"must have a front of at most {most} points in {num_objectives} objectives: the "
+            f"hypervolume of more takes too long"
+        )
+        raise InvalidRequestError.single("search", rule, num_points)
+
+
 def _parse_reference(problem: Problem, given: Sequence[str]) -> dict[str, float] | None:
     """Returns the point that was given, if one was."""
     if not given:
@@ -133,8 +156,8 @@ def _parse_reference(problem: Problem, given: Sequence[str]) -> dict[str, float]
             value = float(number)
         except ValueError:
             value = float("nan")
-        if metric not in metrics or not np.isfinite(value):
-            rule = f"must be metric:number, with a metric of {metrics}"
+        if metric not in metrics or not abs(value) <= MAX_FIGURE:
+            rule = f"must be metric:number, with a metric of {metrics}, up to {MAX_FIGURE:g}"
             faults.append(Fault("reference", rule, text))
         point[metric] = value
     missing = [metric for metric in metrics if metric not in point]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from server.disks import room_for
 from server.errors import BusyError, InvalidRequestError
 from server.routes import describing
-from server.routes.common import BODY, Id, Service, ServiceDep, problems
+from server.routes.common import Id, Service, ServiceDep, problems
 from server.routes.creating import creates
 from server.routes.lists import NamedListDep, NameQuery
 from server.routes.places import places_of
@@ -46,7 +46,7 @@ def view(row: DataSetRow) -> DataSetView:
     "",
     status_code=201,
     operation_id="create_data_set",
-    responses={200: {"model": DataSetView}, **problems(404, 409, *BODY)},
+    responses={200: {"model": DataSetView}, **problems(404, 409)},
 )
 @creates
 def create(body: DataSetBody, service: ServiceDep, response: Response) -> DataSetView:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from search_space.space import digest_of
 from server.errors import PreconditionRequiredError
-from server.routes.common import BODY, problems
+from server.routes.common import problems
 from server.schemas.descriptions import DescriptionPatch
 
 _TAG = re.compile(r'"(\d{1,18})(-[0-9a-f]{16})?"')
@@ -23,7 +23,7 @@ IfMatch = Annotated[
     str | None,
     Header(description="The ETag of what is to be changed, or `*`. It must be given."),
 ]
-RESPONSES: dict[int | str, dict[str, Any]] = problems(404, 409, 412, 428, *BODY)
+RESPONSES: dict[int | str, dict[str, Any]] = problems(404, 409, 412, 428)
 """The declared errors of a route that changes a description."""
 
 

@@ -14,12 +14,8 @@ from server.routes.common import Service, ServiceDep, problems
 from server.routes.lists import DatedListDep, IdQuery
 from server.routes.spaces import cost_view
 from server.schemas.requests import Digest
-from server.schemas.responses import (
-    ArchitectureKnowledge,
-    EvaluationView,
-    PageOf,
-    SpaceKnowledge,
-)
+from server.schemas.responses import PageOf
+from server.schemas.searches import ArchitectureKnowledge, EvaluationView, SpaceKnowledge
 from server.tables import EvaluationRow
 
 router = APIRouter(prefix="/v1", tags=["evaluations"])

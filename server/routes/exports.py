@@ -7,7 +7,7 @@ from fastapi.responses import StreamingResponse
 
 from server.job_states import JobStatus
 from server.routes import downloads
-from server.routes.common import BODY, Id, ServiceDep, problems
+from server.routes.common import Id, ServiceDep, problems
 from server.routes.creating import creates
 from server.routes.lists import DatedListDep, IdQuery
 from server.schemas.requests import Digest, ExportBody
@@ -36,7 +36,7 @@ def view(row: ExportRow, job: JobRow) -> ExportView:
     )
 
 
-@router.post("", status_code=202, operation_id="create_export", responses=problems(404, 409, *BODY))
+@router.post("", status_code=202, operation_id="create_export", responses=problems(404, 409))
 @creates
 def create(body: ExportBody, service: ServiceDep, response: Response) -> ExportView:
     """Submits the export of a network that a search has measured; follow its job."""

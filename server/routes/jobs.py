@@ -17,10 +17,11 @@ from server.errors import (
 )
 from server.http_methods import matches
 from server.job_states import TERMINAL, JobStatus
-from server.routes.common import BODY, Id, Service, ServiceDep, problems
+from server.routes.common import Id, Service, ServiceDep, problems
 from server.routes.lists import DatedListDep
+from server.schemas.jobs import EventsView, EventView, JobView
 from server.schemas.requests import JobChangeBody, JobKind
-from server.schemas.responses import EventsView, EventView, JobView, PageOf
+from server.schemas.responses import PageOf
 from server.store import Store
 from server.tables import JobEventRow, JobRow
 
@@ -128,7 +129,7 @@ def get(job_id: Id, service: ServiceDep, response: Response) -> JobView:
     return _tagged(response, _answer(service, service.store.get_job(job_id)))
 
 
-@router.patch("/{job_id}", operation_id="change_job", responses=problems(404, 409, 412, *BODY))
+@router.patch("/{job_id}", operation_id="change_job", responses=problems(404, 409, 412))
 def change(
     job_id: Id,
     body: JobChangeBody,

@@ -18,7 +18,7 @@ from server.outside.orders import (
     Reported,
     ReportOrder,
 )
-from server.routes.common import BODY, Id, Service, ServiceDep, problems
+from server.routes.common import Id, Service, ServiceDep, problems
 from server.schemas.outside import (
     LeasesBody,
     LeasesView,
@@ -64,7 +64,7 @@ def _lease_view(lease: Lease) -> LeaseView:
     "/proposals",
     operation_id="lease_proposals",
     response_model=ProposalsView,
-    responses=problems(404, 409, *BODY),
+    responses=problems(404, 409),
 )
 async def lease(search_id: Id, body: ProposalsBody, service: ServiceDep) -> Response:
     """Leases proposals, to be evaluated by the caller and told as observations.
@@ -89,7 +89,7 @@ async def lease(search_id: Id, body: ProposalsBody, service: ServiceDep) -> Resp
     "/observations",
     operation_id="tell_observations",
     response_model=ToldView,
-    responses=problems(404, 409, *BODY),
+    responses=problems(404, 409),
 )
 async def tell(search_id: Id, body: ObservationsBody, service: ServiceDep) -> Response:
     """Takes note of outcomes of leased proposals: of all of them, or of none.
@@ -108,7 +108,7 @@ async def tell(search_id: Id, body: ObservationsBody, service: ServiceDep) -> Re
     "/proposals/renew",
     operation_id="renew_leases",
     response_model=LeasesView,
-    responses=problems(404, 409, *BODY),
+    responses=problems(404, 409),
 )
 async def renew(search_id: Id, body: LeasesBody, service: ServiceDep) -> Response:
     """Puts off the end of leases that the caller holds; names those that are lost."""
@@ -119,7 +119,7 @@ async def renew(search_id: Id, body: LeasesBody, service: ServiceDep) -> Respons
     "/proposals/release",
     operation_id="release_leases",
     response_model=LeasesView,
-    responses=problems(404, 409, *BODY),
+    responses=problems(404, 409),
 )
 async def release(search_id: Id, body: LeasesBody, service: ServiceDep) -> Response:
     """Gives leases back, so that others get the proposals at once."""

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from server.errors import Fault, InvalidRequestError, NotFoundError
 from server.job_states import JobStatus
 from server.routes import downloads
-from server.routes.common import BODY, Id, Service, ServiceDep, problems
+from server.routes.common import Id, Service, ServiceDep, problems
 from server.routes.creating import creates
 from server.routes.lists import IdQuery, NamedListDep, NameQuery
 from server.routes.resources import granted
@@ -108,9 +108,7 @@ def _run_view(row: FineTuningRow) -> RunView:
     )
 
 
-@router.post(
-    "", status_code=202, operation_id="create_refinement", responses=problems(404, 409, *BODY)
-)
+@router.post("", status_code=202, operation_id="create_refinement", responses=problems(404, 409))
 @creates
 def create(body: RefinementBody, service: ServiceDep, response: Response) -> RefinementView:
     """Submits the refinement of a search's front; follow its job. 409 before there is a front."""

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from server.routes.common import ServiceDep, problems
-from server.schemas.responses import RunnersView, RunnerView
+from server.schemas.jobs import RunnersView, RunnerView
 
 router = APIRouter(prefix="/v1/runners", tags=["runners"])
 

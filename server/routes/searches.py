@@ -14,7 +14,6 @@ from server.job_states import JobStatus
 from server.routes import describing, evaluations, spaces, table_searches
 from server.routes.assessments import newest_summaries
 from server.routes.common import (
-    BODY,
     Id,
     IfNoneMatch,
     Service,
@@ -29,13 +28,8 @@ from server.routes.resources import granted
 from server.schemas.descriptions import DescriptionPatch
 from server.schemas.outside import AnySearchBody, OutsideSearchBody
 from server.schemas.requests import SearchBody
-from server.schemas.responses import (
-    AssessmentSummary,
-    FrontView,
-    ObservationView,
-    PageOf,
-    SearchView,
-)
+from server.schemas.responses import AssessmentSummary, PageOf
+from server.schemas.searches import FrontView, ObservationView, SearchView
 from server.schemas.table_searches import TableSearchBody
 from server.tables import JobRow, SearchRow, SpaceRow
 
@@ -86,7 +80,7 @@ def _assessments(
     return known
 
 
-@router.post("", status_code=202, operation_id="create_search", responses=problems(404, 409, *BODY))
+@router.post("", status_code=202, operation_id="create_search", responses=problems(404, 409))
 @creates
 def create(body: AnySearchBody, service: ServiceDep, response: Response) -> SearchView:
     """Submits a search; follow its job, which waits while the supernet is in training.

@@ -10,7 +10,7 @@ from search_space.families import FAMILIES, AnySpace, SpaceSettings, space_setti
 from search_space.family import NetworkSettings
 from search_space.space import Architecture, InvalidArchitectureError, SearchSpace
 from server.errors import InvalidRequestError
-from server.routes.common import BODY, Id, ServiceDep, problems
+from server.routes.common import Id, ServiceDep, problems
 from server.routes.creating import creates
 from server.routes.lists import DatedListDep
 from server.schemas.requests import CostBody, SampleBody
@@ -150,7 +150,7 @@ def _presets(family: type[AnySpace]) -> dict[str, Any]:
     "/spaces",
     status_code=201,
     operation_id="create_space",
-    responses={200: {"model": SpaceView}, **problems(409, *BODY)},
+    responses={200: {"model": SpaceView}, **problems(409)},
 )
 @creates
 def create(body: SpaceSettings, service: ServiceDep, response: Response) -> SpaceView:
@@ -178,9 +178,7 @@ def get(space_id: Id, service: ServiceDep) -> SpaceView:
     return view(service.store.get_space(space_id))
 
 
-@router.post(
-    "/spaces/{space_id}/sample", operation_id="sample_space", responses=problems(404, *BODY)
-)
+@router.post("/spaces/{space_id}/sample", operation_id="sample_space", responses=problems(404))
 def sample(space_id: Id, body: SampleBody, service: ServiceDep) -> SampleView:
     """Architectures drawn at random; the same seed draws the same ones."""
     space = space_settings(service.store.get_space(space_id).settings).build()
@@ -191,9 +189,7 @@ def sample(space_id: Id, body: SampleBody, service: ServiceDep) -> SampleView:
     )
 
 
-@router.post(
-    "/spaces/{space_id}/cost", operation_id="cost_architecture", responses=problems(404, *BODY)
-)
+@router.post("/spaces/{space_id}/cost", operation_id="cost_architecture", responses=problems(404))
 def cost(space_id: Id, body: CostBody, service: ServiceDep) -> CostView:
     """What an architecture's network costs on paper."""
     row = service.store.get_space(space_id)

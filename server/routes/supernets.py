@@ -11,7 +11,7 @@ from server.errors import Fault, InvalidRequestError
 from server.job_states import JobStatus
 from server.routes import describing, spaces, starts
 from server.routes.assessments import newest_summaries
-from server.routes.common import BODY, Id, Service, ServiceDep, problems
+from server.routes.common import Id, Service, ServiceDep, problems
 from server.routes.creating import creates
 from server.routes.lists import IdQuery, NamedListDep, NameQuery
 from server.routes.resources import granted
@@ -48,9 +48,7 @@ def view(row: SupernetRow, job: JobRow, assessment: AssessmentSummary | None) ->
     )
 
 
-@router.post(
-    "", status_code=202, operation_id="create_supernet", responses=problems(404, 409, *BODY)
-)
+@router.post("", status_code=202, operation_id="create_supernet", responses=problems(404, 409))
 @creates
 def create(body: SupernetBody, service: ServiceDep, response: Response) -> SupernetView:
     """Submits the training of a supernet; follow its job.

@@ -14,7 +14,7 @@ from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from server.errors import InvalidRequestError
-from server.routes.common import BODY, Id, Service, ServiceDep, problems
+from server.routes.common import Id, Service, ServiceDep, problems
 from server.routes.creating import creates
 from server.routes.lists import NamedListDep, NameQuery
 from server.schemas.requests import UploadBody
@@ -59,7 +59,7 @@ def _describe(response: Response, shown: UploadView) -> UploadView:
     "",
     status_code=201,
     operation_id="create_upload",
-    responses={200: {"model": UploadView}, **problems(409, *BODY)},
+    responses={200: {"model": UploadView}, **problems(409)},
 )
 @creates
 def create(body: UploadBody, service: ServiceDep, response: Response) -> UploadView:
@@ -91,7 +91,7 @@ def get(upload_id: Id, service: ServiceDep, response: Response) -> UploadView:
 @router.patch(
     "/{upload_id}",
     operation_id="append_to_upload",
-    responses=problems(404, 409, *BODY),
+    responses=problems(404, 409),
     openapi_extra={
         "requestBody": {
             "required": True,

@@ -4,7 +4,7 @@ from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Path, Response
 
-from server.routes.common import BODY, Id, ServiceDep, problems
+from server.routes.common import Id, ServiceDep, problems
 from server.routes.creating import creates
 from server.routes.lists import ListDep
 from server.schemas.responses import PageOf
@@ -54,7 +54,7 @@ def delivery_view(row: DeliveryRow) -> DeliveryView:
     )
 
 
-@router.post("", status_code=201, operation_id="create_webhook", responses=problems(409, *BODY))
+@router.post("", status_code=201, operation_id="create_webhook", responses=problems(409))
 @creates
 def create(body: WebhookBody, service: ServiceDep, response: Response) -> NewWebhookView:
     """Registers an address; the answer alone shows the secret that signs what is sent there."""
@@ -75,7 +75,7 @@ def get(webhook_id: Id, service: ServiceDep) -> WebhookView:
     return view(service.store.get_webhook(webhook_id))
 
 
-@router.patch("/{webhook_id}", operation_id="change_webhook", responses=problems(404, *BODY))
+@router.patch("/{webhook_id}", operation_id="change_webhook", responses=problems(404))
 def change(webhook_id: Id, body: WebhookPatch, service: ServiceDep) -> WebhookView:
     """Switches a webhook off or on; what happens while it is off is never sent."""
     return view(service.store.set_webhook_active(webhook_id, active=body.active))

@@ -1,11 +1,10 @@
 """Searches that are evaluated outside: what is submitted, leased and told."""
 
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from search_space.outcomes import Failed, Infeasible, Measured, Outcome
+from search_space.outcomes import MAX_FIGURE, Failed, Infeasible, Measured, Outcome
 from searchers.nsga2 import NSGA2Settings
 from searchers.protocol import FiniteNumber, Limits, MetricName, Objectives
 from searchers.settings import SearcherSettings
@@ -140,12 +139,13 @@ def _check_interval(name: str, value: Any) -> None:
         for number in numbers
         if isinstance(number, int | float)
         and not isinstance(number, bool)
-        and math.isfinite(number)
+        and abs(number) <= MAX_FIGURE
     ]
     if not (len(numbers) == len(finite) == 2 and finite[0] <= finite[1]):
         raise ValueError(f"{name} must be two numbers, the smaller one first")
 
 
+Figure = Annotated[FiniteNumber, Field(ge=-MAX_FIGURE, le=MAX_FIGURE)]
 Provenance = dict[MetricName, Annotated[dict[str, Any], AfterValidator(_spread)]]
 
 
@@ -158,7 +158,7 @@ class MeasuredBody(_TellBody):
     """An evaluation that succeeded."""
 
     status: Literal["measured"]
-    metrics: dict[MetricName, FiniteNumber] = Field(
+    metrics: dict[MetricName, Figure] = Field(
         min_length=1, max_length=100, description="In natural units; all that the search is about."
     )
     provenance: Provenance = Field(

@@ -269,7 +269,7 @@ def test_changes_are_on_record_with_who_when_what_and_what_came_of_it(live: Live
         ("POST", "/v1/jobs/{job_id}/cancel", "job_none", 404),
         ("POST", "/v1/jobs/{job_id}/cancel", None, 422),
         ("POST", "(none)", None, 404),
-        ("POST", "(none)", None, 403),
+        ("POST", "/v1/uploads", None, 403),
         ("DELETE", "/v1/uploads/{upload_id}", made["id"], 204),
     ]
     assert {(item["key"], item["owner"], item["project"]) for item in items} == {

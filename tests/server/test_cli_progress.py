@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from server.cli.progress import JobProgress, Pace, TransferProgress
-from server.schemas.responses import EventView
+from server.schemas.jobs import EventView
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from live import Live, serve_process, serving, sqlite_settings
 from server.client import Client
 from server.local_service import free_port
 from server.main import open_store
-from server.schemas.responses import EventView
+from server.schemas.jobs import EventView
 from server.settings import Settings
 
 

@@ -13,9 +13,11 @@ from live import Live
 
 from searchers.protocol import Limit, Objective, Problem
 from server.client import ApiError, Client
+from server.errors import InvalidRequestError
 from server.hypervolume_plots import RunCurve, plot_histories
 from server.hypervolumes import common_reference, losses_of
 from server.routes import comparisons
+from server.routes.comparisons import check_work
 from server.store import Observed, Store
 
 OBJECTIVES = ("top1_percent", "latency_ms")
@@ -200,3 +202,12 @@ def test_the_command_line_compares_and_draws(
         assert run("search", "evaluations", ids[0], "--output", str(file)).code == 0
         assert file.read_text().count("\n") == 3
         assert run("search", "evaluations", ids[1]).out.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("num_points", "num_objectives"), [(1_000_000, 2), (1_000_000, 3), (1000, 4), (100, 5), (6, 10)]
+)
+def test_hypervolumes_that_take_too_long_are_refused(num_points: int, num_objectives: int) -> None:
+    check_work(num_points, num_objectives)
+    with pytest.raises(InvalidRequestError, match=f"points in {num_objectives} objectives"):
+        check_work(num_points + 1, num_objectives)

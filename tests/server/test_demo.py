@@ -18,7 +18,7 @@ from rich.console import Console
 from server.client import Client
 from server.demo import choose, latency_limit, run_demo
 from server.local_service import LocalService, ServiceDiedError, complaint_of, service_environment
-from server.schemas.responses import FrontView
+from server.schemas.searches import FrontView
 from supernet.settings import TrainingSettings
 
 

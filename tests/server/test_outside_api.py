@@ -11,6 +11,8 @@ from live import Live
 from outside_examples import metrics_of, search_body
 from test_api_bad_input import faults, problem
 
+from search_space.outcomes import MAX_FIGURE
+
 
 def submit(live: Live, **changes: Any) -> str:
     response = live.client.post("/v1/searches", json=search_body(**changes))
@@ -314,3 +316,22 @@ def test_networks_without_weights_cannot_be_had(sqlite_live: Live, path: str) ->
     (fault,) = faults(sqlite_live.client.post(path, json=body))
     assert fault[0] == "/search"
     assert "this one was evaluated without" in fault[1]
+
+
+def test_figures_of_any_size_that_is_taken_can_be_compared_and_drawn(sqlite_live: Live) -> None:
+    search = submit(sqlite_live, evaluations=4)
+    items = lease(sqlite_live, search, 4)["items"]
+    too_large = measured(items[0], metrics={"joules": 1.01 * MAX_FIGURE, "top1_percent": 1})
+    assert "/items/0/metrics/joules" in faults(tell(sqlite_live, search, too_large))[0]
+    figures = [(MAX_FIGURE, MAX_FIGURE), (-MAX_FIGURE, -MAX_FIGURE), (0, 5e-324), (1, 2)]
+    outcomes = [
+        measured(item, metrics={"joules": joules, "top1_percent": top1_percent})
+        for item, (joules, top1_percent) in zip(items, figures, strict=True)
+    ]
+    assert tell(sqlite_live, search, *outcomes).status_code == 200
+    for path in ("front", "front.svg", "hypervolume", "hypervolume.svg"):
+        response = sqlite_live.client.get(f"/v1/searches/{search}/{path}")
+        assert response.status_code == 200, (path, response.text)
+        assert "null" not in response.text or path == "front"
+    reference = {"reference": ["joules:1e308", "top1_percent:0"], "search": search}
+    assert faults(sqlite_live.client.get("/v1/comparisons", params=reference))[0][0] == "reference"
