@@ -5,9 +5,9 @@ import os
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from server.cli.common import message_console, output_console
+from server.cli.tables import new_table
 
 app = typer.Typer(help="Show the settings.", no_args_is_help=True)
 
@@ -25,7 +25,7 @@ def show_settings(
         found = {value.name: {"value": value.value, "source": value.source} for value in values}
         typer.echo(json.dumps(found, indent=2))
     else:
-        table = Table("setting", "value", "set by")
+        table = new_table("setting", "value", "set by")
         for value in values:
             table.add_row(value.name, value.value, value.source)
         output_console().print(table)
