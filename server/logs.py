@@ -39,6 +39,7 @@ def configure_logs(level: LogLevel, log_format: LogFormat) -> None:
         foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _drop_coloured,
             structlog.processors.JSONRenderer(default=str)
             if log_format == "json"
             else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
@@ -52,6 +53,14 @@ def configure_logs(level: LogLevel, log_format: LogFormat) -> None:
     # One line per migration and one per request of the client are not worth reading.
     for name in ("alembic", "httpx", "matplotlib", "PIL"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def _drop_coloured(
+    _logger: Any, _name: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Drops uvicorn's second copy of its message, with escape sequences for a terminal."""
+    event.pop("color_message", None)
+    return event
 
 
 def configure_command_logs() -> None:

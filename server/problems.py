@@ -189,7 +189,7 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
     if any(one["type"] == _NO_TAG for one in first):
         first = await run_in_threadpool(_with_tags, request, first)
     faults = faults_of(first, error.body)
-    return response_to(InvalidRequestError(faults, num_more=len(found) - len(faults)))
+    return response_to(InvalidRequestError(faults, num_more=len(found) - len(first)))
 
 
 def _with_tags(request: Request, errors: Sequence[Any]) -> list[Any]:
@@ -232,7 +232,18 @@ def faults_of(errors: Sequence[Any], body: Any) -> list[Fault]:
         errors: from pydantic, located as FastAPI does (`body`, `query`, `path`, ... first).
         body: what was validated.
     """
-    return [_fault(error, body) for error in errors]
+    return [_fault(error, body) for error in errors if not _is_echo(error, errors)]
+
+
+def _is_echo(error: Mapping[str, Any], errors: Sequence[Any]) -> bool:
+    """Whether a list is called too short only because items of it have faults of their own.
+
+    Pydantic counts the items that are left.
+    """
+    if error["type"] != "too_short" or len(error["input"]) < error["ctx"]["min_length"]:
+        return False
+    place = error["loc"]
+    return any(one["loc"][: len(place)] == place and one is not error for one in errors)
 
 
 def _fault(error: Mapping[str, Any], body: Any) -> Fault:

@@ -40,6 +40,10 @@ MAX_AGE_S = 300.0
 """How old a message may be that `verify` accepts."""
 
 
+_FROM_ADDRESSES = str.maketrans("-_", "+/")
+"""Secrets that were made at first are base 64 of the alphabet for addresses, without padding."""
+
+
 class RefusedAddressError(Exception):
     """The webhook's host is not one that the service may speak to."""
 
@@ -67,7 +71,8 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
         timestamp: in the header `webhook-timestamp`, seconds since 1970.
         body: the bytes that are sent.
     """
-    key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    text = secret.removeprefix("whsec_").translate(_FROM_ADDRESSES)
+    key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     signed = f"{message_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 

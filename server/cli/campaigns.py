@@ -98,6 +98,8 @@ def run(
     with open_client(url) as client:
         occurrence = client.run_campaign(campaign)
     show(_history([occurrence]), occurrence, as_json=as_json)
+    if not as_json:
+        _print_reasons([occurrence])
 
 
 @app.command("next")
@@ -142,10 +144,7 @@ def history(
             typer.echo(f"wrote {plot}", err=True)
     show(_history(occurrences), occurrences, as_json=as_json)
     if not as_json:
-        for one in occurrences:
-            if one.reason:
-                note = f"{_time(one.fire_at)}: {one.reason}"
-                output_console().print(note, style="dim")
+        _print_reasons(occurrences)
 
 
 @app.command("best")
@@ -216,6 +215,12 @@ def _history(occurrences: Sequence[OccurrenceView]) -> Table:
             status.append(f" x {one.firings}")
         table.add_row(one.id, _time(one.fire_at), status, str(len(one.searches)))
     return table
+
+
+def _print_reasons(occurrences: Sequence[OccurrenceView]) -> None:
+    for one in occurrences:
+        if one.reason:
+            output_console().print(f"{_time(one.fire_at)}: {one.reason}", style="dim")
 
 
 def _best(best: BestView) -> Table:

@@ -94,12 +94,16 @@ class JobProgress:
         lines = LINES_PER_JOB * done // total if total else 0
         if not self._console.is_terminal and lines > self._num_lines:
             self._num_lines = lines
-            self._console.print(f"  {self._title}: {', '.join((amount, *notes))}", markup=False)
+            self._print_line(", ".join((amount, *notes)))
 
     def _show_note(self, note: str) -> None:
         self._bar.note = note
         if note and not self._console.is_terminal:
-            self._console.print(f"  {self._title}: {note}", markup=False)
+            self._print_line(note)
+
+    def _print_line(self, text: str) -> None:
+        # In one piece whatever its length: such lines are for logs and for programs.
+        self._console.print(f"  {self._title}: {text}", markup=False, soft_wrap=True)
 
 
 class TransferProgress:

@@ -268,9 +268,10 @@ def front_notes(front: FrontView) -> list[str]:
     """Returns the sentences that belong below a front's table."""
     metrics = [objective["metric"] for objective in front.objectives]
     notes = []
-    if "top1_percent" in metrics:
+    # What was evaluated outside or by a table has these names, too, but its own way of measuring.
+    if "top1_percent" in metrics and _provenance(front, "top1_percent").get("split"):
         notes.append("top-1 on validation images, with its 95 % interval")
-    if "latency_ms" in metrics:
+    if "latency_ms" in metrics and _provenance(front, "latency_ms").get("settings"):
         notes.append(_latency_note(front))
     if any(point.tied_with_next for point in front.points):
         notes.append("tied on: what does not tell a network from the next one (intervals overlap)")
@@ -280,9 +281,14 @@ def front_notes(front: FrontView) -> list[str]:
     return notes
 
 
-def _latency_note(front: FrontView) -> str:
+def _provenance(front: FrontView, metric: str) -> Mapping[str, Any]:
     points = front.points or front.least_violating
-    settings = points[0].provenance.get("latency_ms", {}).get("settings", {}) if points else {}
+    found: Mapping[str, Any] = points[0].provenance.get(metric, {}) if points else {}
+    return found
+
+
+def _latency_note(front: FrontView) -> str:
+    settings = _provenance(front, "latency_ms")["settings"]
     statistic = {"p10": "10th percentile", "median": "median"}.get(
         settings.get("statistic", ""), "measured"
     )

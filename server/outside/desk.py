@@ -251,8 +251,8 @@ class Desk:
     def _why_lost(self, lease: Lease, token: str) -> str:
         whose = f" to {lease.worker!r}" if lease.worker else ""
         return (
-            f"lease {token} of proposal {lease.number} is over: the proposal was leased again"
-            f"{whose}, for the {lease.fence}. time, until {lease.expires_at.isoformat()}"
+            f"lease {token} of proposal {lease.number} is over or was never given: the proposal is "
+            f"leased{whose} under fence {lease.fence}, until {lease.expires_at.isoformat()}"
         )
 
     def _check_metrics(self, report: Report, position: int) -> None:

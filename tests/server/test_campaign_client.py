@@ -74,6 +74,7 @@ def test_the_commands(live: Live, body: dict[str, Any], run: Run, tmp_path: Path
     assert (nothing.code, "nothing was started yet" in nothing.complaint) == (2, True)
     run_once(live)
     assert "skipped" not in run("campaign", "run", "nightly").out
+    assert "is not done yet, and overlap is skip" in run("campaign", "run", "nightly").out
     picture = tmp_path / "volumes.svg"
     listed = run("campaign", "history", "nightly", "--plot", str(picture))
     assert "succeeded" in listed.out

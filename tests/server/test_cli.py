@@ -25,7 +25,9 @@ from live import Live
 from sqlalchemy import update
 
 from server.artifacts import ArtifactStore
+from server.cli.tables import front_notes
 from server.local_service import free_port
+from server.schemas.responses import FrontView
 from server.store import ExportFile
 from server.tables import SearchRow, SupernetRow
 
@@ -182,6 +184,22 @@ def test_a_front_fits_into_80_columns_and_says_what_is_tied(live: Live, run: Run
     assert any("intervals overlap" in line for line in lines)
     points = run("search", "front", search.id, "--json").json["points"]
     assert [point["metrics"]["top1_percent"] for point in points] == [97.0, 96.2, 96.0]
+
+
+def test_notes_on_how_figures_were_measured_are_on_our_own_measurements_only(
+    live: Live, run: Run
+) -> None:
+    search, _ = finished_search(live)
+    front = FrontView.model_validate(run("search", "front", search.id, "--json").json)
+    ours = front_notes(front)
+    assert ours[0] == "top-1 on validation images, with its 95 % interval"
+    assert ours[1].startswith("latency: 10th percentile")
+    foreign = {"top1_percent": {"meter": "a table"}}
+    points = [point.model_copy(update={"provenance": foreign}) for point in front.points]
+    assert not any(
+        note.startswith(("top-1", "latency"))
+        for note in front_notes(front.model_copy(update={"points": points}))
+    )
 
 
 def test_a_front_that_keeps_no_limit_says_so(live: Live, run: Run) -> None:

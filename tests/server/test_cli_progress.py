@@ -53,6 +53,12 @@ def test_without_a_terminal_some_lines_are_printed() -> None:
     assert len(lines) == 12
 
 
+def test_a_long_line_stays_one_line_where_there_is_no_terminal() -> None:
+    happened = epochs(10, 20.0, label_loss=0.5, label_top1_percent=12.5, distillation_loss=0.25)
+    long = event("failed", error="x" * 100)
+    assert len(shown([event("running"), happened, long], terminal=False).splitlines()) == 3
+
+
 def test_a_terminal_keeps_the_last_figures() -> None:
     told = shown(
         [

@@ -45,6 +45,15 @@ def test_libraries_lines_say_which_job_they_are_of(capsys: pytest.CaptureFixture
         assert record["timestamp"].endswith("Z")
 
 
+def test_what_is_said_twice_for_terminals_is_logged_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs("info", "json")
+    logging.getLogger("uvicorn.error").info("Started", extra={"color_message": "\x1b[36mStarted"})
+    (record,) = records(capsys.readouterr().err)
+    assert (record["event"], "color_message" in record) == ("Started", False)
+
+
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_errors_show_where_but_no_secrets(
     capsys: pytest.CaptureFixture[str], log_format: Any

@@ -138,7 +138,7 @@ def test_an_expired_lease_goes_to_another_worker(sqlite_live: Live) -> None:
     taken = lease(sqlite_live, search, 1, worker="desk 2")["items"][0]
     assert (taken["number"], taken["fence"]) == (slow["number"], 2)
     detail = problem(tell(sqlite_live, search, measured(slow)), 409)["detail"]
-    assert "was leased again to 'desk 2', for the 2. time" in detail
+    assert "is leased to 'desk 2' under fence 2" in detail
     # Nobody else has the other one yet: work that was done is not thrown away.
     assert ok(tell(sqlite_live, search, measured(late)))["recorded"] == 1
     assert ok(tell(sqlite_live, search, measured(taken)))["recorded"] == 1
@@ -167,7 +167,7 @@ def test_leases_are_renewed_and_given_back(sqlite_live: Live) -> None:
     (again,) = lease(sqlite_live, search)["items"]
     assert (again["number"], again["fence"]) == (mine["number"], 2)
     lost = ok(sqlite_live.client.post(f"{path}/renew", json=held(mine)))["lost"]
-    assert "was leased again" in lost[0]["reason"]
+    assert "is leased under fence 2" in lost[0]["reason"]
 
 
 def test_a_cancelled_search_lends_and_takes_nothing(sqlite_live: Live) -> None:
@@ -264,7 +264,8 @@ def test_bad_observations_are_refused_and_change_nothing(sqlite_live: Live) -> N
     detail = problem(tell(sqlite_live, search, measured(item, lease=foreign["lease"])), 409)[
         "detail"
     ]
-    assert foreign["lease"] in detail
+    assert f"lease {foreign['lease']} of proposal" in detail
+    assert "is over or was never given" in detail
     for word in ("NaN", "Infinity", "1e999"):
         content = json.dumps(
             {"items": [measured(item, metrics={"joules": 1, "top1_percent": 0.5})]}

@@ -1,9 +1,12 @@
 """Every error has one shape."""
 
+from typing import Annotated
+
 import anyio
 import httpx
 import pytest
 from fastapi import FastAPI
+from pydantic import BaseModel, Field, ValidationError
 
 import server.errors as errors
 from server import problems
@@ -60,6 +63,29 @@ def test_every_error_becomes_a_problem(kind: type[ServerError]) -> None:
 def test_long_values_are_cut() -> None:
     error = InvalidRequestError.single("/a", "must be short", "x" * 10_000)
     assert len(problems.response_to(error).body) < 1000
+
+
+class Words(BaseModel):
+    words: tuple[Annotated[str, Field(max_length=1)], ...] = Field(min_length=2)
+    letters: frozenset[str] = Field(frozenset({"a", "b"}), min_length=2)
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({"words": ["a", "bc"]}, ["/words/1"]),
+        ({"words": ["a"]}, ["/words"]),
+        ({"words": ["bc"]}, ["/words/0", "/words"]),
+        ({"words": ["a", "b"], "letters": ["a", "a"]}, ["/letters"]),
+    ],
+)
+def test_a_list_with_faults_in_it_is_not_called_too_short_as_well(
+    body: dict[str, list[str]], pointers: list[str]
+) -> None:
+    with pytest.raises(ValidationError) as raised:
+        Words.model_validate(body)
+    errors = [{**one, "loc": ("body", *one["loc"])} for one in raised.value.errors()]
+    assert [fault.pointer for fault in problems.faults_of(errors, body)] == pointers
 
 
 def test_a_bug_is_a_problem_without_its_details() -> None:

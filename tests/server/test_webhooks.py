@@ -88,6 +88,14 @@ def test_the_signature_is_that_of_the_standard() -> None:
     assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
+def test_secrets_in_the_alphabet_for_addresses_go_on_signing() -> None:
+    key = bytes(range(224, 256))
+    standard = base64.b64encode(key).decode()
+    first = base64.urlsafe_b64encode(key).decode().rstrip("=")
+    assert first not in standard
+    assert sign("whsec_" + first, "msg_1", 5, b"{}") == sign("whsec_" + standard, "msg_1", 5, b"{}")
+
+
 def test_a_message_of_another_or_an_old_one_is_not_accepted() -> None:
     secret = "whsec_" + base64.b64encode(b"0" * 24).decode()
     now = datetime(2026, 1, 1, tzinfo=UTC)
