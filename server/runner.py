@@ -16,8 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 import structlog
+from sqlalchemy.engine import make_url
 
 from server.artifacts import ArtifactStore, open_artifacts
 from server.campaigns.duty import INTERVAL_S as CAMPAIGNS_INTERVAL_S
@@ -313,10 +315,10 @@ def main(arguments: Sequence[str] = ()) -> int:
     configure_logs(settings.log_level, settings.log_format)
     try:
         with ExitStack() as stack:
-            if settings.is_sqlite:
-                settings.home.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(FileLock(settings.home / "runner.lock"))
+            settings.home.mkdir(parents=True, exist_ok=True)
             runner = open_runner(settings)
+            if settings.is_sqlite:
+                stack.enter_context(FileLock(runner_lock(settings)))
             if "--supervised" in arguments:
                 stop_with_parent(runner.stop)
             runner.run()
@@ -330,6 +332,17 @@ def main(arguments: Sequence[str] = ()) -> int:
         print(f"espalier runner: {error}", file=sys.stderr)  # noqa: T201 - for the terminal
         return 1
     return 0
+
+
+def runner_lock(settings: Settings) -> Path:
+    """Returns the file that the one runner of a SQLite database locks.
+
+    It lies beside the database, which several data folders may name.
+    """
+    database = make_url(settings.database_url).database
+    assert database is not None
+    path = Path(database).resolve()
+    return path.with_name(f"{path.name}.runner-lock")
 
 
 def duties_of(settings: Settings) -> Sequence[Duty]:

@@ -15,7 +15,7 @@ from runners import running, wait_for
 from server.execution.context import JobContext, JobFailedError
 from server.job_states import JobStatus
 from server.locks import FileLock, RunnerLockedError
-from server.runner import EXIT_HARD_STOP
+from server.runner import EXIT_HARD_STOP, runner_lock
 from server.settings import Settings
 from server.store import Store
 from workers.cluster import ClusterError
@@ -199,6 +199,19 @@ def test_a_job_that_does_not_heed_a_cancellation_takes_its_runner_down(tmp_path:
     store.release_orphans("the next runner")
     assert store.get_job(job.id).state is JobStatus.CANCELLED
     engine.dispose()
+
+
+def test_two_data_folders_of_one_sqlite_file_take_one_runner(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "shared.db")
+    urls = [f"sqlite:///{tmp_path / name}" for name in ("shared.db", "link", "other.db")]
+    first, second, other = (
+        runner_lock(Settings(home=tmp_path / str(number), database_url=url))
+        for number, url in enumerate(urls)
+    )
+    refused = pytest.raises(RunnerLockedError, match="a SQLite database takes one runner")
+    with FileLock(first), FileLock(other), refused:
+        FileLock(second)
+    assert runner_lock(Settings(home=tmp_path)).parent == tmp_path
 
 
 def test_a_file_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
