@@ -1,5 +1,6 @@
 """A service in processes of its own, to be used and killed as in real life."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -58,8 +59,9 @@ class Service:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
-        """Starts the service and waits until it is ready."""
+    def start(self, **variables: str) -> None:
+        """Starts the service, from now on with more variables, and waits until it is ready."""
+        self._environment |= variables
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "server.cli", "serve"],
@@ -129,6 +131,61 @@ class Service:
 
     def tail(self) -> str:
         return "\n".join(self.log.read_text().splitlines()[-40:])
+
+
+class RayHead:
+    """A Ray cluster of one node, in processes of its own; may be killed and started again.
+
+    Attributes:
+        variables: what a service finds it by.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.log = folder / "ray.log"
+        self._token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}
+        self.variables = {
+            "RAY_ADDRESS": f"127.0.0.1:{self.port}",
+            # How long Ray lets a process wait for a head that is gone.
+            "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
+            **self._token,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts the cluster and waits until it listens."""
+        command = [
+            str(Path(sys.executable).with_name("ray")),
+            *("start", "--head", "--block", f"--port={self.port}", "--num-cpus=2"),
+            *("--include-dashboard=false", "--object-store-memory=80000000"),
+        ]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                env={**os.environ, **self._token, "RAY_USAGE_STATS_ENABLED": "0"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        wait_until(self._listens, 60, lambda: f"no Ray:\n{self.log.read_text()}")
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """Kills all of it with SIGKILL."""
+        if self._process is None:
+            return
+        family = [self._process.pid, *(pid for pid, _ in descendants(self._process.pid))]
+        for pid in family:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
 
 
 def wait_until(

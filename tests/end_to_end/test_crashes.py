@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from service_process import TINY_SPACE, Service, descendants, find_process, wait_until
+from service_process import (
+    TINY_SPACE,
+    RayHead,
+    Service,
+    descendants,
+    find_process,
+    wait_until,
+)
 
 from search_space.families import space_settings
 from search_space.family import NetworkSettings
@@ -33,7 +40,18 @@ TRAINING = {"epochs": EPOCHS, "checkpoint_every_epochs": 2}
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, dict[str, Any]]]:
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayHead]:
+    """A Ray cluster that is not started yet."""
+    head = RayHead(tmp_path_factory.mktemp("ray"))
+    yield head
+    head.kill()
+
+
+@pytest.fixture(scope="module")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory,
+    head: RayHead,  # outlives the service
+) -> Iterator[tuple[Service, dict[str, Any]]]:
     """A service, and the supernet that it trained although all its processes were killed."""
     service = Service(tmp_path_factory.mktemp("service") / "home")
     service.start()
@@ -95,7 +113,7 @@ def test_a_killed_training_resumes_from_its_checkpoints(
 
 
 def test_a_search_loses_and_repeats_nothing_when_its_processes_are_killed(
-    trained: tuple[Service, dict[str, Any]],
+    trained: tuple[Service, dict[str, Any]], head: RayHead
 ) -> None:
     service, supernet = trained
     body = {
@@ -126,15 +144,21 @@ def test_a_search_loses_and_repeats_nothing_when_its_processes_are_killed(
     service.wait_for_progress(job, 30)
     remember()
     service.kill()
-    service.start()
-    service.wait_for_job(job)
+    head.start()
+    service.start(**head.variables)  # and with another Ray
+    service.wait_for_progress(job, 45)
+    remember()
+    attempt = service.job(job)["attempt"]
+    head.kill()
+    head.start()
+    assert service.wait_for_job(job)["attempt"] > attempt
 
     final = {
         item["evaluation"]["architecture_digest"]: item["evaluation"]
         for item in all_items(service, evaluations)
     }
     assert len(all_items(service, evaluations)) == len(final) == 60
-    assert len(committed) >= 30
+    assert len(committed) >= 45
     for digest, evaluation in committed.items():
         assert final[digest] == evaluation
     assert {evaluation["status"] for evaluation in final.values()} == {"measured"}
