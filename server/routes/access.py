@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from server import api_keys
 from server.callers import Scope
+from server.routes import content_tags
 from server.routes.common import Id, WholeServiceDep, problems
 from server.routes.creating import creates
 from server.routes.lists import ListDep
@@ -26,7 +27,8 @@ from server.schemas.access import (
 )
 from server.schemas.responses import PageOf
 from server.store import Quotas, Store
-from server.tables import ApiKeyRow, ChangeRow
+from server.store.quotas import ProjectUsage
+from server.tables import ApiKeyRow, ChangeRow, ProjectRow
 
 router = APIRouter(prefix="/v1", tags=["access"])
 
@@ -74,7 +76,10 @@ def project_view(store: Store, project_id: str) -> ProjectView:
     Raises:
         NotFoundError: there is none.
     """
-    row, usage = store.get_project(project_id)
+    return _project_view(*store.get_project(project_id))
+
+
+def _project_view(row: ProjectRow, usage: ProjectUsage) -> ProjectView:
     return ProjectView(
         id=row.id,
         max_active_jobs=row.max_active_jobs,
@@ -153,16 +158,28 @@ def list_projects(parameters: ListDep, service: WholeServiceDep) -> PageOf[Proje
 
 
 @router.get("/projects/{project_id}", operation_id="get_project", responses=problems(404))
-def get_project(project_id: ProjectName, service: WholeServiceDep) -> ProjectView:
-    """One project, what it may have and what it has."""
-    return project_view(service.store, project_id)
+def get_project(
+    project_id: ProjectName, service: WholeServiceDep, response: Response
+) -> ProjectView:
+    """One project, what it may have and what it has. Send its ETag with a change as If-Match."""
+    return content_tags.tagged(response, project_view(service.store, project_id))
 
 
-@router.patch("/projects/{project_id}", operation_id="set_quotas", responses=problems(404))
-def set_quotas(project_id: ProjectName, body: QuotaBody, service: WholeServiceDep) -> ProjectView:
+@router.patch("/projects/{project_id}", operation_id="set_quotas", responses=problems(404, 412))
+def set_quotas(
+    project_id: ProjectName,
+    body: QuotaBody,
+    service: WholeServiceDep,
+    response: Response,
+    if_match: content_tags.IfMatch = None,
+) -> ProjectView:
     """Changes what a project may have; what it has already stays."""
-    service.store.set_quotas(project_id, quotas_of(body))
-    return project_view(service.store, project_id)
+
+    def is_expected(row: ProjectRow, usage: ProjectUsage) -> bool:
+        return content_tags.is_expected(_project_view(row, usage), if_match)
+
+    service.store.set_quotas(project_id, quotas_of(body), is_expected)
+    return content_tags.tagged(response, project_view(service.store, project_id))
 
 
 @router.get("/audit", operation_id="list_changes", responses=problems())

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 
@@ -15,7 +15,7 @@ from server.errors import (
     PreconditionFailedError,
 )
 from server.problems import faults_of
-from server.routes import describing, downloads, exports
+from server.routes import content_tags, describing, downloads, exports
 from server.routes.campaign_checks import checked, promotion_faults
 from server.routes.common import Service, ServiceDep, problems
 from server.routes.creating import creates
@@ -42,7 +42,6 @@ CampaignRef = Annotated[
     Path(max_length=100, pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="A campaign's name or id."),
 ]
 OccurrenceId = Annotated[str, Path(max_length=100, pattern=r"^[0-9a-z_]+$")]
-IfMatch = Annotated[str | None, Header(description="The ETag that the change is based on.")]
 CHANGED = problems(404, 409, 412)
 
 
@@ -157,7 +156,7 @@ def change(
     body: CampaignPatch,
     service: ServiceDep,
     response: Response,
-    if_match: IfMatch = None,
+    if_match: content_tags.IfMatch = None,
 ) -> CampaignView:
     """Changes settings; what is running or waiting keeps those that it was fired with."""
     row = service.store.find_campaign(campaign)

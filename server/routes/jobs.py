@@ -8,15 +8,14 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from search_space.space import digest_of
 from server.errors import (
     BusyError,
     DatabaseUnavailableError,
     InvalidRequestError,
     NotFoundError,
 )
-from server.http_methods import matches
 from server.job_states import TERMINAL, JobStatus
+from server.routes import content_tags
 from server.routes.common import Id, Service, ServiceDep, problems
 from server.routes.lists import DatedListDep
 from server.schemas.jobs import EventsView, EventView, JobView
@@ -46,9 +45,6 @@ _PATHS = {
     "assess": "assessments",
 }
 
-IfMatch = Annotated[
-    str | None, Header(description="The ETag of what is to be changed; without it, whatever is.")
-]
 After = Annotated[
     int, Query(ge=0, lt=2**63, description="Only events with greater ids; 0 for all.")
 ]
@@ -113,20 +109,10 @@ def list_all(
     return parameters.page(page, lambda row: view(row, after[row.id]))
 
 
-def _tag(shown: JobView) -> str:
-    return f'"{digest_of(shown.model_dump(mode="json"))}"'
-
-
-def _tagged(response: Response, shown: JobView) -> JobView:
-    response.headers["ETag"] = _tag(shown)
-    response.headers["Cache-Control"] = "no-cache"
-    return shown
-
-
 @router.get("/{job_id}", operation_id="get_job", responses=problems(404))
 def get(job_id: Id, service: ServiceDep, response: Response) -> JobView:
     """One job. Send its ETag with a change as If-Match."""
-    return _tagged(response, _answer(service, service.store.get_job(job_id)))
+    return content_tags.tagged(response, _answer(service, service.store.get_job(job_id)))
 
 
 @router.patch("/{job_id}", operation_id="change_job", responses=problems(404, 409, 412))
@@ -135,16 +121,16 @@ def change(
     body: JobChangeBody,
     service: ServiceDep,
     response: Response,
-    if_match: IfMatch = None,
+    if_match: content_tags.IfMatch = None,
 ) -> JobView:
     """Changes the priority of a job that waits. 409 if it runs or has ended."""
     after = service.store.awaited_by([job_id])[job_id]
 
     def is_expected(row: JobRow) -> bool:
-        return if_match is None or matches(_tag(view(row, after)), if_match)
+        return content_tags.is_expected(view(row, after), if_match)
 
     row = service.store.set_priority(job_id, body.priority, is_expected)
-    return _tagged(response, view(row, after))
+    return content_tags.tagged(response, view(row, after))
 
 
 @router.delete(

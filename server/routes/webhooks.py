@@ -4,6 +4,7 @@ from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Path, Response
 
+from server.routes import content_tags
 from server.routes.common import Id, ServiceDep, problems
 from server.routes.creating import creates
 from server.routes.lists import ListDep
@@ -70,15 +71,26 @@ def list_all(parameters: ListDep, service: ServiceDep) -> PageOf[WebhookView]:
 
 
 @router.get("/{webhook_id}", operation_id="get_webhook", responses=problems(404))
-def get(webhook_id: Id, service: ServiceDep) -> WebhookView:
-    """One webhook."""
-    return view(service.store.get_webhook(webhook_id))
+def get(webhook_id: Id, service: ServiceDep, response: Response) -> WebhookView:
+    """One webhook. Send its ETag with a change as If-Match."""
+    return content_tags.tagged(response, view(service.store.get_webhook(webhook_id)))
 
 
-@router.patch("/{webhook_id}", operation_id="change_webhook", responses=problems(404))
-def change(webhook_id: Id, body: WebhookPatch, service: ServiceDep) -> WebhookView:
+@router.patch("/{webhook_id}", operation_id="change_webhook", responses=problems(404, 412))
+def change(
+    webhook_id: Id,
+    body: WebhookPatch,
+    service: ServiceDep,
+    response: Response,
+    if_match: content_tags.IfMatch = None,
+) -> WebhookView:
     """Switches a webhook off or on; what happens while it is off is never sent."""
-    return view(service.store.set_webhook_active(webhook_id, active=body.active))
+
+    def is_expected(row: WebhookRow) -> bool:
+        return content_tags.is_expected(view(row), if_match)
+
+    row = service.store.set_webhook_active(webhook_id, is_expected, active=body.active)
+    return content_tags.tagged(response, view(row))
 
 
 @router.delete(

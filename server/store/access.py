@@ -1,13 +1,18 @@
 """Projects, API keys, and the log of changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select, update
 
 from server.callers import Caller, Scope
-from server.errors import ConflictError, InvalidRequestError
+from server.errors import (
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    PreconditionFailedError,
+)
 from server.ids import new_id
 from server.store.base import Page, Transactions, clock, get, insert_new, newest_first
 from server.store.quotas import ProjectUsage, usage_of
@@ -67,18 +72,31 @@ class AccessStore(Transactions):
         with self._read() as session:
             return newest_first(session, select(ProjectRow), ProjectRow.id, limit, before)
 
-    def set_quotas(self, project_id: str, quotas: Mapping[str, int | None]) -> None:
+    def set_quotas(
+        self,
+        project_id: str,
+        quotas: Mapping[str, int | None],
+        is_expected: Callable[[ProjectRow, ProjectUsage], bool] = lambda _row, _usage: True,
+    ) -> None:
         """Sets some of how much a project may have; what it has stays.
 
         Args:
             project_id: which.
             quotas: values of fields of `Quotas`; the others stay.
+            is_expected: whether the project, as it is now, is what is to be changed.
 
         Raises:
             NotFoundError: there is no such project.
+            PreconditionFailedError: it is not what was expected.
         """
         with self._write() as session:
-            row = get(session, ProjectRow, project_id)
+            row = session.get(ProjectRow, project_id, with_for_update=True)
+            if row is None:
+                raise NotFoundError("project", project_id)
+            if not is_expected(row, usage_of(session, project_id)):
+                raise PreconditionFailedError(
+                    f"If-Match must be the ETag of project {project_id} as it is now"
+                )
             for name, value in quotas.items():
                 assert name in Quotas.__dataclass_fields__, name
                 setattr(row, name, value)

@@ -6,14 +6,14 @@ future: a runner that dies with it in hand leaves it to be tried again.
 
 import base64
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from server.errors import NotFoundError
+from server.errors import NotFoundError, PreconditionFailedError
 from server.ids import new_id
 from server.store.base import Page, Transactions, clock, get, newest_first
 from server.tables import DeliveryRow, Json, WebhookRow
@@ -75,14 +75,30 @@ class WebhookStore(Transactions):
         with self._read() as session:
             return newest_first(session, select(WebhookRow), WebhookRow.id, limit, before)
 
-    def set_webhook_active(self, webhook_id: str, *, active: bool) -> WebhookRow:
+    def set_webhook_active(
+        self,
+        webhook_id: str,
+        is_expected: Callable[[WebhookRow], bool] = lambda _row: True,
+        *,
+        active: bool,
+    ) -> WebhookRow:
         """Says whether a webhook is told of what happens from now on.
+
+        Args:
+            webhook_id: which.
+            is_expected: whether the webhook, as it is now, is what is to be changed.
+            active: whether it is told.
 
         Raises:
             NotFoundError: there is no such webhook.
+            PreconditionFailedError: it is not what was expected.
         """
         with self._write() as session:
-            row = get(session, WebhookRow, webhook_id)
+            row = _locked(session, webhook_id)
+            if not is_expected(row):
+                raise PreconditionFailedError(
+                    f"If-Match must be the ETag of webhook {webhook_id} as it is now"
+                )
             row.active = active
             return row
 
@@ -94,9 +110,7 @@ class WebhookStore(Transactions):
         """
         with self._write() as session:
             # Under a lock, so that nothing is announced to it between the two.
-            row = session.get(WebhookRow, webhook_id, with_for_update=True)
-            if row is None:
-                raise NotFoundError("webhook", webhook_id)
+            row = _locked(session, webhook_id)
             session.execute(delete(DeliveryRow).where(DeliveryRow.webhook_id == webhook_id))
             session.delete(row)
 
@@ -240,3 +254,15 @@ def _delivery(webhook_id: str, kind: str, data: Json, now: datetime) -> Delivery
         next_attempt_at=now,
         created_at=now,
     )
+
+
+def _locked(session: Session, webhook_id: str) -> WebhookRow:
+    """Returns a webhook with a lock on its row (SQLite's write transactions lock everything).
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    row = session.get(WebhookRow, webhook_id, with_for_update=True)
+    if row is None:
+        raise NotFoundError("webhook", webhook_id)
+    return row

@@ -1,7 +1,5 @@
 """Fronts, ranks, crowding and hypervolumes against brute force, moocore and closed forms."""
 
-import time
-
 import moocore
 import numpy as np
 import numpy.typing as npt
@@ -149,20 +147,3 @@ def test_hypervolume_refuses_what_has_no_volume() -> None:
         hypervolume([[0.0, -np.inf]], [1.0, 1.0])
     with pytest.raises(ValueError, match="finite"):
         hypervolume([[0.0, 0.0]], [1.0, np.inf])
-
-
-@pytest.mark.parametrize("num_objectives", [2, 3])
-@pytest.mark.parametrize("all_on_front", [False, True])
-def test_the_front_of_ten_thousand_points_takes_less_than_50_ms(
-    num_objectives: int, all_on_front: bool
-) -> None:
-    losses = np.abs(np.random.default_rng(0).normal(size=(10_000, num_objectives)))
-    if all_on_front:
-        losses = 1 - losses / np.linalg.norm(losses, axis=1, keepdims=True)
-    seconds = []
-    for _ in range(7):
-        started_at = time.perf_counter()
-        mask = non_dominated(losses)
-        seconds.append(time.perf_counter() - started_at)
-    assert mask.all() == all_on_front
-    assert min(seconds) < 0.050

@@ -40,6 +40,22 @@ def test_polls_of_what_has_not_changed_are_answered_304(sqlite_live: Live) -> No
         assert (other.status_code, other.content) == (200, first.content)
 
 
+def test_webhooks_and_quotas_are_changed_as_they_were_seen(sqlite_live: Live) -> None:
+    client = sqlite_live.client
+    body = {"name": "one", "url": "https://example.org/x"}
+    webhook = client.post("/v1/webhooks", json=body).headers["Location"]
+    client.post("/v1/projects", json={"id": "small"})
+    changes = {webhook: {"active": False}, "/v1/projects/small": {"max_bytes": 5}}
+    for address, change in changes.items():
+        seen = {"If-Match": client.get(address).headers["ETag"]}
+        changed = client.patch(address, json=change, headers=seen)
+        assert changed.status_code == 200
+        assert changed.headers["ETag"] == client.get(address).headers["ETag"] != seen["If-Match"]
+        assert client.patch(address, json=change, headers=seen).status_code == 412
+        assert client.patch(address, json=change, headers={"If-Match": "*"}).status_code == 200
+        assert client.patch(address, json=change).status_code == 200
+
+
 def test_a_tag_changes_with_what_it_names(sqlite_live: Live) -> None:
     client, store = sqlite_live.client, sqlite_live.store
     supernet, job = add_supernet(store)

@@ -1,5 +1,4 @@
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,6 @@ import pytest
 import torch
 from supernet_examples import random_architectures, small_supernet
 
-from search_space.cnn import MobileNetV3Settings
-from supernet.base import Supernet
 from supernet.export import (
     InvalidExportError,
     layers_from_json,
@@ -59,18 +56,6 @@ def test_the_graph_equals_the_one_of_torchs_exporter(tmp_path: Path) -> None:
 def test_equal_networks_have_equal_bytes() -> None:
     first, second = (onnx_model(extracted()).SerializeToString() for _ in range(2))
     assert first == second
-
-
-def test_writing_the_graph_takes_milliseconds() -> None:
-    settings = MobileNetV3Settings.from_preset("digits")
-    supernet = Supernet(settings)
-    network = fold(supernet.extract(supernet.space.largest()))
-    seconds = []
-    for _ in range(5):
-        started_at = time.perf_counter()
-        onnx_model(network).SerializeToString()
-        seconds.append(time.perf_counter() - started_at)
-    assert min(seconds) < 0.05
 
 
 def test_an_export_comes_back_bitwise(tmp_path: Path) -> None:
