@@ -28,14 +28,10 @@ from server.configuration import ConfigurationError
 from server.database import open_engine
 from server.duties import Duty, on_duty
 from server.errors import DatabaseUnavailableError, SchemaError, StaleAttemptError
-from server.execution.assess import run_assess
 from server.execution.attempt import Executor, run_attempt
 from server.execution.context import JobContext, StopFlag, StopReason
-from server.execution.export import run_export
+from server.execution.executors import EXECUTORS
 from server.execution.heartbeats import renew_lease
-from server.execution.refine import run_refine
-from server.execution.search import run_search
-from server.execution.train import run_train
 from server.locks import FileLock, RunnerLockedError
 from server.logs import configure_logs
 from server.maintenance.retention import retention_duties
@@ -50,13 +46,6 @@ from workers.settings import ClusterSettings
 
 logger = structlog.get_logger(__name__)
 
-EXECUTORS: Mapping[str, Executor] = {
-    "train": run_train,
-    "search": run_search,
-    "export": run_export,
-    "refine": run_refine,
-    "assess": run_assess,
-}
 HEARTBEAT_S = 1.0
 """How often a lease is renewed, and thus how soon a cancellation is noticed."""
 

@@ -27,7 +27,7 @@ from sqlalchemy import update
 from server.artifacts import ArtifactStore
 from server.cli.tables import front_notes
 from server.local_service import free_port
-from server.schemas.responses import FrontView
+from server.schemas.searches import FrontView
 from server.store import ExportFile
 from server.tables import SearchRow, SupernetRow
 

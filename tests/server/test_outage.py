@@ -204,7 +204,9 @@ def asked(document: dict[str, Any], method: str, path: str, operation: dict[str,
     if content is not None:
         name = content["schema"].get("$ref", "").rpartition("/")[2]
         schema = document["components"]["schemas"].get(name, {})
-        body = schema.get("examples", [{"kind": "mobilenetv3", "preset": "digits"}])[0]
+        named = [one["value"] for one in content.get("examples", {}).values()]
+        examples = schema.get("examples", named or [{"kind": "mobilenetv3", "preset": "digits"}])
+        body = examples[0]
         given = {"json": body, "headers": {"If-Match": "*"}}
     return {"method": method.upper(), "url": address, "params": query or None, **given}
 

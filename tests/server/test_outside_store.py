@@ -183,7 +183,7 @@ def test_leases_expire_by_the_database_clock(store: Store, engine: Engine) -> No
     again = second.lease(3)
     assert [(x.number, x.fence) for x in again] == [(0, 2), (1, 2), (2, 1)]
     # The first server learns from the log that its client was too late.
-    with pytest.raises(ConflictError, match="was leased again"):
+    with pytest.raises(ConflictError, match="the proposal is leased under fence 2"):
         first.tell(early[:1])
     assert second.tell(again).num_recorded == 3
 

@@ -129,7 +129,11 @@ def test_the_log_replays_asks_and_tells_in_their_order(store: Store) -> None:
     assert store.search_counts([store.get_search(search.id)]) == expected
     store.finish_search(job, search.id, {"evaluations": 3})
     finished = store.get_search(search.id)
-    assert finished.result == {"evaluations": 3, "counts": expected[search.id]}
+    assert finished.result == {
+        "evaluations": 3,
+        "reused": 0,
+        "counts": expected[search.id],
+    }
     assert store.search_counts([finished]) == expected
     assert [point.number for point in store.search_points(search.id)] == [0, 1, 2]
     assert [point.number for point in store.search_points(search.id, limit=1, after=0)] == [1]
@@ -237,7 +241,7 @@ def test_finalists_are_kept_by_occasion(store: Store) -> None:
     assert (row.occasion, row.metrics) == (2, {"latency_ms": 2.0})
     store.finish_search(job, search.id, {"front": []})
     counts = {"measured": 0, "infeasible": 0, "failed": 0}
-    assert store.get_search(search.id).result == {"front": [], "counts": counts}
+    assert store.get_search(search.id).result == {"front": [], "reused": 0, "counts": counts}
     assert store.get_job(search.job_id).status == "succeeded"
 
 
