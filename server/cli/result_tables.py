@@ -9,6 +9,7 @@ from server.cli.tables import count_text, facts, moment_text, new_table, status_
 from server.schemas.assessments import AssessmentDetail
 from server.schemas.refinements import FiguresView, RefinementView
 from server.schemas.responses import AssessmentSummary, CorrelationView, SupernetView
+from server.schemas.searches import SearchView
 
 
 def supernet_table(supernet: SupernetView) -> Table:
@@ -32,6 +33,36 @@ def supernet_table(supernet: SupernetView) -> Table:
             **extremes,
             "assessment": assessment and assessment.assessment,
             "submitted": moment_text(supernet.created_at),
+        }
+    )
+
+
+def search_table(search: SearchView) -> Table:
+    """Returns what a search is to find, and how far it is; its front is a table of its own."""
+    objectives = [f"{one['metric']} ({one['goal']})" for one in search.objectives]
+    limits = [
+        f"{limit['metric']} {sign} {limit[side]:g}"
+        for limit in search.limits
+        for side, sign in (("lower", ">="), ("upper", "<="))
+        if limit.get(side) is not None
+    ]
+    counts = ", ".join(f"{count_text(count)} {what}" for what, count in search.counts.items())
+    return facts(
+        {
+            "search": search.id,
+            "name": search.name,
+            "about": search.description,
+            "labels": ", ".join(f"{k} {v}" for k, v in search.labels.items()) or None,
+            "status": status_text(search.status),
+            "job": search.job,
+            "supernet": search.supernet,
+            "space": search.space,
+            "searcher": search.searcher["kind"],
+            "objectives": ", ".join(objectives),
+            "limits": ", ".join(limits) or None,
+            "evaluated": f"{counts} of {count_text(search.evaluations)}",
+            "seed": search.seed,
+            "submitted": moment_text(search.created_at),
         }
     )
 

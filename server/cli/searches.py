@@ -64,6 +64,16 @@ def list_searches(
     show(tables.searches_table(searches), searches, as_json=as_json)
 
 
+@app.command("show")
+def show_search(
+    search_id: SearchArgument, as_json: JsonOption = False, url: UrlOption = DEFAULT_URL
+) -> None:
+    """Show a search: what it is to find, and how far it is."""
+    with open_client(url) as client:
+        search = client.search(search_id)
+    show(result_tables.search_table(search), search, as_json=as_json)
+
+
 @app.command("front")
 def show_front(
     search_id: SearchArgument, as_json: JsonOption = False, url: UrlOption = DEFAULT_URL

@@ -166,6 +166,16 @@ def test_a_supernet_is_shown_with_its_extremes(live: Live, run: Run) -> None:
     assert run("supernet", "show", supernet.id, "--json").json["summary"] == summary
 
 
+def test_a_search_is_shown_with_what_it_is_to_find(live: Live, run: Run) -> None:
+    search = add_search(live.store, trained_supernet(live.store))
+    shown = run("search", "show", search.id)
+    assert shown.code == 0
+    for words in (search.job_id, "top1_percent (maximize)", "of 10"):
+        assert words in shown.out
+    assert max(map(len, shown.out.splitlines())) <= 80
+    assert run("search", "show", search.id, "--json").json["id"] == search.id
+
+
 def trained_supernet_id(live: Live, supernet_id: str) -> str:
     live.store.finish_supernet(claim(live.store), supernet_id, artifact("f"), {})
     return supernet_id
