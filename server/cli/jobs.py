@@ -125,7 +125,7 @@ def list_runners(as_json: JsonOption = False, url: UrlOption = DEFAULT_URL) -> N
 def follow(client: Client, job_id: str) -> JobView:
     """Returns a job at its end, showing its progress on standard error meanwhile."""
     kind = client.job(job_id).kind
-    with JobProgress(kind, message_console()) as progress:
+    with JobProgress(kind, message_console(), is_outside=kind == "outside") as progress:
         return client.wait(job_id, on_event=progress)
 
 

@@ -42,10 +42,12 @@ class JobProgress:
     Args:
         title: what the job does.
         console: where to.
+        is_outside: whether clients do it, and no runner.
     """
 
-    def __init__(self, title: str, console: Console) -> None:
+    def __init__(self, title: str, console: Console, *, is_outside: bool = False) -> None:
         self._title = title
+        self._is_outside = is_outside
         self._console = console
         self._pace = Pace()
         self._figures: list[str] = []
@@ -75,7 +77,7 @@ class JobProgress:
         else:
             if event.type == "running":
                 self._pace = Pace()
-            self._show_note(note_of(event))
+            self._show_note(note_of(event, is_outside=self._is_outside))
         if event.type in TERMINAL:
             self._bar.note = self._bar.note or ", ".join(self._figures)
             self._bar.update(self._task, total=self._bar.tasks[0].total or 1)
@@ -195,9 +197,11 @@ def figures_of(progress: Mapping[str, Any]) -> list[str]:
     return [text.format(progress[name]) for name, text in words.items() if progress.get(name)]
 
 
-def note_of(event: EventView) -> str:
+def note_of(event: EventView, *, is_outside: bool) -> str:
     """Returns an event that is no progress, as words; empty where there is nothing to say."""
     match event.type, event.data:
+        case "queued" | "running", _ if is_outside:
+            return "waits for outcomes from outside"
         case "running", _:
             again = f", attempt {event.attempt}" if event.attempt > 1 else ""
             return f"starting the workers{again}"

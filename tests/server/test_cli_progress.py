@@ -53,6 +53,14 @@ def test_without_a_terminal_some_lines_are_printed() -> None:
     assert len(lines) == 12
 
 
+def test_what_clients_evaluate_waits_for_no_runner() -> None:
+    output = StringIO()
+    console = Console(file=output, width=80, force_terminal=False)
+    with JobProgress("outside", console, is_outside=True) as progress:
+        progress(event("queued"))
+    assert output.getvalue() == "  outside: waits for outcomes from outside\n"
+
+
 def test_a_long_line_stays_one_line_where_there_is_no_terminal() -> None:
     happened = epochs(10, 20.0, label_loss=0.5, label_top1_percent=12.5, distillation_loss=0.25)
     long = event("failed", error="x" * 100)
