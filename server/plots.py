@@ -49,12 +49,7 @@ def plot_front(problem: Problem, front: ReportedFront, title: str, image_format:
     _scatter(axes, broken, x, y, marker="x", color="0.75", label="breaks a limit")
     _draw_points(axes, front.points, x, y, color="C0", label="front")
     _draw_points(axes, front.least_violating, x, y, color="C3", label="least violating")
-    for limit in problem.limits:
-        for side in (limit.lower, limit.upper):
-            if side is not None and limit.metric == x:
-                axes.axvline(side, color="C3", linestyle="--", linewidth=1)
-            if side is not None and limit.metric == y:
-                axes.axhline(side, color="C3", linestyle="--", linewidth=1)
+    _draw_limits(axes, problem, x, y)
     axes.set_xlabel(LABELS.get(x, x.replace("_", " ")))
     axes.set_ylabel(LABELS.get(y, y.replace("_", " ")))
     axes.set_title(title, parse_math=False)
@@ -72,6 +67,17 @@ def _axes_of(problem: Problem) -> tuple[str, str]:
     if first.goal == "maximize":
         first, second = second, first
     return first.metric, second.metric
+
+
+def _draw_limits(axes: Axes, problem: Problem, x: str, y: str) -> None:
+    label: str | None = "limit"
+    for limit in problem.limits:
+        for side in (limit.lower, limit.upper):
+            if side is None or limit.metric not in (x, y):
+                continue
+            draw = axes.axvline if limit.metric == x else axes.axhline
+            draw(side, color="C3", linestyle="--", linewidth=1, label=label)
+            label = None  # one line of the legend says it for all
 
 
 def _value(candidate: Candidate, metric: str) -> float:
