@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,10 @@ from server.schemas.job_options import JobOptions
 from server.settings import Settings
 from server.store import Store
 from server.tables import JobRow
+from workers import cluster
 from workers.cluster import ClusterResources
 from workers.protocol import PoolError
+from workers.settings import ClusterSettings
 
 
 def submit(store: Store, **options: object) -> JobRow:
@@ -157,6 +160,17 @@ def test_a_job_that_is_killed_and_deleted_at_once_harms_no_other(
     assert not (settings.work_folder / job.id).exists()
 
 
+@pytest.fixture
+def no_ray() -> Iterator[None]:
+    """Takes this process off the Ray cluster that other tests of the session may have put it on."""
+    was_connected = cluster.is_alive()
+    cluster.disconnect()
+    yield
+    if was_connected:
+        cluster.connect(ClusterSettings(num_cpus=4, num_gpus=0))
+
+
+@pytest.mark.usefixtures("no_ray")
 @pytest.mark.parametrize("is_expected", [True, False])
 def test_a_job_that_fails_for_want_of_ray_is_given_back_and_waits(
     store: Store, settings: Settings, is_expected: bool
@@ -175,7 +189,7 @@ def test_a_job_that_fails_for_want_of_ray_is_given_back_and_waits(
             raise JobFailedError("no evaluators can be started") from lost
         raise lost
 
-    with running(store, settings, executor):  # on no Ray: none is alive
+    with running(store, settings, executor):
         wait_for(store, other.id, JobStatus.SUCCEEDED)
         for _ in range(200):
             if store.get_job(job.id).attempt >= 2:

@@ -10,7 +10,7 @@ from workers import cluster
 from workers.settings import ClusterSettings
 
 
-@pytest.fixture(scope="package")  # elsewhere runners are tested that are on no Ray
+@pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[cluster.ClusterResources]:
     ray.cloudpickle.register_pickle_by_value(toy_models)  # workers cannot import from tests
     # More than a small machine has, so that a test may start a second pool beside the first.
