@@ -166,8 +166,8 @@ class Disturber:
         if victim == "server":
             service.start()
         if victim == "worker":
-            # What was under way when it died may still be told of.
-            wait_until(lambda: service.last_event(job_id) > event + 1)
+            # What was under way when it died may still be told of; it may have been the end.
+            wait_until(lambda: service.last_event(job_id) > event + 1 or service.has_ended(job_id))
         else:
             wait_until(lambda: service.attempt(job_id) > attempt or service.has_ended(job_id))
         self.num_kills += 1
