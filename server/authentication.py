@@ -266,7 +266,7 @@ class KeyGuard:
             except UnauthenticatedError:
                 access.has_ended = True
             except DatabaseUnavailableError:
-                continue
+                continue  # nothing is known of the key meanwhile; the next look decides
 
 
 def _resource(scope: Scope, location: str | None) -> str | None:
