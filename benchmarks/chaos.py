@@ -232,7 +232,7 @@ def figures(disturbed: Done, undisturbed: Done) -> list[Figure]:
         Figure("fronts other than undisturbed", fronts, "fronts", "<= 0"),
     ]
     if disturbed.version is not None:
-        differs = disturbed.version != undisturbed.version
+        differs = int(disturbed.version != undisturbed.version)
         lines.append(Figure("weights other than undisturbed", differs, "supernets", "<= 0"))
     lines += [
         Figure(f"going on after kill -9 of {victim}, median", statistics.median(seconds), "s")
