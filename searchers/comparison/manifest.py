@@ -92,8 +92,10 @@ def merged(there: Manifest, here: Manifest) -> Manifest:
         ComparisonError: runs would not be comparable, or a searcher of that name is another one;
             names all that differs.
     """
-    pinned = {"format", "problem", "evaluations", "exact"}
+    pinned = {"format", "problem", "evaluations"}
     found = list(_differences(_dump(there, pinned), _dump(here, pinned), ""))
+    if not found:  # else the front differs for that reason
+        found += _differences(_dump(there, {"exact"}), _dump(here, {"exact"}), "")
     for name in there.searchers.keys() & here.searchers.keys():
         ours, theirs = here.searchers[name].settings, there.searchers[name].settings
         found += _differences(theirs, ours, f"searchers.{name}")

@@ -45,17 +45,19 @@ def extended(history: Values, evaluations: int) -> Values:
     return full
 
 
-def igd_plus(losses: Losses, front: Losses) -> float:
+def igd_plus(losses: Losses, front: Losses, reference: Losses) -> float:
     """Returns how far a front is from what was found: the modified inverted generational distance.
 
     The mean over the front's points z of the smallest distance to a point a that was found, where
     only what is worse counts: sqrt(sum over objectives of max(a - z, 0)^2) (Ishibuchi et al. 2015,
     "Modified distance calculation", EMO). Differences are divided by the front's range in each
-    objective, so that units do not matter; by 1 where it has no range.
+    objective, so that units do not matter; where it has none, as with a single objective, by its
+    distance from the reference point.
 
     Args:
         losses: of what was found, shape (count, num_objectives); infinite where infeasible.
         front: shape (num_points, num_objectives), one or more.
+        reference: shape (num_objectives,), for where the front has no range.
 
     Returns:
         0 where all of the front was found; infinite where nothing feasible was.
@@ -65,6 +67,7 @@ def igd_plus(losses: Losses, front: Losses) -> float:
         return math.inf
     found = found[non_dominated(found)]  # what is dominated is never nearer
     span = front.max(axis=0) - front.min(axis=0)
+    span = np.where(span > 0, span, np.abs(reference - front.min(axis=0)))
     span[span == 0] = 1.0
     distances = [np.linalg.norm(np.maximum(found - z, 0.0) / span, axis=1).min() for z in front]
     return float(np.mean(distances))

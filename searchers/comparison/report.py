@@ -213,16 +213,14 @@ def _searcher_figures(
 
 def _run_figures(played: _Played, counts: Sequence[int], whole: Whole) -> RunFigures:
     run, shares = played.run, played.shares
-    distances = {
-        n: igd_plus(played.losses[:n], whole.front) if len(whole.front) else np.inf for n in counts
-    }
+    distances = {n: _distance(played.losses[:n], whole) for n in counts}
     return RunFigures(
         seed=played.seed,
         evaluations=len(run.trials),
         exhausted=run.exhausted,
         num_infeasible=int(np.isinf(played.losses).any(axis=1).sum()),
         share={n: None if shares is None else float(shares[n - 1]) for n in counts},
-        igd_plus={n: float(d) if np.isfinite(d) else None for n, d in distances.items()},
+        igd_plus={n: d if np.isfinite(d) else None for n, d in distances.items()},
         evaluations_to={
             f"{target:g}": None
             if shares is None
@@ -232,6 +230,12 @@ def _run_figures(played: _Played, counts: Sequence[int], whole: Whole) -> RunFig
         ask_seconds=run.ask_seconds,
         tell_seconds=run.tell_seconds,
     )
+
+
+def _distance(losses: Losses, whole: Whole) -> float:
+    if whole.reference is None:  # nothing feasible is known
+        return np.inf
+    return igd_plus(losses, whole.front, whole.reference) if len(whole.front) else np.inf
 
 
 def _quartiles(values: Sequence[float | None], exists: bool) -> Quartiles | None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from searchers.comparison.folder import RunFolder
     from searchers.comparison.manifest import Manifest
 
+EVALUATIONS = 300
+SEEDS = 20
 LINES = 10
 """Where there is no terminal, a line is printed after each such part of the runs."""
 
@@ -52,8 +54,12 @@ def compare(
         Path | None,
         typer.Option(help='A JSON file of further ones: {"name": {"kind": ...}, ...}.'),
     ] = None,
-    evaluations: Annotated[int, typer.Option(help="The budget of each run.")] = 300,
-    seeds: Annotated[int, typer.Option(help="Runs of each searcher.")] = 20,
+    evaluations: Annotated[
+        int | None, typer.Option(help=f"The budget of each run; {EVALUATIONS} by default.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help=f"Runs of each searcher; {SEEDS} by default.")
+    ] = None,
     processes: Annotated[int | None, typer.Option(help="By default one for each core.")] = None,
     log: Annotated[
         Path | None, typer.Option(help="A folder of all runs; what is there is not run again.")
@@ -71,21 +77,28 @@ def compare(
 ) -> None:
     """Compare searchers on a table or on costs: same problem, same budget, same seeds."""
     from searchers.comparison.comparison import Comparison
+    from searchers.comparison.errors import ComparisonError
     from server.cli import compare_options as options
 
     with _refusals():
-        num_cores = _at_least_one("processes", num_cores_here() if processes is None else processes)
+        num_cores = _at_least_one("processes", processes, num_cores_here())
         _check_outputs(json_path, plot)
         point = None if reference is None else options.parse_reference(reference)
         if from_log is not None:
-            named = {"searchers": searchers, "settings": settings, "log": log, "limit": limit}
-            _refuse_beside_log(named | {"objective": objective, "family": family, "space": space})
+            _refuse_beside_log(
+                {"searchers": searchers, "settings": settings, "log": log, "limit": limit}
+                | {"objective": objective, "choices": choices, "family": family, "space": space}
+                | {"preset": preset, "evaluations": evaluations, "seeds": seeds}
+                | {"table": None if verify else table}
+            )
             folder, manifest = stored(from_log)
             if verify:
                 verify_runs(folder, manifest, table, num_cores)
             point = manifest.reference if reference is None else point
             finish(folder, manifest, point, json_path, plot)
             return
+        if verify:
+            raise ComparisonError("verify", "must come with --from-log", None)
         wanted = Comparison(
             options.problem_of(
                 table,
@@ -95,8 +108,8 @@ def compare(
                 options.parse_limits(limit),
             ),
             options.parse_searchers(options.split(searchers), settings),
-            _at_least_one("evaluations", evaluations),
-            _at_least_one("seeds", seeds),
+            _at_least_one("evaluations", evaluations, EVALUATIONS),
+            _at_least_one("seeds", seeds, SEEDS),
             point,
         )
         with log_folder(log) as folder:
@@ -130,9 +143,11 @@ def num_cores_here() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _at_least_one(option: str, value: int) -> int:
+def _at_least_one(option: str, value: int | None, default: int) -> int:
     from searchers.comparison.errors import ComparisonError
 
+    if value is None:
+        return default
     if value < 1:
         raise ComparisonError(option, "must be at least 1", value)
     return value
@@ -156,7 +171,7 @@ def _refuse_beside_log(given: dict[str, Any]) -> None:
     from searchers.comparison.errors import ComparisonError
 
     for option, value in given.items():
-        if value:
+        if value not in (None, "", []):
             rule = "must not come with --from-log: the folder says what was compared"
             shown = str(value) if isinstance(value, Path) else value
             raise ComparisonError(option, rule, shown)

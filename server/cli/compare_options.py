@@ -142,7 +142,8 @@ def problem_of(
 
 def table_error(error: InvalidTableError, objectives: Sequence[Objective]) -> ComparisonError:
     """Returns what is wrong with a table by the option that it is about."""
-    is_objective = error.value in [objective.metric for objective in objectives]
+    metric = str(error.value).partition(":")[0]  # what may follow is its type
+    is_objective = metric in [objective.metric for objective in objectives]
     option = {
         "file": "table",
         "choices": "choices",
@@ -163,7 +164,8 @@ def family_space(family: str | None, preset: str | None, file: Path | None) -> A
         try:
             return space_settings(read_json("space", file))
         except ValidationError as error:
-            raise ComparisonError("space", _message(error), str(file)) from None
+            rule = f"must hold settings of a space: {_message(error)}"
+            raise ComparisonError("space", rule, str(file)) from None
     if family is None:
         if preset is not None:
             raise ComparisonError("preset", "must come with --family", preset)

@@ -30,7 +30,7 @@ def report_parts(report: Report) -> Iterator[RenderableType]:
         yield _tests(report)
         yield Text(
             "p: Wilcoxon's signed-rank test, two-sided; p (Holm): corrected for "
-            f"{len(report.tests[report.evaluations])} pairs",
+            f"{len(report.tests[report.evaluations])} pairs of searchers",
             style="dim",
         )
     for note in report.notes:
@@ -45,8 +45,9 @@ def _heading(report: Report) -> str:
     if front.reference is None:
         return of
     point = ", ".join(f"{metric} {value:.6g}" for metric, value in front.reference.items())
+    num_points = len(front.points)
     return (
-        f"{of}; {front.kind} front: {len(front.points)} points\n"
+        f"{of}; {front.kind} front: {num_points} point{'' if num_points == 1 else 's'}\n"
         f"reference: {point} ({front.reference_source})"
     )
 

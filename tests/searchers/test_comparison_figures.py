@@ -57,10 +57,16 @@ def test_igd_plus_counts_only_what_is_worse_by_the_ranges_of_the_front() -> None
     front = np.array([[-20.0, 2.0], [-30.0, 4.0], [-40.0, 8.0]])  # ranges 20 and 6
     found = np.array([[np.inf, np.inf], [-25.0, 5.0]])
     expected = (3 / 6 + math.hypot(5 / 20, 1 / 6) + 15 / 20) / 3
-    assert igd_plus(found, front) == pytest.approx(expected)
-    assert igd_plus(np.vstack([found, front]), front) == 0
-    assert igd_plus(found[:1], front) == math.inf
-    assert igd_plus(np.array([[-50.0]]), np.array([[-40.0]])) == 0
+    nadir = front.max(axis=0)
+    assert igd_plus(found, front, nadir) == pytest.approx(expected)
+    assert igd_plus(np.vstack([found, front]), front, nadir) == 0
+    assert igd_plus(found[:1], front, nadir) == math.inf
+
+
+def test_igd_plus_of_a_front_without_a_range_is_by_the_reference() -> None:
+    front, reference = np.array([[-40.0]]), np.array([-20.0])
+    assert igd_plus(np.array([[-50.0]]), front, reference) == 0
+    assert igd_plus(np.array([[-25.0]]), front, reference) == 0.75
 
 
 def test_a_run_that_never_gets_there_is_infinitely_slow(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from command_line import Run
 from table_examples import CHOICES, write_table
 
+from search_space.table import InvalidTableError
 from search_space.table_files import read_table
 from searchers.comparison.errors import ComparisonError
 from searchers.comparison.folder import RunFolder
@@ -296,6 +297,30 @@ def test_what_is_no_folder_of_runs_is_refused(folder: Path, run: Run) -> None:
     done = run("compare", "--from-log", str(folder))
     assert done.code == 2
     assert "--log manifest.json must be as this program writes it: problem" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--from-log", "x", "--seeds", "3"], "--seeds must not come with --from-log"),
+        (["--from-log", "x", "--table", "t.csv"], "--table must not come with --from-log"),
+        (["--from-log", "x", "--limit", "a>=0"], "--limit must not come with --from-log"),
+        (["--from-log", "x"], "--from-log must be a folder that --log made"),
+        (["--verify"], "--verify must come with --from-log"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(
+    run: Run, words: list[str], expected: str
+) -> None:
+    done = run("compare", *words)
+    assert (done.code, done.err.count("\n")) == (2, 1), done.err
+    assert f"espalier compare: {expected}" in done.err
+
+
+def test_faults_of_metrics_are_those_of_the_option_that_names_them() -> None:
+    error = InvalidTableError("metrics", "must be numbers", "ops: int8 of shape (2, 6)")
+    for objective, option in (("ops:max", "objective"), ("m:max", "limit")):
+        assert options.table_error(error, options.parse_objectives([objective])).field == option
 
 
 def test_limits_of_both_sides_are_one() -> None:
