@@ -144,6 +144,8 @@ def play_pymoo(known: KnownProblem, seed: int, evaluations: int, clock: Clock) -
             warnings.simplefilter("ignore")  # of casts inside pymoo
             infills = algorithm.ask()
         seconds += clock() - started
+        if infills is None or len(infills) == 0:  # it has found nothing new for long, and ends
+            break
         rows = infills.get("X").astype(np.int64)
         outcomes = [book.evaluate(space.decode(row)) for row in rows]
         losses, violations = _figures(known, outcomes)

@@ -3,11 +3,14 @@
 import math
 from pathlib import Path
 
+import moocore
 import numpy as np
+import numpy.typing as npt
 import pytest
 from comparison_examples import RUN, small_manifest, small_problem, trial, written
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from strategies import loss_matrices
 
 from searchers.comparison.errors import ComparisonError
 from searchers.comparison.exact import exact_front
@@ -61,6 +64,17 @@ def test_igd_plus_counts_only_what_is_worse_by_the_ranges_of_the_front() -> None
     assert igd_plus(found, front, nadir) == pytest.approx(expected)
     assert igd_plus(np.vstack([found, front]), front, nadir) == 0
     assert igd_plus(found[:1], front, nadir) == math.inf
+
+
+@given(loss_matrices(3), loss_matrices(3))
+def test_igd_plus_is_that_of_moocore(
+    found: npt.NDArray[np.float64], front: npt.NDArray[np.float64]
+) -> None:
+    assume(len(found) > 0)
+    front = np.vstack([front, [[0.0, 9.0, 4.0], [9.0, 0.0, 0.0]]])
+    span = front.max(axis=0) - front.min(axis=0)
+    expected = moocore.igd_plus(found / span, ref=front / span)
+    assert igd_plus(found, front, front.max(axis=0)) == pytest.approx(expected)
 
 
 def test_igd_plus_of_a_front_without_a_range_is_by_the_reference() -> None:

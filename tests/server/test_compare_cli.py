@@ -168,6 +168,26 @@ def session_of(leader: int) -> list[int]:
     return found
 
 
+def test_a_space_tells_on_what_choices_depend(folder: Path, run: Run) -> None:
+    (folder / "table.csv").write_text("depth,deep,m\n1,,1\n2,8,2\n2,16,\n", encoding="utf-8")
+    choices = [
+        {"name": "depth", "options": [1, 2]},
+        {"name": "deep", "options": [8, 16], "when": {"parent": "depth", "options": [2]}},
+    ]
+    space = {"kind": "custom", "name": "deep", "choices": choices}
+    changes: dict[str, str | None] = {"choices": "depth,deep", "objective": "m:max", "limit": None}
+    refused = run(*arguments(folder, **changes))
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "--choices must have a value in every row unless a space is given" in refused.err
+    (folder / "space.json").write_text(json.dumps(space), encoding="utf-8")
+    changes |= {"space": str(folder / "space.json"), "searchers": "random", "seeds": "1"}
+    done = run(*arguments(folder, **changes, log=str(folder / "runs")))
+    assert done.code == 0, done.err
+    lines = (folder / "runs" / "random-0.jsonl").read_text(encoding="utf-8").splitlines()
+    found = {tuple(json.loads(line)["choices"]): json.loads(line)["metrics"] for line in lines}
+    assert found == {(0, -1): {"m": 1.0}, (1, 0): {"m": 2.0}, (1, 1): None}
+
+
 def test_more_evaluations_than_architectures_stop_early_and_say_so(folder: Path, run: Run) -> None:
     done = run(*arguments(folder, evaluations="200", seeds="1", searchers="random"))
     assert done.code == 0, done.err
