@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from searchers.comparison.measures import Values
 from searchers.comparison.report import Analysis
@@ -33,7 +33,9 @@ def plot_shares(analysis: Analysis, image_format: Format) -> bytes:
         runs = f"{len(shares)} run{'s' if len(shares) > 1 else ''}"
         lowest = min(lowest, _draw(axes, 1 - shares, position, f"{name} ({runs})"))
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda gap, _: f"{100 * gap:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(1, max(report.evaluations, 2))
     axes.set_ylim(max(FLOOR, 10 ** np.floor(np.log10(lowest))), 1)
     axes.set_xlabel("evaluations")
@@ -46,9 +48,7 @@ def plot_shares(analysis: Analysis, image_format: Format) -> bytes:
     axes.grid(visible=True, which="major", alpha=0.35)
     axes.grid(visible=True, which="minor", axis="y", alpha=0.12)
     if analysis.curves:
-        legend = figure.legend(loc="outside right upper", fontsize="small", frameon=False)
-        for text in legend.get_texts():
-            text.set_parse_math(False)
+        _draw_legend(figure, axes, analysis)
     return render(figure, image_format)
 
 
@@ -60,3 +60,19 @@ def _draw(axes: Axes, gaps: Values, position: int, label: str) -> float:
     axes.fill_between(along, low, high, step="post", alpha=0.15, color=color, linewidth=0)
     axes.step(along, median, where="post", color=color, linestyle=style, label=label)
     return float(low.min())
+
+
+def _draw_legend(figure: Figure, axes: Axes, analysis: Analysis) -> None:
+    """Names the lines in the order of their right ends, the highest first."""
+    last = [float(np.median(shares[:, -1])) for shares in analysis.curves.values()]
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(range(len(last)), key=last.__getitem__)
+    legend = figure.legend(
+        [handles[i] for i in order],
+        [labels[i] for i in order],
+        loc="outside right upper",
+        fontsize="small",
+        frameon=False,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)

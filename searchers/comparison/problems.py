@@ -142,11 +142,15 @@ def table_problem(
 
     Raises:
         InvalidTableError: the file is no such table; or it is not about the space.
-        ComparisonError: it cannot be opened.
+        ComparisonError: it cannot be opened, or does not say anything of a metric.
     """
     sha256 = sha256_of(path)
-    metrics = _ProblemSettings(**parts).metrics
-    table = read_table(path, columns, metrics)
+    wanted = _ProblemSettings(**parts)
+    table = read_table(path, columns, wanted.metrics)
+    for field, some in (("objective", wanted.objectives), ("limit", wanted.limits)):
+        for part in some:
+            if not np.isfinite(table.metrics[part.metric]).any():
+                raise ComparisonError(field, "must have a number in a row at least", part.metric)
     settings = table.space_settings(f"table {sha256[:12]}") if space is None else space
     if set(table.names) != {choice.name for choice in settings.build().choices}:
         rule = f"must be the choices of the space, {[c.name for c in settings.build().choices]}"

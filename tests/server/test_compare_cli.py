@@ -247,7 +247,8 @@ def test_what_is_amiss_is_told_in_one_line(
     ("text", "changes", "words"),
     [
         ("kernel,m,n\n3,1,2\n5,1,3\n", {}, ["--objective", "must differ", "'m=1'"]),
-        ("kernel,m,n\n3,nan,2\n5,,3\n", {}, ["--table", "figures in all of", "'m'"]),
+        ("kernel,m,n\n3,nan,2\n5,,3\n", {}, ["--objective", "a number in a row", "'m'"]),
+        ("kernel,m,n\n3,nan,2\n5,1,\n", {}, ["--table", "figures in all of", "'m'"]),
         ("kernel,m,n\n3,x,2\n5,1,3\n", {}, ["--objective", "must be numbers", "'m'"]),
         ("kernel,m\n3,1\n5,2\n", {}, ["--objective", "'n'"]),
         ("no table", {}, ["--choices", "'kernel'"]),
