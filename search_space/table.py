@@ -1,7 +1,7 @@
 """Tables as problems: what is known of architectures, a row for each, instead of an evaluation."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,16 @@ class Table:
             if first != row:
                 rule = "must tell architectures apart: two rows, counted from 0, have equal choices"
                 raise InvalidTableError("choices", rule, [first, row])
+
+    @property
+    def metrics(self) -> Mapping[str, npt.NDArray[np.float64]]:
+        """The figures of all rows by metric, shape (num_rows,); not finite where not known."""
+        return self._metrics
+
+    def architectures(self) -> Iterator[dict[str, Option]]:
+        """Yields the active choices of each row, in the order of the rows."""
+        for key in self._rows:
+            yield {name: cell for name, cell in self._cells(key).items() if cell is not None}
 
     def space_settings(self, name: str) -> CustomSettings:
         """Returns the space of all combinations of what occurs in the table, options ascending.

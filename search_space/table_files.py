@@ -1,4 +1,4 @@
-"""Reads tables: CSV, also compressed by gzip, and `.npz`; nothing in them is ever unpickled."""
+"""Reads tables: CSV, also compressed by gzip, `.npz` and parquet; nothing is ever unpickled."""
 
 import csv
 import gzip
@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,11 @@ from search_space.outcomes import MAX_FIGURE
 from search_space.space import Option
 from search_space.table import InvalidTableError, Table
 
+if TYPE_CHECKING:
+    import pyarrow
+
+EXTRA = "parquet"
+"""The optional part of the package that reads parquet files."""
 MAX_BYTES = 256 * 2**20
 """Of the text, or of the arrays, that are read."""
 MAX_ROWS = 1_000_000
@@ -33,8 +38,9 @@ def read_table(path: Path, choices: Sequence[str], metrics: Sequence[str]) -> Ta
 
     The first line of a CSV names its columns; an empty cell of a choice means that it is inactive.
     Cells of a column that are all whole numbers are numbers, and so on. In a `.npz` each column is
-    an array of a length; a matrix `ops` of six columns is the choices `ops.0` to `ops.5`. What is
-    empty, no finite number, beyond `MAX_FIGURE` or not there of a metric is not known.
+    an array of a length; a matrix `ops` of six columns is the choices `ops.0` to `ops.5`. Columns
+    of a parquet file have types; a cell without a value is an empty one. What is empty, no finite
+    number, beyond `MAX_FIGURE` or not there of a metric is not known.
 
     Args:
         path: of the file, whatever its name.
@@ -42,11 +48,14 @@ def read_table(path: Path, choices: Sequence[str], metrics: Sequence[str]) -> Ta
         metrics: columns of numbers.
 
     Raises:
-        InvalidTableError: the file cannot be read, is too large, or lacks a column.
+        InvalidTableError: the file cannot be read, is too large, lacks a column, or needs a part
+            of the package that is not installed.
     """
     try:
         with path.open("rb") as file:
             begin = file.read(4)
+        if begin == b"PAR1":
+            return _read_parquet(path, choices, metrics)
         if begin == b"PK\x03\x04":
             columns = _read_arrays(path, choices, metrics)
         else:
@@ -54,7 +63,7 @@ def read_table(path: Path, choices: Sequence[str], metrics: Sequence[str]) -> Ta
     except InvalidTableError:
         raise
     except _BROKEN as error:
-        rule = f"must be a CSV with a line of names, or an .npz of plain arrays ({error})"
+        rule = f"must be a CSV with a line of names, an .npz of plain arrays or parquet ({error})"
         raise InvalidTableError("file", rule, path.name) from error
     cells = {
         name: values for choice in choices for name, values in _choice(choice, columns[choice])
@@ -183,3 +192,93 @@ def _numbers(name: str, column: Column) -> npt.NDArray[np.float64]:
 def _known(figures: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Returns figures, those that nothing can be computed with as not known."""
     return np.where(np.abs(figures) <= MAX_FIGURE, figures, math.nan)
+
+
+# --- parquet -----------------------------------------------------------------------------------
+
+
+def _read_parquet(path: Path, choices: Sequence[str], metrics: Sequence[str]) -> Table:
+    try:
+        import pyarrow
+    except ImportError:
+        rule = f"is a parquet file, which needs the extra: pip install 'espalier[{EXTRA}]'"
+        raise InvalidTableError("file", rule, path.name) from None
+    try:
+        columns = _arrow_columns(path, choices, metrics)
+        cells = {name: _arrow_cells(name, columns[name]) for name in choices}
+        return Table(cells, {name: _arrow_figures(name, columns[name]) for name in metrics})
+    except pyarrow.ArrowException as error:
+        raise ValueError(str(error)) from error
+
+
+def _arrow_columns(
+    path: Path, choices: Sequence[str], metrics: Sequence[str]
+) -> Mapping[str, "list[pyarrow.Array]"]:
+    """Returns the pieces of each column.
+
+    Text stays as it is in the file, each word once: a few bytes may stand for a long word in each
+    of a million rows.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    with path.open("rb") as stream:
+        schema = parquet.ParquetFile(stream).schema_arrow
+        _check_names(schema.names, choices, metrics)
+        texts = [name for name in choices if _is_text(schema.field(name).type)]
+        stream.seek(0)
+        file = parquet.ParquetFile(stream, read_dictionary=texts)
+        wanted = list(dict.fromkeys((*choices, *metrics)))
+        columns: dict[str, list[pyarrow.Array]] = {name: [] for name in wanted}
+        num_rows = num_bytes = 0
+        for batch in file.iter_batches(columns=wanted, use_threads=False):
+            # Arrow believes what a file says of itself: without this a damaged one is a crash.
+            batch.validate(full=True)
+            num_rows, num_bytes = num_rows + batch.num_rows, num_bytes + batch.nbytes
+            _check_size(num_rows, len(wanted))
+            if num_bytes > MAX_BYTES:
+                raise InvalidTableError("file", f"must be at most {MAX_BYTES} bytes", num_bytes)
+            for name in wanted:
+                columns[name].append(batch.column(name))
+    return columns
+
+
+def _is_text(kind: "pyarrow.DataType") -> bool:
+    from pyarrow import types
+
+    return bool(types.is_string(kind) or types.is_large_string(kind))
+
+
+def _arrow_cells(name: str, pieces: "list[pyarrow.Array]") -> list[Option | None]:
+    """Returns the cells of a choice; None where there is no value, or an empty text."""
+    from pyarrow import types
+
+    cells: list[Option | None] = []
+    for piece in pieces:
+        kind = piece.type
+        if types.is_dictionary(kind) and _is_text(kind.value_type):
+            words = piece.dictionary.to_pylist()
+            codes = piece.indices.to_pylist()
+            cells += [None if code is None else words[code] or None for code in codes]
+        elif types.is_integer(kind) or types.is_floating(kind):
+            cells += piece.to_pylist()
+        else:
+            rule = "must be columns of numbers or text"
+            raise InvalidTableError("choices", rule, f"{name}: {kind}")
+    if any(isinstance(cell, float) and not math.isfinite(cell) for cell in cells):
+        raise InvalidTableError("choices", "must be finite", name)
+    return cells
+
+
+def _arrow_figures(name: str, pieces: "list[pyarrow.Array]") -> npt.NDArray[np.float64]:
+    import pyarrow
+    from pyarrow import types
+
+    figures = [np.empty(0)]
+    for piece in pieces:
+        kind = piece.type
+        if not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)):
+            raise InvalidTableError("metrics", "must be columns of numbers", f"{name}: {kind}")
+        number = piece.cast(pyarrow.float64(), safe=False)
+        figures.append(number.to_numpy(zero_copy_only=False))
+    return _known(np.concatenate(figures))

@@ -16,6 +16,7 @@ from server.cli import (
     access,
     assessments,
     campaigns,
+    compare,
     comparisons,
     configuration,
     database,
@@ -48,6 +49,7 @@ assessments.add_to(resources.supernet_app)
 comparisons.add_to(searches.app)
 evaluating.add_to(searches.app)
 app.add_typer(searches.app, name="search")
+app.command("compare")(compare.compare)
 app.command("refine")(refinements.refine)
 app.add_typer(refinements.app, name="refinement")
 app.command("export")(searches.export)

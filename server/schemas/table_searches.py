@@ -24,7 +24,7 @@ Column = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-
 
 
 class TableEvaluator(Located):
-    """A table evaluates: a CSV, also compressed by gzip, or an `.npz`, with a row of figures each.
+    """A table evaluates: a CSV (also gzip), an `.npz` or a parquet file, a row of figures each.
 
     Architectures without a row, or whose row lacks a figure, are infeasible.
     """

@@ -43,6 +43,7 @@ def test_every_kind_that_is_pruned_is_described() -> None:
 
 def commands_in(text: str) -> Iterator[list[str]]:
     """The commands in a page's blocks, and those in the first column of a table of them."""
+    text = re.sub(r"\\\n *", "", text)  # a command on several lines
     for line in re.findall(r"^ *\$? ?(espalier [a-z-].*)$", text, re.MULTILINE):
         yield shlex.split(re.sub(r"\s2>&1.*|\s&$", "", line), comments=True)
     for cell in re.findall(r"^\| (`espalier .*?) \|", text, re.MULTILINE):

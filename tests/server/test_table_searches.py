@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 from live import Live
+from pyarrow import parquet
 from runners import running, wait_for
 from table_examples import CHOICES, NUM_ROWS, table_search, table_text, write_table
 
@@ -16,6 +18,8 @@ from server.execution.context import JobContext, StopReason
 from server.execution.search import run_search
 from server.job_states import JobStatus
 from server.store import ClaimedJob
+
+EVALUATOR = {"kind": "table", "path": "table.csv", "choices": list(CHOICES)}
 
 
 def submit(live: Live, body: dict[str, Any]) -> dict[str, Any]:
@@ -95,6 +99,26 @@ def test_a_search_that_was_stopped_goes_on_to_the_same_front(live: Live) -> None
         assert (result["evaluations"], result["reused"]) == (60, reused)
 
 
+def test_a_parquet_file_is_a_table(sqlite_live: Live) -> None:
+    path = write_table(sqlite_live.settings.data_folder)
+    table = read_table(path, CHOICES, ["accuracy", "latency_ms"])
+    rows = pyarrow.Table.from_pylist(list(table.architectures()))
+    for name, column in table.metrics.items():
+        rows = rows.append_column(name, pyarrow.array(column))
+    parquet.write_table(rows, path.with_name("table.parquet"))
+    evaluator = {**EVALUATOR, "path": "table.parquet"}
+    search = submit(sqlite_live, table_search(evaluator=evaluator, evaluations=10))
+    run(sqlite_live, search)
+    front = sqlite_live.client.get(f"/v1/searches/{search['id']}/front").json()["points"]
+    for point in front:
+        row = point["provenance"]["accuracy"]["row"]
+        assert point["metrics"] == {name: column[row] for name, column in table.metrics.items()}
+    assert front
+    path.with_name("table.parquet").write_bytes(b"PAR1 and nothing else")
+    refused = fault(sqlite_live, table_search(evaluator=evaluator))
+    assert refused["pointer"] == "/evaluator/path"
+
+
 def test_a_space_that_is_given_is_searched_as_it_is(sqlite_live: Live) -> None:
     write_table(sqlite_live.settings.data_folder)
     choices = [
@@ -125,9 +149,6 @@ def test_an_upload_may_be_a_table(sqlite_live: Live, tmp_path: Path) -> None:
     sqlite_live.client.post(f"/v1/uploads/{upload}/complete")
     search = submit(sqlite_live, table_search(evaluator=evaluator))
     assert search["evaluator"]["table_version"] == body["sha256"]
-
-
-EVALUATOR = {"kind": "table", "path": "table.csv", "choices": list(CHOICES)}
 
 
 @pytest.mark.parametrize(
