@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from search_space.deepmad_figures import FIGURES, SuperBlocks, figures
+from search_space.deepmad_figures import FIGURES, Networks, figures
 from search_space.family import PAPER_COSTS, Figures, NetworkSettings
 from search_space.layers import Layer, LayerGraph
 from search_space.parts import Depths, Sizes, check_resolutions, choice, odd, value
@@ -122,19 +122,29 @@ class DeepMADSettings(NetworkSettings):
         """Returns the metrics of many networks at once; see `NetworkSettings.compute`."""
         reader = _Reader(genes)
         resolution = reader.next(self.resolutions)
-        stem = reader.next(self.stem_widths)
-        stages = [
-            SuperBlocks(
-                width=reader.next(stage.widths),
-                hidden_width=reader.next(stage.hidden_widths),
-                kernel_size=reader.next(stage.kernel_sizes),
-                depth=reader.next(stage.depths),
-                stride=stage.stride,
-            )
-            for stage in self.stages
-        ]
-        shape = (self.input_channels, resolution)
-        return figures(shape, stem, self.stem_stride, stages, self.num_classes)
+        stem_width = reader.next(self.stem_widths)
+        sizes = np.stack(
+            [
+                [
+                    reader.next(stage.widths),
+                    reader.next(stage.hidden_widths),
+                    reader.next(stage.kernel_sizes),
+                    reader.next(stage.depths),
+                ]
+                for stage in self.stages
+            ],
+            axis=1,
+        )
+        networks = Networks(
+            self.input_channels,
+            self.num_classes,
+            self.stem_stride,
+            [stage.stride for stage in self.stages],
+            resolution,
+            stem_width,
+            *sizes,
+        )
+        return figures(networks)
 
 
 def _super_block(

@@ -1,9 +1,11 @@
 """What DeepMAD's networks cost and score, for many at once: the folds of `costs` in closed form.
 
-All blocks of a super-block but the first are alike, so a super-block takes a handful of array
-operations however deep it is. Sizes are whole numbers in float64, which is exact below 2^53 and
-multiplies faster than integers. That these are the numbers of `search_space.costs`, exactly, is
-tested on random architectures.
+All blocks of a super-block but the first are alike, so a super-block takes the same few array
+operations however deep it is, and all super-blocks take them together. Sizes are whole numbers in
+float64, which is exact below 2^53 and multiplies faster than integers. That these are the numbers
+of `search_space.costs`, exactly, is tested on random architectures.
+
+Arrays have shape (count,), or (num_blocks, count) with one row for each super-block.
 """
 
 from collections.abc import Sequence
@@ -24,162 +26,150 @@ MAX_GROWTH = 4
 """Times by which a super-block may widen its input."""
 MAX_REDUCTION = 10
 """Times by which a bottleneck may be narrower than the output."""
+STEM_KERNEL = 3
 
 
 @dataclass(frozen=True)
-class SuperBlocks:
-    """The super-blocks in one place of many networks; arrays have shape (count,)."""
+class Networks:
+    """The sizes of many networks; each super-block is a row of the arrays with two dimensions.
 
+    Attributes:
+        input_channels: of the image.
+        num_classes: outputs of the classifier.
+        stem_stride: of the stem's convolution.
+        strides: of each super-block's first block.
+        resolution: height and width of the input, shape (count,).
+        stem_width: channels of the stem, shape (count,).
+        width: output channels of the super-blocks, shape (num_blocks, count).
+        hidden_width: channels within their blocks.
+        kernel_size: of the convolutions within their blocks.
+        depth: numbers of blocks.
+    """
+
+    input_channels: int
+    num_classes: int
+    stem_stride: int
+    strides: Sequence[int]
+    resolution: Array
+    stem_width: Array
     width: Array
     hidden_width: Array
     kernel_size: Array
     depth: Array
-    stride: int
+
+    @property
+    def width_before(self) -> Array:
+        """Channels that each super-block reads."""
+        return np.concatenate([self.stem_width[None], self.width[:-1]])
+
+    def sides(self) -> Array:
+        """Returns height and width of the stem's output and of each super-block's.
+
+        Shape (1 + num_blocks, count).
+        """
+        sides = [np.ceil(self.resolution / self.stem_stride)]
+        for stride in self.strides:
+            sides.append(np.ceil(sides[-1] / stride))
+        return np.stack(sides)
 
 
-def figures(
-    input_shape: tuple[int, Array],
-    stem_width: Array,
-    stem_stride: int,
-    stages: Sequence[SuperBlocks],
-    num_classes: int,
-) -> dict[str, Array]:
-    """Returns all metrics, shape (count,) each.
-
-    Args:
-        input_shape: channels, and height and width of each network's input.
-        stem_width: channels of the stem's convolution.
-        stem_stride: of that convolution.
-        stages: in execution order.
-        num_classes: outputs of the classifier.
-    """
-    channels, resolution = input_shape
-    fold = _Fold(channels, resolution)
-    fold.stem(stem_width, stem_stride)
-    for stage in stages:
-        fold.super_blocks(stage)
-    fold.head(num_classes)
-    trunk = fold.trunk()
+def figures(networks: Networks) -> dict[str, Array]:
+    """Returns all metrics, shape (count,) each."""
+    sides = networks.sides()
+    trunk = _trunk(networks, sides)
     return {
-        "macs": fold.macs,
-        "num_params": fold.num_params,
-        "num_activations": fold.num_activations,
-        "peak_activations": fold.peak,
+        **_sums(networks, sides),
+        "peak_activations": _peak_activations(networks, sides),
         "deepmad_score": entropy.score(trunk, entropy.RELEASED),
         "deepmad_score_paper": entropy.score(trunk, entropy.PAPER),
         "effectiveness": entropy.effectiveness(trunk),
-        "shape_violation": shape_violation(stem_width, stages),
+        "shape_violation": shape_violation(networks),
     }
 
 
-def shape_violation(stem_width: Array, stages: Sequence[SuperBlocks]) -> Array:
+def shape_violation(networks: Networks) -> Array:
     """Returns the sum of the relative excesses over the rules for widths, shape (count,).
 
     For every super-block: in <= out <= 4 in, out / 10 <= bottleneck <= out.
     """
-    total = np.zeros(len(stem_width))
-    before = stem_width
-    for stage in stages:
-        for smaller, larger in (
-            (before, stage.width),
-            (stage.width, MAX_GROWTH * before),
-            (stage.hidden_width, stage.width),
-            (stage.width, MAX_REDUCTION * stage.hidden_width),
-        ):
-            total += np.maximum(smaller / larger - 1, 0)
-        before = stage.width
+    before, width, hidden = networks.width_before, networks.width, networks.hidden_width
+    growth, share = width / before, hidden / width
+    excess = np.maximum(1 / growth - 1, 0) + np.maximum(growth / MAX_GROWTH - 1, 0)
+    excess += np.maximum(share - 1, 0) + np.maximum(1 / (share * MAX_REDUCTION) - 1, 0)
+    # A rule that is just kept must not seem broken by rounding.
+    total: Array = np.where(excess < 1e-12, 0, excess).sum(axis=0)
     return total
 
 
-class _Fold:
-    """Adds up costs from the input to the head; what is public is the sum so far."""
+def _sums(networks: Networks, sides: Array) -> dict[str, Array]:
+    """Returns multiply-accumulates, parameters and activations: convolutions by their places.
 
-    def __init__(self, channels: int, resolution: Array) -> None:
-        self._channels: Array = np.full(len(resolution), float(channels))
-        self._side = resolution
-        self._input: Array = channels * resolution**2  # alive throughout
-        zeros = np.zeros(len(resolution))
-        self.macs, self.num_params, self.num_activations = zeros, zeros, zeros
-        self.peak = self._input
-        self._stages: list[list[Array]] = []  # log widths, layers, channels, side
+    In every first block a shortcut and a reducing convolution of what comes in; in every block a
+    spatial and an expanding one; in every other block a reducing one of the super-block's width.
+    """
+    before, width, hidden = networks.width_before, networks.width, networks.hidden_width
+    depth, others = networks.depth, networks.depth - 1
+    pixels_before, pixels = sides[:-1] ** 2, sides[1:] ** 2
+    reducing = before * hidden
+    rest = before * width + depth * hidden * (hidden * networks.kernel_size**2 + width)
+    rest += others * width * hidden
+    norms = 2 * (depth * (2 * hidden + width) + width)
+    outputs = width + depth * (hidden + width) + others * hidden
+    stem = networks.input_channels * networks.stem_width * STEM_KERNEL**2
+    stem_outputs = networks.stem_width * sides[0] ** 2
+    last, classes = width[-1], networks.num_classes
+    return {
+        "macs": (reducing * pixels_before + rest * pixels).sum(axis=0)
+        + stem * sides[0] ** 2
+        + last * classes,
+        "num_params": (reducing + rest + norms).sum(axis=0)
+        + stem
+        + 2 * networks.stem_width
+        + (last + 1) * classes,
+        "num_activations": (hidden * pixels_before + outputs * pixels).sum(axis=0)
+        + stem_outputs
+        + classes,
+    }
 
-    def stem(self, width: Array, stride: int) -> None:
-        """A 3x3 convolution with batch normalization and relu."""
-        log_width = np.log(9.0 * self._channels)
-        self._shrink(stride)
-        self._conv(self._channels, width, 3, self._side)
-        # Two of convolution, norm and relu are alive at once.
-        self._raise_peak(2 * width * self._side**2)
-        self._channels = width
-        self._stages.append([log_width, np.ones(len(width)), width, self._side])
 
-    def super_blocks(self, stage: SuperBlocks) -> None:
-        """The first block, which changes shape, and the others, which are alike."""
-        before, side_before = self._channels, self._side
-        width, hidden, kernel = stage.width, stage.hidden_width, stage.kernel_size
-        self._shrink(stage.stride)
-        side, others = self._side, stage.depth - 1
-        self._conv(before, width, 1, side)  # the shortcut
-        self._conv(before, hidden, 1, side_before)
-        self._conv(hidden, hidden, kernel, side, stage.depth)
-        self._conv(hidden, width, 1, side, stage.depth)
-        self._conv(width, hidden, 1, side, others)
-        self._raise_first_peak(stage, before * side_before**2, side_before)
-        out, inner = width * side**2, hidden * side**2
-        self._raise_peak(np.where(others > 0, np.maximum(out + 2 * inner, 3 * out), 0))
-        log_hidden = np.log(hidden)
-        log_widths = (
-            np.log(before)
-            + others * np.log(width)
-            + stage.depth * (2 * log_hidden + 2 * np.log(kernel))
-        )
-        self._channels = width
-        if stage.stride > 1:
-            self._stages.append([log_widths, 3 * stage.depth, width, side])
-        else:
-            last = self._stages[-1]
-            self._stages[-1] = [last[0] + log_widths, last[1] + 3 * stage.depth, width, side]
+def _peak_activations(networks: Networks, sides: Array) -> Array:
+    """Returns the most that is alive at once, the network's input included.
 
-    def head(self, num_classes: int) -> None:
-        """Global pooling and a linear layer with bias."""
-        self._raise_peak(self._channels * (self._side**2 + 1))
-        self._raise_peak(self._channels + num_classes)
-        self.macs = self.macs + self._channels * num_classes
-        self.num_params = self.num_params + (self._channels + 1) * num_classes
-        self.num_activations = self.num_activations + num_classes
+    In a first block, in the order of execution: pooling and projecting the shortcut; its norm;
+    reducing, while the input is still read; norm and relu of the reduced; the sum. In another
+    block: norm and relu of the reduced beside the input; the sum. In the stem and in the head, a
+    layer's input and output.
+    """
+    before, width, hidden = networks.width_before, networks.width, networks.hidden_width
+    pixels_before, pixels = sides[:-1] ** 2, sides[1:] ** 2
+    read, out = before * pixels_before, width * pixels
+    reduced, inner = hidden * pixels_before, hidden * pixels
+    is_pooled = np.array([stride > 1 for stride in networks.strides])[:, None]
+    alive = np.maximum(read + 2 * out, read + out + reduced)
+    alive = np.maximum(alive, np.where(is_pooled, read + before * pixels + out, 0))
+    alive = np.maximum(alive, np.maximum(out + 2 * reduced, 3 * out))
+    alive = np.maximum(alive, np.where(networks.depth > 1, out + 2 * inner, 0))
+    last = width[-1]
+    ends = np.maximum(2 * networks.stem_width * sides[0] ** 2, last * (pixels[-1] + 1))
+    ends = np.maximum(ends, last + networks.num_classes)
+    peak: Array = np.maximum(alive.max(axis=0), ends)
+    return peak + networks.input_channels * networks.resolution**2
 
-    def trunk(self) -> Trunk:
-        """The convolutions but the shortcuts', by stage."""
-        columns = [np.stack(part, axis=1) for part in zip(*self._stages, strict=True)]
-        return Trunk(*columns)
 
-    def _shrink(self, stride: int) -> None:
-        self._side = np.ceil(self._side / stride)
-
-    def _conv(
-        self, before: Array, after: Array, kernel: Array | int, side: Array, count: Array | int = 1
-    ) -> None:
-        """Adds convolutions of one shape, without biases, each with a batch normalization."""
-        weights, pixels = before * after * kernel**2, side**2
-        self.macs = self.macs + count * weights * pixels
-        self.num_params = self.num_params + count * (weights + 2 * after)
-        self.num_activations = self.num_activations + count * after * pixels
-
-    def _raise_peak(self, alive: Array) -> None:
-        """Notes how much is alive at once beside the network's input."""
-        self.peak = np.maximum(self.peak, self._input + alive)
-
-    def _raise_first_peak(self, stage: SuperBlocks, before: Array, side_before: Array) -> None:
-        """What is alive at once in a super-block's first block, whose input has `before` elements.
-
-        In the order of execution: pooling and projecting the shortcut, its norm; reducing, while
-        the input is still read; norm and relu of the reduced; the sum.
-        """
-        out = stage.width * self._side**2
-        reduced = stage.hidden_width * side_before**2
-        if stage.stride > 1:
-            self._raise_peak(before + self._channels * self._side**2 + out)
-        self._raise_peak(before + 2 * out)
-        self._raise_peak(before + out + reduced)
-        self._raise_peak(out + 2 * reduced)
-        self._raise_peak(3 * out)
+def _trunk(networks: Networks, sides: Array) -> Trunk:
+    """Returns the convolutions but the shortcuts', by stage: a new one with every stride of 2."""
+    depth, log_hidden = networks.depth, np.log(networks.hidden_width)
+    log_widths = depth * 2 * (log_hidden + np.log(networks.kernel_size))
+    log_widths += np.log(networks.width_before) + (depth - 1) * np.log(networks.width)
+    count = len(networks.stem_width)
+    stem = np.full((1, count), np.log(networks.input_channels * STEM_KERNEL**2))
+    starts = [0, *(row for row, stride in enumerate(networks.strides, start=1) if stride > 1)]
+    ends = [*(start - 1 for start in starts[1:]), len(networks.strides)]
+    widths = np.concatenate([networks.stem_width[None], networks.width])
+    num_layers = np.concatenate([np.ones((1, count)), 3 * depth])
+    return Trunk(
+        log_widths=np.add.reduceat(np.concatenate([stem, log_widths]), starts).T,
+        num_layers=np.add.reduceat(num_layers, starts).T,
+        channels=widths[ends].T,
+        sides=sides[ends].T,
+    )

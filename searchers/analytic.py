@@ -37,7 +37,7 @@ Array = npt.NDArray[np.float64]
 Compute = Callable[[Genes], Figures]
 """Metrics of many networks by canonical genes, shape (count, num_choices) to (count,)."""
 
-MAX_EXPANDED = 64
+MAX_EXPANDED = 4
 """Architectures whose neighbours the greedy strategy looks at together."""
 
 
@@ -60,10 +60,10 @@ class AnalyticSettings(BaseModel):
         "search needs a space no larger.",
     )
     population_size: int = Field(
-        default=256, ge=2, le=10_000, description="The best that are kept."
+        default=128, ge=2, le=10_000, description="The best that are kept."
     )
     num_children: int = Field(
-        default=1024, ge=1, le=100_000, description="Of the population, computed together."
+        default=512, ge=1, le=100_000, description="Of the population, computed together."
     )
     mutations_per_child: float = Field(
         default=2, gt=0, le=100, description="Expected number of genes that change."
