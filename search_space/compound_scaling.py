@@ -15,15 +15,17 @@ Unlike the paper the stem and the head are scaled in width as well, not only the
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from search_space.costs import costs
 from search_space.families import NETWORK_FAMILIES
 from search_space.family import PAPER_COSTS, NetworkSettings
+from search_space.space import Genes, Option, SearchSpace
 
 WIDTH_UNIT = 8
 RESOLUTION_UNIT = 4
@@ -33,6 +35,12 @@ STEPS_PER_DOUBLING = 64
 """Scales that `scaled_within` tries are powers of 2^(1/64): 1.1 % apart."""
 MAX_DOUBLINGS = 12
 
+_DIMENSIONS = {
+    "width": "width",
+    "hidden_width": "width",
+    "depth": "depth",
+    "resolution": "resolution",
+}
 _WIDTHS = frozenset(
     {
         "stem_width",
@@ -152,6 +160,53 @@ def scaled_within(
     if found is None or is_over(low):
         raise ValueError(f"budget must leave room for some version, got {metric} <= {budget}")
     return found
+
+
+def scaled_genes(
+    space: SearchSpace, base: Mapping[str, Option], scales: Sequence[float], alpha: float = 0.8
+) -> Genes:
+    """Returns versions of an architecture within its space: each size the option next to scaled.
+
+    Choices are told apart by the last part of their names: `width` and `hidden_width`, `depth`,
+    `resolution`; all others stay. "Next" is by ratio. Blocks that the base does not have are made
+    like the last one before them.
+
+    Args:
+        space: of the architecture.
+        base: the architecture that is scaled.
+        scales: positive.
+        alpha: as of `factors`.
+
+    Returns:
+        Canonical genes of shape (len(scales), num_choices); equal rows where scales are too near.
+
+    Raises:
+        InvalidArchitectureError: the base is not of the space.
+    """
+    row = _completed(space, space.encode(base))
+    genes = np.repeat(row[None], len(scales), axis=0)
+    by = [factors(scale, alpha) for scale in scales]
+    for position, choice in enumerate(space.choices):
+        dimension = _DIMENSIONS.get(choice.name.rpartition(".")[2])
+        sizes = [size for size in choice.options if not isinstance(size, str) and size > 0]
+        if dimension is not None and len(sizes) == len(choice.options):
+            ratios = np.array([getattr(each, dimension) for each in by])
+            wanted = np.log(ratios * sizes[row[position]])
+            genes[:, position] = np.abs(wanted[:, None] - np.log(sizes)).argmin(axis=1)
+    return space.canonical(genes)
+
+
+def _completed(space: SearchSpace, row: Genes) -> Genes:
+    """Returns genes whose inactive ones are those of the last choice of their kind."""
+    row, active = row.copy(), space.active(row[None])[0]
+    last: dict[tuple[str, tuple[Option, ...]], int] = {}
+    for position, choice in enumerate(space.choices):
+        kind = choice.name.rpartition(".")[2], choice.options
+        if active[position]:
+            last[kind] = int(row[position])
+        else:
+            row[position] = last.get(kind, 0)
+    return row
 
 
 def _multiple(size: float, unit: int) -> int:

@@ -5,14 +5,16 @@ candidates and more are looked at in a second, before anything is proposed. What
 the best of them, best first: the front, then what comes next. Tells change nothing: what an
 evaluation of kind `computed` says was known before.
 
-Three strategies. `exhaustive` looks at the whole space, so its front is exact. `greedy` sets out
-from the smallest and the largest network and looks at all neighbours of what is kept, the best
-first, until nothing better is found: with one objective a beam search that keeps the best
-`population_size`, with several a Pareto local search (Paquete et al. 2004), which keeps the front.
-`evolutionary` is DeepMAD's search (Shen et al. 2023, arXiv 2303.02165; released code): a population
-of the best, uniform parents, mutation only. Unlike there the population begins at random and may
-begin outside of the limits, which count by constraint domination; half of the children take steps
-to the next options instead of jumping; of equal networks one is kept.
+`exhaustive` looks at the whole space, so its front is exact. `greedy` sets out from the smallest
+and the largest network and looks at all neighbours of what is kept, the best first, until nothing
+better is found: with one objective a beam search that keeps the best `population_size`, with
+several a Pareto local search (Paquete et al. 2004), which keeps the front. `evolutionary` is
+DeepMAD's search (Shen et al. 2023, arXiv 2303.02165; released code): a population of the best,
+uniform parents, mutation only. Unlike there the population begins at random and may begin outside
+of the limits, which count by constraint domination; half of the children take steps to the next
+options instead of jumping; of equal networks one is kept. `scaling` looks at larger and smaller
+versions of the first architecture of the warm start, or of the smallest
+(`search_space.compound_scaling`): one curve through the space.
 """
 
 import sys
@@ -24,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from search_space.compound_scaling import MAX_DOUBLINGS, scaled_genes
 from search_space.families import space_settings
 from search_space.family import Figures, NetworkSettings
 from search_space.operators import enumerate_genes, mutate, neighbours, step
@@ -41,6 +44,10 @@ MAX_EXPANDED = 4
 """Architectures whose neighbours the greedy strategy looks at together."""
 
 
+SCALES = 1025
+"""Versions of a network that scaling looks at, evenly spread over powers of two; many are equal."""
+
+
 class NotComputableError(ValueError):
     """The problem is not known on paper, so that it must be searched by evaluations."""
 
@@ -51,7 +58,7 @@ class AnalyticSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["analytic"] = "analytic"
-    strategy: Literal["evolutionary", "greedy", "exhaustive"] = "evolutionary"
+    strategy: Literal["evolutionary", "greedy", "exhaustive", "scaling"] = "evolutionary"
     candidates: int = Field(
         default=100_000,
         ge=1,
@@ -247,7 +254,12 @@ def excess(limit: Limit, values: Array) -> Array:
 
 def find_best(look: Look, settings: AnalyticSettings, rng: np.random.Generator) -> Genes:
     """Returns the best architectures of those looked at, best first, shape (count, num_choices)."""
-    strategies = {"exhaustive": _exhaustive, "greedy": _greedy, "evolutionary": _evolutionary}
+    strategies = {
+        "exhaustive": _exhaustive,
+        "greedy": _greedy,
+        "evolutionary": _evolutionary,
+        "scaling": _scaling,
+    }
     pool = strategies[settings.strategy](look, settings, rng)
     return pool.best(len(pool)).genes
 
@@ -308,6 +320,15 @@ def _evolutionary(look: Look, settings: AnalyticSettings, rng: np.random.Generat
         pool = pool.join(look.at(look.unlike(children, pool.genes))).best(size)
         num_seen += count
     return pool
+
+
+def _scaling(look: Look, settings: AnalyticSettings, rng: np.random.Generator) -> Pool:  # noqa: ARG001 - draws nothing
+    """Looks at versions of one architecture, at most `candidates` of them."""
+    base = settings.warm_start[0] if settings.warm_start else look.space.smallest()
+    steps = np.linspace(-MAX_DOUBLINGS, MAX_DOUBLINGS, SCALES)
+    versions = scaled_genes(look.space, base, [float(2**step) for step in steps])
+    distinct = look.unlike(versions, _none(look.space))[: settings.candidates]
+    return _trimmed(look.at(distinct), settings)
 
 
 def _none(space: SearchSpace) -> Genes:

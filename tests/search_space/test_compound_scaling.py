@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_space.cnn import MobileNetV3Settings
-from search_space.compound_scaling import SCALABLE, factors, scaled, scaled_within
+from search_space.compound_scaling import SCALABLE, factors, scaled, scaled_genes, scaled_within
 from search_space.costs import costs
 from search_space.deepmad import DeepMADSettings
 from search_space.families import NETWORK_FAMILIES
@@ -119,3 +119,34 @@ def test_a_budget_that_no_version_keeps_and_one_that_all_keep() -> None:
         scaled(largest, factors(1e6 / scale))
     with pytest.raises(ValueError, match="'watts'"):
         scaled_within(BASE, "watts", 10)
+
+
+def test_versions_within_a_space_take_the_options_next_to_the_scaled_sizes() -> None:
+    space = DeepMADSettings.from_preset("imagenet").build()
+    base = {
+        name: {"width": 256, "hidden_width": 64, "depth": 4, "kernel_size": 5}[
+            name.rpartition(".")[2]
+        ]
+        for name in space.smallest()
+        if name != "stem.width"
+    }
+    one, four, huge = scaled_genes(space, {**base, "stem.width": 32}, [1, 4, 1e6])
+    assert dict(space.decode(one)) == {**base, "stem.width": 32}
+    larger = space.decode(four)  # widths by 1.74, depths by 1.15
+    assert (larger["stem.width"], larger["stage2.width"], larger["stage3.width"]) == (64, 448, 448)
+    assert (larger["stage3.hidden_width"], larger["stage3.depth"]) == (128, 5)
+    assert larger["stage3.kernel_size"] == 5
+    assert space.decode(huge)["stage5.width"] == 2048
+
+
+def test_blocks_that_a_base_does_not_have_are_like_its_last() -> None:
+    space = MobileNetV3Settings.from_preset("imagenet").build()
+    shallow = dict(space.smallest())
+    shallow |= {"stage1.block2.kernel_size": 7, "stage1.block2.expand_ratio": 6}
+    (deep,) = scaled_genes(space, shallow, [2**12])
+    found = space.decode(deep)
+    assert found["stage1.depth"] == 4
+    assert found["stage1.block4.kernel_size"] == 7
+    assert found["stage1.block1.kernel_size"] == 3
+    assert found["stage1.block3.expand_ratio"] == 6
+    assert found["resolution"] == 196  # 194

@@ -91,6 +91,25 @@ def test_what_is_told_changes_nothing() -> None:
         )
 
 
+def test_scaling_proposes_the_largest_version_of_a_network_within_limits() -> None:
+    family = DeepMADSettings.from_preset("imagenet")
+    space = family.build()
+    base = dict(space.decode(space.encode(space.smallest())))
+    base |= {"stage3.depth": 4, "stage5.width": 512, "stage5.hidden_width": 128}
+    problem = Problem(
+        space,
+        (Objective(metric="macs", goal="maximize"),),
+        (Limit(metric="macs", upper=5e8),),
+    )
+    found = proposed(problem, 3, strategy="scaling", warm_start=[base])
+    rows = np.stack([space.encode(proposal.architecture) for proposal in found])
+    costs = family.compute(rows)["macs"]
+    assert dict(found[0].architecture) == base
+    assert 3e8 < costs[1] <= 5e8
+    assert costs[2] <= costs[1]
+    assert found[1].architecture["stage3.depth"] >= 4
+
+
 def test_a_warm_start_is_where_greedy_search_sets_out_from() -> None:
     problem = Problem(SPACE, (SCORE,), LIMITS)
     start = dict(SPACE.decode(EVERYTHING[777]))
