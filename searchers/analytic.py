@@ -34,7 +34,15 @@ from search_space.space import Genes, SearchSpace
 from searchers.ledger import Ledger
 from searchers.nsga2 import constrained_order
 from searchers.pareto import non_dominated
-from searchers.protocol import Limit, Observation, Problem, Proposal, Searcher, WarmStart
+from searchers.protocol import (
+    Limit,
+    Observation,
+    Problem,
+    Proposal,
+    Searcher,
+    UnsuitableProblemError,
+    WarmStart,
+)
 
 Array = npt.NDArray[np.float64]
 Compute = Callable[[Genes], Figures]
@@ -46,10 +54,6 @@ MAX_EXPANDED = 4
 
 SCALES = 1025
 """Versions of a network that scaling looks at, evenly spread over powers of two; many are equal."""
-
-
-class NotComputableError(ValueError):
-    """The problem is not known on paper, so that it must be searched by evaluations."""
 
 
 class AnalyticSettings(BaseModel):
@@ -84,16 +88,32 @@ class AnalyticSettings(BaseModel):
         """Returns the searcher; equal problems, settings and seeds give equal proposals.
 
         Raises:
-            NotComputableError: an objective or a limit is not known on paper.
+            UnsuitableProblemError: as `check`.
         """
-        return AnalyticSearcher(problem, self, seed, computation(problem))
+        self.check(problem)
+        return AnalyticSearcher(problem, self, seed, family_of(problem).compute)
+
+    def check(self, problem: Problem) -> None:
+        """Returns if all objectives and limits are known on paper, and the space is not too large.
+
+        Raises:
+            UnsuitableProblemError: they are not, or it is too large for an exhaustive search.
+        """
+        known = family_of(problem).computed_metrics
+        unknown = [metric for metric in problem.metrics if metric not in known]
+        if unknown:
+            rule = f"must not be {self.kind} unless all metrics are among {', '.join(known)}"
+            raise UnsuitableProblemError("", rule, unknown)
+        if self.strategy == "exhaustive" and problem.space.size > self.candidates:
+            rule = f"must be at least {problem.space.size}, the size of the space, to exhaust it"
+            raise UnsuitableProblemError("candidates", rule, self.candidates)
 
 
-def computation(problem: Problem) -> Compute:
-    """Returns what computes all metrics of a problem.
+def family_of(problem: Problem) -> NetworkSettings:
+    """Returns the family of networks whose whole space a problem is about.
 
     Raises:
-        NotComputableError: its space is not one of networks, or a metric is not known on paper.
+        UnsuitableProblemError: it is about another space.
     """
     space = problem.space
     try:
@@ -101,16 +121,9 @@ def computation(problem: Problem) -> Compute:
     except ValidationError:
         family = None
     if not isinstance(family, NetworkSettings) or family.build().digest != space.digest:
-        raise NotComputableError(
-            f"an analytic search needs the whole space of a family of networks, got {space!r}"
-        )
-    unknown = [metric for metric in problem.metrics if metric not in family.computed_metrics]
-    if unknown:
-        raise NotComputableError(
-            f"metrics of an analytic search must be among {list(family.computed_metrics)}, "
-            f"got {unknown}"
-        )
-    return family.compute
+        rule = "must not be analytic unless the space is all of a family of networks"
+        raise UnsuitableProblemError("", rule, space.name)
+    return family
 
 
 class AnalyticSearcher(Searcher):
@@ -121,20 +134,11 @@ class AnalyticSearcher(Searcher):
         settings: how to look for it.
         seed: of all that is drawn.
         compute: gives all metrics of the problem.
-
-    Raises:
-        NotComputableError: the space is too large for an exhaustive search.
     """
 
     def __init__(
         self, problem: Problem, settings: AnalyticSettings, seed: int, compute: Compute
     ) -> None:
-        size = problem.space.size
-        if settings.strategy == "exhaustive" and size > settings.candidates:
-            raise NotComputableError(
-                f"an exhaustive search needs candidates of at least {size}, the size of the space, "
-                f"got {settings.candidates}"
-            )
         self._settings = settings
         self._rng = np.random.default_rng(seed)
         self._ledger = Ledger(problem, settings.warm_start)

@@ -1,8 +1,8 @@
 """Searches whose evaluations are computed: what they may be about."""
 
 from search_space.families import space_settings
-from searchers.analytic import AnalyticSettings, NotComputableError
-from searchers.protocol import Problem
+from searchers.analytic import AnalyticSettings
+from searchers.protocol import Problem, UnsuitableProblemError
 from server.errors import Fault, InvalidRequestError
 from server.routes import spaces
 from server.routes.common import Service
@@ -31,11 +31,11 @@ def prepare(body: ComputedSearchBody, service: Service) -> SpaceRow:
     if faults:
         raise InvalidRequestError(faults)
     if isinstance(body.searcher, AnalyticSettings):
-        problem = Problem(family.build(), body.objectives, body.limits)
         try:
-            body.searcher.model_copy(update={"warm_start": ()}).build(problem, body.seed)
-        except NotComputableError as error:
-            raise InvalidRequestError.single("/searcher", str(error), "analytic") from None
+            body.searcher.check(Problem(family.build(), body.objectives, body.limits))
+        except UnsuitableProblemError as error:
+            pointer = f"/searcher/{error.field or 'kind'}"
+            raise InvalidRequestError.single(pointer, error.rule, error.value) from None
     return row
 
 

@@ -11,10 +11,17 @@ from search_space.cnn import MobileNetV3Settings
 from search_space.deepmad import DeepMADSettings
 from search_space.operators import enumerate_genes
 from search_space.outcomes import Measured
-from searchers.analytic import AnalyticSettings, NotComputableError, excess
+from searchers.analytic import AnalyticSettings, excess
 from searchers.front import pareto_front
 from searchers.pareto import non_dominated
-from searchers.protocol import Limit, Objective, Observation, Problem, Proposal
+from searchers.protocol import (
+    Limit,
+    Objective,
+    Observation,
+    Problem,
+    Proposal,
+    UnsuitableProblemError,
+)
 
 FAMILY = DeepMADSettings.from_preset("tiny")
 SPACE = FAMILY.build()
@@ -127,18 +134,18 @@ def test_a_warm_start_is_where_greedy_search_sets_out_from() -> None:
             "got \\['latency_ms'\\]",
         ),
         (Problem(MobileNetV3Settings().build(), (SCORE,)), {}, "deepmad_score"),
-        (Problem(SPACE.restrict({"stage1.depth": [1]}), (SCORE,)), {}, "whole space"),
+        (Problem(SPACE.restrict({"stage1.depth": [1]}), (SCORE,)), {}, "all of a family"),
         (
             Problem(DeepMADSettings().build(), (SCORE,)),
             {"strategy": "exhaustive"},
-            "candidates of at least",
+            "candidates must be at least",
         ),
     ],
 )
 def test_what_cannot_be_computed_is_refused(
     problem: Problem, settings: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(NotComputableError, match=message):
+    with pytest.raises(UnsuitableProblemError, match=message):
         AnalyticSettings.model_validate(settings).build(problem, 0)
 
 

@@ -108,7 +108,7 @@ CUSTOM = {"kind": "custom", "name": "x", "choices": [{"name": "k", "options": [3
         ({"objectives": [{"metric": "deepmad_score"}]}, "/objectives/0/goal"),
         ({"space": {"kind": "resnet", "preset": "tiny"}}, "/objectives/0/metric"),
         ({"space": CUSTOM}, "/space"),
-        ({"space": {"kind": "deepmad"}}, "/searcher"),
+        ({"space": {"kind": "deepmad"}}, "/searcher/candidates"),
         ({"evaluator": {"kind": "computed", "accuracy": {}}}, "/evaluator/accuracy"),
         ({"supernet": "net_0"}, "/supernet"),
         (

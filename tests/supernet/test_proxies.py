@@ -2,7 +2,9 @@
 
 import copy
 import math
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 
 from search_space.cnn import MobileNetV3Settings
 from search_space.layers import LayerGraph
+from search_space.outcomes import METRIC_GOALS
 from supernet.network import Network
 from supernet.proxies import (
     Batch,
@@ -240,3 +243,12 @@ def test_what_is_not_finite_is_refused_by_name() -> None:
 def test_names_are_known_and_distinct(names: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="names"):
         ProxySettings.model_validate({"names": names})
+
+
+def test_the_page_names_every_proxy_and_its_settings() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "proxies.md").read_text(encoding="utf-8")
+    for name in PROXY_NAMES:
+        assert len(re.findall(rf"^\| `{name}` \|", page, flags=re.MULTILINE)) == 1
+        assert METRIC_GOALS[name] == "maximize"
+    for name in ProxySettings.model_fields.keys() - {"kind"}:
+        assert f"`{name}`" in page
