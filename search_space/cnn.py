@@ -29,17 +29,12 @@ from search_space.parts import (
     conv_norm,
     make_divisible,
     needs_depth,
+    odd,
     value,
 )
 from search_space.space import Choice, Option
 
 ActivationName = Literal["relu", "relu6", "hard_swish"]
-
-
-def _odd(options: tuple[int, ...]) -> tuple[int, ...]:
-    if any(option % 2 == 0 for option in options):
-        raise ValueError(f"kernel sizes must be odd, got {options}")
-    return options
 
 
 class StageSettings(BaseModel):
@@ -49,7 +44,7 @@ class StageSettings(BaseModel):
 
     widths: Sizes = Field(description="Output channels.")
     depths: Depths = Field(default=(2, 3, 4), description="Number of blocks.")
-    kernel_sizes: Annotated[Sizes, AfterValidator(_odd)] = (3, 5, 7)
+    kernel_sizes: Annotated[Sizes, AfterValidator(odd)] = (3, 5, 7)
     expand_ratios: Ratios = (3, 4, 6)
     stride: Literal[1, 2] = 2
     squeeze_excite: bool = False

@@ -11,11 +11,18 @@ from pydantic import Field, TypeAdapter
 
 from search_space.cnn import MobileNetV3Settings
 from search_space.custom import CustomSettings
+from search_space.deepmad import DeepMADSettings
 from search_space.family import NetworkSettings
 from search_space.resnet import ResNetSettings
 from search_space.vit import VisionTransformerSettings
 
-AnySpace = MobileNetV3Settings | ResNetSettings | VisionTransformerSettings | CustomSettings
+AnySpace = (
+    MobileNetV3Settings
+    | ResNetSettings
+    | VisionTransformerSettings
+    | DeepMADSettings
+    | CustomSettings
+)
 """Everything that has `build() -> SearchSpace`; the `NetworkSettings` among them have networks."""
 
 SpaceSettings = Annotated[AnySpace, Field(discriminator="kind")]

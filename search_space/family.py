@@ -2,13 +2,23 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import fields
+from operator import attrgetter
 from typing import Any, ClassVar, Self
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from search_space.costs import Costs, costs
 from search_space.layers import Layer
 from search_space.parts import Sizes, choice, value
-from search_space.space import Choice, Option, SearchSpace
+from search_space.space import Choice, Genes, Option, SearchSpace
+
+PAPER_COSTS: tuple[str, ...] = tuple(field.name for field in fields(Costs))
+"""The metrics that every family's networks have on paper."""
+Figures = Mapping[str, npt.NDArray[np.float64]]
+"""Metrics of many networks, shape (count,) each."""
 
 
 class NetworkSettings(BaseModel, ABC):
@@ -67,6 +77,26 @@ class NetworkSettings(BaseModel, ABC):
     @abstractmethod
     def lower(self, architecture: Mapping[str, Option]) -> tuple[Layer, ...]:
         """Returns the layers of a valid architecture of the space, in execution order."""
+
+    @property
+    def computed_metrics(self) -> tuple[str, ...]:
+        """The metrics that `compute` gives, which need neither weights nor data."""
+        return PAPER_COSTS
+
+    def compute(self, genes: Genes) -> Figures:
+        """Returns what is known of networks on paper, by metric.
+
+        One network after another; a family that can do better overrides this.
+
+        Args:
+            genes: canonical, of the space of `build()`, shape (count, num_choices).
+        """
+        space = self.build()
+        found = [costs(self.lower(space.decode(row))) for row in genes]
+        return {
+            name: np.array([*map(attrgetter(name), found)], dtype=np.float64)
+            for name in PAPER_COSTS
+        }
 
     def resolution(self, architecture: Mapping[str, Option]) -> int:
         """Returns the height and width of a network's input."""

@@ -50,6 +50,30 @@ def mutate(space: SearchSpace, genes: Genes, rate: float, rng: np.random.Generat
     return space.canonical(mutants)
 
 
+def step(space: SearchSpace, genes: Genes, rate: float, rng: np.random.Generator) -> Genes:
+    """Returns neighbours along ordered options: chosen genes move up or down by one.
+
+    As `mutate` otherwise, but a gene that would leave its options stays, so that a row may return
+    unchanged.
+
+    Args:
+        space: the space of the genes.
+        genes: canonical, shape (count, num_choices).
+        rate: probability in [0, 1] that an active gene moves.
+        rng: the only source of randomness.
+
+    Returns:
+        Canonical genes of the same shape.
+    """
+    draws = rng.random(genes.shape)
+    # The lower half of the chosen draws moves down, the upper half up.
+    move = (draws < rate).astype(np.int64) - 2 * (draws < rate / 2)
+    moved = np.clip(genes + move, 0, space.num_options - 1)
+    if not (space.parents >= 0).any():  # nothing is ever inactive
+        return moved
+    return space.canonical(np.where(space.active(genes), moved, _fill_inactive(space, genes, rng)))
+
+
 def crossover(space: SearchSpace, first: Genes, second: Genes, rng: np.random.Generator) -> Genes:
     """Returns children that take each gene from either parent with probability one half.
 

@@ -19,6 +19,13 @@ METRIC_GOALS: Mapping[str, Goal] = {
     "num_activations": "minimize",
     "peak_activations": "minimize",
     "size_bytes": "minimize",
+    "grad_norm": "maximize",
+    "jacob_cov": "maximize",
+    "naswot": "maximize",
+    "snip": "maximize",
+    "synflow": "maximize",
+    "zen": "maximize",
+    "zico": "maximize",
 }
 """The metrics that this version measures, each with its natural direction."""
 

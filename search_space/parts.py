@@ -18,6 +18,13 @@ def ascending(options: tuple[float, ...]) -> tuple[float, ...]:
     return options
 
 
+def odd(options: tuple[int, ...]) -> tuple[int, ...]:
+    """Kernels are odd, so that padding keeps a map's size."""
+    if any(option % 2 == 0 for option in options):
+        raise ValueError(f"kernel sizes must be odd, got {options}")
+    return options
+
+
 def _at_most_32(options: tuple[int, ...]) -> tuple[int, ...]:
     if options[-1] > 32:
         raise ValueError(f"a stage has at most 32 blocks, got {options}")

@@ -151,14 +151,14 @@ class ResNetSettings(NetworkSettings):
         hidden = int(value(architecture, "stem.hidden_width", self.stem_hidden_widths))
         depth = int(value(architecture, "stem.depth", self.stem_depths))
         width = int(value(architecture, "stem.width", self.stem_widths))
-        x = _conv_norm_relu(
+        x = conv_norm_relu(
             graph, "stem.first", graph.input, hidden, kernel=3, stride=self.stem_stride
         )
         for number in range(1, depth + 1):
             # Unlike the bottlenecks, activated before the sum and not after it.
-            y = _conv_norm_relu(graph, f"stem.block{number}", x, hidden, kernel=3)
+            y = conv_norm_relu(graph, f"stem.block{number}", x, hidden, kernel=3)
             x = graph.add(f"stem.block{number}.add", x, y)
-        x = _conv_norm_relu(graph, "stem.last", x, width, kernel=3)
+        x = conv_norm_relu(graph, "stem.last", x, width, kernel=3)
         return graph.max_pool("stem.pool", x, kernel=3, stride=2) if self.stem_pool else x
 
     def _stage(
@@ -178,30 +178,39 @@ class ResNetSettings(NetworkSettings):
             # The first block's shortcut has a convolution even where neither width nor stride
             # changes: with elastic widths only some networks would need it.
             stride = stage.stride if number == 1 else 1
-            shortcut = _projected(graph, block, x, width, stride) if number == 1 else x
-            y = _bottleneck(graph, block, x, hidden, width, stride)
+            shortcut = projected(graph, block, x, width, stride) if number == 1 else x
+            y = bottleneck(graph, block, x, hidden, width, stride)
             x = graph.add(f"{block}.add", y, shortcut)
             x = graph.activation(f"{block}.activation", x, "relu")
         return x
 
 
-def _bottleneck(graph: LayerGraph, name: str, x: str, hidden: int, width: int, stride: int) -> str:
-    """The 3x3 convolution has the stride (ResNet-B), so no layer skips pixels."""
-    y = _conv_norm_relu(graph, f"{name}.reduce", x, hidden)
-    y = _conv_norm_relu(graph, f"{name}.spatial", y, hidden, kernel=3, stride=stride)
+def bottleneck(
+    graph: LayerGraph, name: str, x: str, hidden: int, width: int, stride: int, kernel: int = 3
+) -> str:
+    """Appends the residual branch of a block.
+
+    The spatial convolution has the stride (ResNet-B), so no layer skips pixels.
+    """
+    y = conv_norm_relu(graph, f"{name}.reduce", x, hidden)
+    y = conv_norm_relu(graph, f"{name}.spatial", y, hidden, kernel=kernel, stride=stride)
     return conv_norm(graph, f"{name}.expand", y, width)
 
 
-def _projected(graph: LayerGraph, block: str, x: str, width: int, stride: int) -> str:
-    """Pooled, then projected: a strided 1x1 convolution would ignore three of four pixels."""
+def projected(graph: LayerGraph, block: str, x: str, width: int, stride: int) -> str:
+    """Appends a shortcut that changes shape.
+
+    Pooled, then projected: a strided 1x1 convolution would ignore three of four pixels.
+    """
     if stride > 1:
         x = graph.average_pool(f"{block}.shortcut.pool", x, stride)
     return conv_norm(graph, f"{block}.shortcut", x, width)
 
 
-def _conv_norm_relu(
+def conv_norm_relu(
     graph: LayerGraph, name: str, x: str, out_channels: int, *, kernel: int = 1, stride: int = 1
 ) -> str:
+    """Appends a convolution, its batch normalization and a relu."""
     x = conv_norm(graph, name, x, out_channels, kernel=kernel, stride=stride)
     return graph.activation(f"{name}.activation", x, "relu")
 

@@ -55,15 +55,15 @@ class ElasticConv2d(nn.Module):
         in_channels: at most.
         out_channels: at most.
         kernel_sizes: odd, ascending.
-        depthwise: one channel per group; in and out channels are then always equal. Several kernel
-            sizes are for depthwise convolutions only.
+        depthwise: one channel per group; in and out channels are then always equal.
         bias: whether there is one.
         in_heads: attention heads at most that the input's channels are divided into; 1 for none.
         out_heads: likewise of the output's channels, where the input's are not divided.
 
     The weight is that of the largest kernel. From each kernel size to the next smaller one leads a
     matrix `transform_7to5` (kernel^2 x kernel^2 of the smaller one, shared by all channels,
-    initially the identity); size 3 of (3, 5, 7) is cropped and transformed twice.
+    initially the identity); size 3 of (3, 5, 7) is cropped and transformed twice. The once-for-all
+    code has them for depthwise convolutions only.
     """
 
     def __init__(
@@ -79,7 +79,6 @@ class ElasticConv2d(nn.Module):
     ) -> None:
         super().__init__()
         assert in_heads == 1 or out_heads == 1, "heads are read or written"
-        assert depthwise or len(kernel_sizes) == 1, "kernel transforms are for depthwise layers"
         self.kernel_sizes = tuple(kernel_sizes)
         self.depthwise = depthwise
         self.groups = in_channels if depthwise else 1
@@ -147,7 +146,7 @@ class ElasticConv2d(nn.Module):
             margin = (large - small) // 2
             centre = weight[:, :, margin : margin + small, margin : margin + small]
             transform = self.get_parameter(transform_name(small, large))
-            flat = functional.linear(centre.flatten(1), transform)
+            flat = functional.linear(centre.flatten(1 if self.depthwise else 2), transform)
             weight = flat.view(centre.shape)
         return weight
 

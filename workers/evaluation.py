@@ -15,9 +15,11 @@ from supernet.data import TensorData
 from supernet.evaluate import evaluate_architecture
 from supernet.export import onnx_model
 from supernet.files import sha256_of
+from supernet.proxies import proxy_metrics
+from supernet.proxy_settings import ProxySettings
 from supernet.settings import AccuracySettings
 from workers.protocol import EvaluationResult, EvaluationTask
-from workers.provenance import accuracy_provenance
+from workers.provenance import accuracy_provenance, proxy_provenance
 from workers.sharing import check_shared
 
 
@@ -28,6 +30,7 @@ class SupernetEvaluatorSpec:
     supernet_path: Path
     data_path: Path
     accuracy: AccuracySettings
+    proxies: ProxySettings | None = None
 
     def build(self, num_threads: int) -> "SupernetEvaluator":
         """Returns an evaluator whose process computes with this many threads from now on.
@@ -43,6 +46,7 @@ class SupernetEvaluatorSpec:
             sha256_of(self.supernet_path),
             TensorData.from_file(check_shared(self.data_path)),
             self.accuracy,
+            self.proxies,
         )
 
 
@@ -55,12 +59,14 @@ class SupernetEvaluator:
         supernet_version: digest of its file.
         data: calibration takes its training images, accuracy the settings' split.
         accuracy: how accuracy is found.
+        proxies: which figures of untrained networks are wanted as well; None for none.
     """
 
     supernet: Supernet
     supernet_version: str
     data: TensorData
     accuracy: AccuracySettings
+    proxies: ProxySettings | None = None
 
     def evaluate(self, task: EvaluationTask) -> EvaluationResult:
         """Returns the metrics of the extracted, calibrated, batch-norm-folded network.
@@ -68,18 +74,22 @@ class SupernetEvaluator:
         Accuracy is `top1_percent`. Costs are those of the architecture as it is lowered, before
         batch-norm is folded, as everywhere. `size_bytes` is that of the ONNX file.
 
+        Proxies are of the same layers with new weights, whatever the supernet has learned.
+
         The task's seed draws nothing here: the calibration images are the settings', the same for
-        all architectures, so that their accuracies are comparable.
+        all architectures, so that their accuracies are comparable. The same goes for proxies.
 
         Raises:
             InvalidArchitectureError: the architecture is not of the supernet's space.
+            ProxyError: the network has no such proxy.
         """
         architecture = self.supernet.space.validate(task.architecture)
         network, accuracy = evaluate_architecture(
             self.supernet, architecture, self.data, self.accuracy
         )
         model: bytes = onnx_model(network).SerializeToString()
-        on_paper = asdict(costs(self.supernet.settings.lower(architecture)))
+        layers = self.supernet.settings.lower(architecture)
+        on_paper = asdict(costs(layers))
         metrics = {
             "top1_percent": accuracy.top1_percent,
             **{name: float(value) for name, value in on_paper.items()},
@@ -92,6 +102,10 @@ class SupernetEvaluator:
             accuracy, self.accuracy, self.supernet_version, self.data
         )
         provenance["size_bytes"] = {"method": "measured", "format": "onnx"}
+        if self.proxies is not None:
+            metrics |= proxy_metrics(layers, self.data, self.proxies)
+            how = proxy_provenance(self.proxies, self.data)
+            provenance |= dict.fromkeys(self.proxies.names, how)
         return EvaluationResult(task.number, Measured(metrics, provenance), model)
 
 

@@ -6,6 +6,7 @@ import torch
 
 from supernet.data import TensorData
 from supernet.evaluate import Accuracy
+from supernet.proxy_settings import ProxySettings
 from supernet.settings import AccuracySettings
 
 
@@ -30,5 +31,18 @@ def accuracy_provenance(
         "precision": settings.precision,
         "supernet_version": supernet_version,
         "data_set_version": data.version,
+        "runtime": f"torch {torch.__version__}",
+    }
+
+
+def proxy_provenance(settings: ProxySettings, data: TensorData) -> dict[str, Any]:
+    """Returns how zero-cost proxies were obtained, as JSON values."""
+    return {
+        "method": "computed",
+        "from": "a network initialized anew, never trained",
+        "initialization": "supernet.network.initialize; N(0, 1) for zen, |w| of it for synflow",
+        "settings": settings.model_dump(mode="json"),
+        "data_set_version": data.version,
+        "split": "train",
         "runtime": f"torch {torch.__version__}",
     }

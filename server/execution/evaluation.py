@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from search_space.outcomes import Failed, Infeasible, Outcome
 from search_space.space import Architecture
 from server.execution.context import JobContext, JobFailedError, JobSetBackError, JobStopped
+from supernet.proxy_settings import ProxySettings
 from supernet.settings import AccuracySettings
 from workers.evaluation import SupernetEvaluatorSpec
 from workers.measurement import MeasurementCancelledError, MeasurementError
@@ -33,12 +34,14 @@ def open_pool(
     data_set_version: str,
     accuracy: AccuracySettings,
     resources: ResourceSettings,
+    proxies: ProxySettings | None = None,
 ) -> RayPool:
     """Returns evaluators of one supernet on one data set; raises what `start_pool` raises."""
     spec = SupernetEvaluatorSpec(
         supernet_path=context.artifacts.path(supernet_version),
         data_path=context.artifacts.path(data_set_version),
         accuracy=accuracy,
+        proxies=proxies,
     )
     return start_pool(context, spec, resources)
 

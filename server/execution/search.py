@@ -16,10 +16,12 @@ from search_space.space import Architecture
 from searchers.front import pareto_front
 from searchers.protocol import Limit, Objective, Observation, Problem, Proposal, Searcher
 from searchers.settings import SearcherSettings
+from server.execution.computed import ComputingEvaluator
 from server.execution.context import JobContext, JobFailedError
 from server.execution.evaluation import BatchEvaluator, Evaluator, open_pool
 from server.execution.tables import TableEvaluator
 from server.store import Asked, Finalist, Told
+from supernet.proxy_settings import ProxySettings
 from supernet.settings import AccuracySettings
 from workers.pools import RayPool
 from workers.settings import LatencySettings, ResourceSettings
@@ -180,19 +182,24 @@ class Search:
     @contextmanager
     def _open_evaluator(self) -> Iterator[Evaluator]:
         """Gives what evaluates, by the `kind` of the search's evaluator; a supernet without one."""
-        if self._spec["evaluator"].get("kind") == "table":
+        kind = self._spec["evaluator"].get("kind")
+        if kind == "table":
             yield TableEvaluator(self._context)
+        elif kind == "computed":
+            yield ComputingEvaluator(self._context)
         else:
             with self._open_pool() as pool:
                 yield self._batch_evaluator(pool)
 
     def _open_pool(self) -> RayPool:
+        proxies = self._spec["evaluator"].get("proxies")
         return open_pool(
             self._context,
             self._spec["supernet"]["version"],
             self._spec["data_set"]["version"],
             AccuracySettings.model_validate(self._spec["evaluator"]["accuracy"]),
             ResourceSettings.model_validate(self._spec["resources"]),
+            None if proxies is None else ProxySettings.model_validate(proxies),
         )
 
     def _batch_evaluator(self, pool: RayPool) -> BatchEvaluator:

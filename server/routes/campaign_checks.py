@@ -7,7 +7,7 @@ from server.campaigns.settings import BestByObjective, CampaignSettings, Templat
 from server.errors import Fault, InvalidRequestError
 from server.routes.common import Service
 from server.routes.resources import granted
-from server.routes.searches import check_warm_start, search_faults
+from server.routes.searches import check_warm_start, search_faults, unmeasured
 from supernet.schedules.base import InvalidTrainingError
 
 
@@ -51,18 +51,20 @@ def checked(service: Service, settings: CampaignSettings) -> CampaignSettings:
 def promotion_faults(settings: CampaignSettings) -> list[Fault]:
     """Returns what a promotion goes by that the searches do not measure."""
     rule = None if settings.promotion is None else settings.promotion.rule
-    points = settings.template.points(0)
-    if not isinstance(rule, BestByObjective) or all(
-        point.search.evaluator.latency is not None for point in points
-    ):
+    if not isinstance(rule, BestByObjective):
         return []
+    evaluators = [point.search.evaluator for point in settings.template.points(0)]
     named = [("metric", rule.metric)]
     named += [(f"limits/{at}/metric", limit.metric) for at, limit in enumerate(rule.limits)]
-    text = "must not be latency_ms without /template/search/evaluator/latency or matrix/devices"
+    latency = "must not be latency_ms without /template/search/evaluator/latency or matrix/devices"
     return [
-        Fault(f"/promotion/rule/{place}", text, metric)
+        Fault(
+            f"/promotion/rule/{place}",
+            latency if metric == "latency_ms" else unmeasured(metric, "/template/search/evaluator"),
+            metric,
+        )
         for place, metric in named
-        if metric == "latency_ms"
+        if any(evaluator.lacks(metric) for evaluator in evaluators)
     ]
 
 

@@ -11,7 +11,7 @@ from searchers.protocol import Problem, WarmStart
 from server.errors import Fault, InvalidRequestError
 from server.fronts import ReportedFront, front_of, infeasible_views, point_views
 from server.job_states import JobStatus
-from server.routes import describing, evaluations, spaces, table_searches
+from server.routes import computed_searches, describing, evaluations, spaces, table_searches
 from server.routes.assessments import newest_summaries
 from server.routes.common import (
     Id,
@@ -22,9 +22,11 @@ from server.routes.common import (
     picture_responses,
     problems,
 )
+from server.routes.computed_searches import analytic_faults
 from server.routes.creating import creates
 from server.routes.lists import IdQuery, ListDep, NamedListDep, NameQuery
 from server.routes.resources import granted
+from server.schemas.computed_searches import ComputedSearchBody
 from server.schemas.descriptions import DescriptionPatch
 from server.schemas.outside import AnySearchBody, OutsideSearchBody
 from server.schemas.requests import SearchBody
@@ -87,12 +89,15 @@ def create(body: AnySearchBody, service: ServiceDep, response: Response) -> Sear
 
     409 if that training has failed or was cancelled. With an evaluator of kind `outside` no
     supernet is needed: clients lease its proposals, evaluate them and tell what came of them. Nor
-    is one with an evaluator of kind `table`, which says what is known of each architecture.
+    is one with an evaluator of kind `table`, which says what is known of each architecture, or of
+    kind `computed`, where all is known on paper.
     """
     if isinstance(body, OutsideSearchBody):
         row, job = _add_outside(body, service)
     elif isinstance(body, TableSearchBody):
         row, job = _add_with_table(body, service)
+    elif isinstance(body, ComputedSearchBody):
+        row, job = _add_computed(body, service)
     else:
         row, job = _add_inside(body, service)
     response.headers["Location"] = f"/v1/searches/{row.id}"
@@ -105,52 +110,67 @@ def _add_inside(body: SearchBody, service: Service) -> tuple[SearchRow, JobRow]:
     if body.searcher.warm_start:
         check_warm_start(service, body, body.searcher.warm_start, "/searcher")
     return service.store.add_search(
-        name=body.name,
         supernet_id=body.supernet,
-        searcher=body.searcher.model_dump(mode="json"),
-        objectives=[objective.model_dump(mode="json") for objective in body.objectives],
-        limits=[limit.model_dump(mode="json") for limit in body.limits],
-        evaluations=body.evaluations,
         evaluator=body.evaluator.model_dump(mode="json", exclude={"kind"}),
         resources=granted(body, "search", service).model_dump(mode="json"),
-        seed=body.seed,
         options=body.job,
+        **_common(body),
     )
 
 
 def _add_outside(body: OutsideSearchBody, service: Service) -> tuple[SearchRow, JobRow]:
+    if faults := analytic_faults(body.searcher):
+        raise InvalidRequestError(faults)
     space = spaces.resolve(service.store, body.space, "/space")
     if body.searcher.warm_start:
         check_first(space, body.searcher.warm_start, "/searcher")
     return service.store.add_outside_search(
-        name=body.name,
         space_id=space.id,
-        searcher=body.searcher.model_dump(mode="json"),
-        objectives=[objective.model_dump(mode="json") for objective in body.objectives],
-        limits=[limit.model_dump(mode="json") for limit in body.limits],
-        evaluations=body.evaluations,
         evaluator=body.evaluator.model_dump(mode="json"),
-        seed=body.seed,
+        **_common(body),
     )
 
 
 def _add_with_table(body: TableSearchBody, service: Service) -> tuple[SearchRow, JobRow]:
+    if faults := analytic_faults(body.searcher):
+        raise InvalidRequestError(faults)
     table, space = table_searches.prepare(body, service)
     if body.searcher.warm_start:
         check_first(space, body.searcher.warm_start, "/searcher")
     return service.store.add_table_search(
-        name=body.name,
         space_id=space.id,
         table=table,
-        searcher=body.searcher.model_dump(mode="json"),
-        objectives=[objective.model_dump(mode="json") for objective in body.objectives],
-        limits=[limit.model_dump(mode="json") for limit in body.limits],
-        evaluations=body.evaluations,
         choices=body.evaluator.choices,
         metrics=body.metrics,
-        seed=body.seed,
         options=body.job,
+        **_common(body),
     )
+
+
+def _add_computed(body: ComputedSearchBody, service: Service) -> tuple[SearchRow, JobRow]:
+    space = computed_searches.prepare(body, service)
+    if body.searcher.warm_start:
+        check_first(space, body.searcher.warm_start, "/searcher")
+    return service.store.add_computed_search(
+        space_id=space.id,
+        evaluator=body.evaluator.model_dump(mode="json"),
+        options=body.job,
+        **_common(body),
+    )
+
+
+def _common(
+    body: SearchBody | OutsideSearchBody | TableSearchBody | ComputedSearchBody,
+) -> dict[str, Any]:
+    """Returns what every search has, as it is stored."""
+    return {
+        "name": body.name,
+        "searcher": body.searcher.model_dump(mode="json"),
+        "objectives": [objective.model_dump(mode="json") for objective in body.objectives],
+        "limits": [limit.model_dump(mode="json") for limit in body.limits],
+        "evaluations": body.evaluations,
+        "seed": body.seed,
+    }
 
 
 def search_faults(body: SearchBody, prefix: str = "") -> list[Fault]:
@@ -162,19 +182,24 @@ def search_faults(body: SearchBody, prefix: str = "") -> list[Fault]:
         body: of the search.
         prefix: where it is in the request's body.
     """
-    faults = []
+    faults = analytic_faults(body.searcher, prefix)
     if body.evaluator.accuracy.split == "test":
         rule = "must not be the test split: that is read once, for the network that is reported"
         faults.append(Fault(f"{prefix}/evaluator/accuracy/split", rule, "test"))
-    if body.evaluator.latency is None:
-        rule = "must not be latency_ms without /evaluator/latency, which says how it is measured"
-        for field, parts in (("objectives", body.objectives), ("limits", body.limits)):
-            faults += [
-                Fault(f"{prefix}/{field}/{position}/metric", rule, part.metric)
-                for position, part in enumerate(parts)
-                if part.metric == "latency_ms"
-            ]
+    for field, parts in (("objectives", body.objectives), ("limits", body.limits)):
+        faults += [
+            Fault(f"{prefix}/{field}/{position}/metric", unmeasured(part.metric), part.metric)
+            for position, part in enumerate(parts)
+            if body.evaluator.lacks(part.metric)
+        ]
     return faults
+
+
+def unmeasured(metric: str, evaluator: str = "/evaluator") -> str:
+    """Returns the rule about a metric that an evaluator lacks, which is the given field."""
+    if metric == "latency_ms":
+        return f"must not be latency_ms without {evaluator}/latency, which says how it is measured"
+    return f"must not be {metric} unless {evaluator}/proxies/names has it"
 
 
 def check_warm_start(service: Service, body: SearchBody, first: WarmStart, pointer: str) -> None:

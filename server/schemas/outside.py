@@ -10,6 +10,7 @@ from searchers.protocol import FiniteNumber, Limits, MetricName, Objectives
 from searchers.settings import SearcherSettings
 from server.job_states import JobStatus
 from server.outside.orders import Shortage
+from server.schemas.computed_searches import ComputedSearchBody
 from server.schemas.requests import (
     EXAMPLE_ID,
     MAX_EVALUATIONS,
@@ -98,7 +99,11 @@ def _where_evaluated(body: Any) -> str:
     kind = (
         evaluator.get("kind") if isinstance(evaluator, dict) else getattr(evaluator, "kind", None)
     )
-    bodies = {"outside": "OutsideSearchBody", "table": "TableSearchBody"}
+    bodies = {
+        "outside": "OutsideSearchBody",
+        "table": "TableSearchBody",
+        "computed": "ComputedSearchBody",
+    }
     return bodies.get(kind, "SearchBody") if isinstance(kind, str) else "SearchBody"
 
 
@@ -106,7 +111,8 @@ AnySearchBody = Annotated[
     # The tags are no names of fields: pydantic puts both into the locations of faults.
     Annotated[SearchBody, Tag("SearchBody")]
     | Annotated[OutsideSearchBody, Tag("OutsideSearchBody")]
-    | Annotated[TableSearchBody, Tag("TableSearchBody")],
+    | Annotated[TableSearchBody, Tag("TableSearchBody")]
+    | Annotated[ComputedSearchBody, Tag("ComputedSearchBody")],
     Discriminator(_where_evaluated),
 ]
 """A search, by the `kind` of its evaluator."""

@@ -25,6 +25,7 @@ from searchers.settings import SearcherSettings
 from server.schemas.job_options import DEFAULT_OPTIONS, MAX_PRIORITY, JobOptions
 from server.schemas.numbers import Whole as Whole  # the other bodies find it here
 from supernet.datasets import DataSetSource
+from supernet.proxy_settings import PROXY_NAMES, ProxySettings
 from supernet.settings import AccuracySettings, TrainingSettings
 from supernet.starting_settings import ScratchStart, StartSettings
 from workers.settings import LatencySettings, ResourceSettings
@@ -172,16 +173,30 @@ KnownLimits = Annotated[Limits, BeforeValidator(_with_known_metrics)]
 def _known_kind(value: Any) -> Any:
     # An evaluator of another kind is part of another body, so pydantic would name this one only.
     if value != "supernet":
-        raise ValueError("must be one of 'supernet', 'outside', 'table'")
+        raise ValueError("must be one of 'supernet', 'outside', 'table', 'computed'")
     return value
 
 
 class EvaluatorBody(Body):
-    """How architectures are evaluated with the supernet; without `latency` nothing is timed."""
+    """How architectures are evaluated with the supernet; without `latency` nothing is timed.
+
+    `proxies` belongs to the settings only where it is given: evaluators without keep their digests.
+    """
 
     kind: Annotated[Literal["supernet"], BeforeValidator(_known_kind)] = "supernet"
     accuracy: AccuracySettings = AccuracySettings()
     latency: LatencySettings | None = None
+    proxies: ProxySettings | None = Field(
+        default=None,
+        exclude_if=lambda proxies: proxies is None,
+        description="Figures of untrained networks that are recorded beside the others.",
+    )
+
+    def lacks(self, metric: str) -> bool:
+        """Whether a metric that the service knows is not measured by these settings."""
+        if metric == "latency_ms":
+            return self.latency is None
+        return metric in PROXY_NAMES and (self.proxies is None or metric not in self.proxies.names)
 
 
 class SearchBody(Body):

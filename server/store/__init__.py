@@ -6,6 +6,7 @@ from server.store.base import Artifact, Page
 from server.store.campaign_results import OccurrenceSearch, Usage, Volume
 from server.store.campaigns import CampaignStore
 from server.store.claims import ClaimLimits
+from server.store.computed_searches import ComputedSearchStore
 from server.store.descriptions import DescriptionStore
 from server.store.evaluations import EvaluationStore, Finalist, Observed, Point
 from server.store.exports import ExportFile, ExportStore
@@ -71,6 +72,7 @@ class Store(
     SearchStore,
     OutsideStore,
     TableSearchStore,
+    ComputedSearchStore,
     EvaluationStore,
     ExportStore,
     RefinementStore,

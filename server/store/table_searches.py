@@ -1,6 +1,9 @@
 """Searches whose evaluations are a table's."""
 
 from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
 
 from search_space.space import digest_of
 from server.ids import new_id
@@ -49,43 +52,56 @@ class TableSearchStore(Transactions):
             NotFoundError: there is no such space.
         """
         with self._write() as session:
-            now = clock(session)
-            add_artifact(session, table, now)
-            space = get(session, SpaceRow, space_id)
+            add_artifact(session, table, clock(session))
             evaluator = {
                 "kind": "table",
                 "table_version": table.sha256,
                 "choices": list(choices),
                 "metrics": list(metrics),
             }
-            search_id = new_id("sea", now)
             settings = {
                 "searcher": searcher,
                 "objectives": objectives,
                 "limits": limits,
                 "evaluations": evaluations,
                 "evaluator": evaluator,
-                "evaluator_digest": digest_of(evaluator),
                 "seed": seed,
             }
-            # No resources of Ray's: the runner looks up by itself.
-            spec = {
-                "search_id": search_id,
-                "space_id": space.id,
-                "space": space.settings,
-                **settings,
-            }
-            job = submit_job(session, "search", spec, now, **options.terms(now))
-            search = SearchRow(
-                id=search_id,
-                name=name,
-                supernet_id=None,
-                space_id=space.id,
-                job_id=job.id,
-                resources={},
-                created_at=now,
-                **settings,
-            )
-            session.add(search)
-            session.flush()
-            return search, job
+            return submit_alone(session, name, space_id, settings, options)
+
+
+def submit_alone(
+    session: Session, name: str, space_id: str, settings: dict[str, Any], options: JobOptions
+) -> tuple[SearchRow, JobRow]:
+    """Adds a search that the runner evaluates by itself, without a supernet, and its job.
+
+    Args:
+        session: of a transaction that writes.
+        name: what people call it.
+        space_id: where architectures come from.
+        settings: searcher, objectives, limits, evaluations, evaluator and seed.
+        options: of the job.
+
+    Raises:
+        NotFoundError: there is no such space.
+    """
+    now = clock(session)
+    space = get(session, SpaceRow, space_id)
+    search_id = new_id("sea", now)
+    settings = {**settings, "evaluator_digest": digest_of(settings["evaluator"])}
+    # No resources of Ray's: nothing is evaluated by workers.
+    spec = {"search_id": search_id, "space_id": space.id, "space": space.settings, **settings}
+    job = submit_job(session, "search", spec, now, **options.terms(now))
+    search = SearchRow(
+        id=search_id,
+        name=name,
+        supernet_id=None,
+        space_id=space.id,
+        job_id=job.id,
+        resources={},
+        created_at=now,
+        **settings,
+    )
+    session.add(search)
+    session.flush()
+    return search, job

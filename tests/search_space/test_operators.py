@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from strategies import spaces
 
 from search_space.cnn import MobileNetV3Settings
-from search_space.operators import crossover, enumerate_genes, genes_at, mutate, neighbours
+from search_space.operators import crossover, enumerate_genes, genes_at, mutate, neighbours, step
 from search_space.space import Choice, Condition, SearchSpace
 
 seeds = st.integers(0, 2**32 - 1)
@@ -28,6 +28,25 @@ def test_mutation_rate_zero_changes_one_gene_and_rate_one_changes_all() -> None:
     parents = space.sample(100, rng)
     assert ((mutate(space, parents, 0.0, rng) != parents).sum(axis=1) == 1).all()
     assert (mutate(space, parents, 1.0, rng) != parents).all()
+
+
+@given(spaces(), seeds)
+def test_steps_are_to_the_options_next_to_a_parents(space: SearchSpace, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    parents = space.sample(30, rng)
+    children = step(space, parents, 0.5, rng)
+    assert np.array_equal(space.canonical(children), children)
+    both = space.active(parents) & space.active(children)
+    assert (np.abs(children - parents) <= 1)[both].all()
+    assert np.array_equal(step(space, parents, 0.0, rng), parents)
+
+
+def test_steps_go_up_as_often_as_down_and_stay_within_the_options() -> None:
+    space = SearchSpace("flat", [Choice(name=f"c{i}", options=(0, 1, 2)) for i in range(3)])
+    middle, rng = np.ones((3000, 3), dtype=np.int64), np.random.default_rng(0)
+    moved = step(space, middle, 0.5, rng)
+    assert np.bincount(moved.ravel()) / moved.size == pytest.approx([0.25, 0.5, 0.25], abs=0.02)
+    assert np.bincount(step(space, 0 * middle, 1.0, rng).ravel()).size == 2
 
 
 def test_genes_that_become_active_are_drawn_and_not_left_at_the_first_option() -> None:

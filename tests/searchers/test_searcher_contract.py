@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,8 @@ from toy_problems import METRICS, Script, grid, play, search, two_losses, zdt1
 
 from search_space.cnn import MobileNetV3Settings
 from search_space.outcomes import Failed, Infeasible, Measured, Outcome
-from search_space.space import Architecture, InvalidArchitectureError, SearchSpace
+from search_space.space import Architecture, Genes, InvalidArchitectureError, SearchSpace
+from searchers.analytic import AnalyticSearcher, AnalyticSettings
 from searchers.nsga2 import NSGA2Settings
 from searchers.protocol import (
     Limit,
@@ -221,6 +223,31 @@ class SearcherContract:
 
     def test_the_batch_size_is_positive(self) -> None:
         assert self.build(grid(3, 10)).batch_size > 0
+
+
+def figures_of_genes(genes: Genes) -> dict[str, npt.NDArray[np.float64]]:
+    """Two figures at odds, computed of genes alone."""
+    weights = np.arange(1, genes.shape[1] + 1)
+    first, second = genes @ weights, (5 - genes) ** 2 @ weights[::-1]
+    return {"f1": first.astype(float), "f2": second.astype(float), "macs": first.astype(float)}
+
+
+class TestAnalytic(SearcherContract):
+    """Given figures of any space: those of the settings are of families of networks only."""
+
+    searcher_settings = AnalyticSettings(
+        candidates=60, population_size=8, num_children=20, batch_size=7
+    )
+
+    def build(self, space: SearchSpace, seed: int = 0, *limits: Limit) -> Searcher:
+        problem = two_losses(space, *limits)
+        return AnalyticSearcher(problem, self.searcher_settings, seed, figures_of_genes)
+
+    def warm(self, space: SearchSpace, first: list[Architecture], seed: int = 0) -> Searcher:
+        warm_start = tuple(dict(architecture) for architecture in first)
+        settings = self.searcher_settings.model_copy(update={"warm_start": warm_start})
+        settings = AnalyticSettings.model_validate_json(settings.model_dump_json())
+        return AnalyticSearcher(two_losses(space), settings, seed, figures_of_genes)
 
 
 class TestRandom(SearcherContract):

@@ -3,11 +3,12 @@
 Capital names stand for ids. `...` is any rule or value; a body that is None is not sent.
 """
 
-from typing import Any
+from typing import Any, get_args
 
 from search_space.cnn import MobileNetV3Settings
 from search_space.families import FAMILIES
 from search_space.outcomes import METRIC_GOALS
+from searchers.settings import SearcherSettings
 
 DIGITS = {"kind": "mobilenetv3", "preset": "digits"}
 DISTILLED = {
@@ -17,6 +18,7 @@ DISTILLED = {
 }
 DIMENSIONS = ("width", "depth", "kernel_size", "expand_ratio")
 OBJECTIVES = [{"metric": "top1_percent"}]
+SEARCHERS = [one.model_fields["kind"].default for one in get_args(get_args(SearcherSettings)[0])]
 
 
 def supernet_body(**changes: Any) -> dict[str, Any]:
@@ -68,7 +70,7 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/v1/campaigns",
         campaign_body(template=template(search=search_body(searcher={}))),
         "/template/search/searcher/kind",
-        "must be given: one of 'nsga2', 'random'",
+        f"must be given: one of {', '.join(map(repr, SEARCHERS))}",
         None,
     ),
     "no kind of a space that could be an id": (
@@ -192,6 +194,13 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/promotion/rule/metric",
         "must not be latency_ms without /template/search/evaluator/latency or matrix/devices",
         "latency_ms",
+    ),
+    "promotion by a proxy that is not computed": (
+        "/v1/campaigns",
+        campaign_body(promotion={"rule": {"kind": "objective", "metric": "synflow"}}),
+        "/promotion/rule/metric",
+        "must not be synflow unless /template/search/evaluator/proxies/names has it",
+        "synflow",
     ),
     "webhook on a host that cannot be": (
         "/v1/webhooks",
@@ -721,6 +730,27 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/limits/0/metric",
         "must not be latency_ms without /evaluator/latency, which says how it is measured",
         "latency_ms",
+    ),
+    "a proxy that nobody computes": (
+        "/v1/searches",
+        search_body(objectives=[{"metric": "zico"}], evaluator={"proxies": {"names": ["synflow"]}}),
+        "/objectives/0/metric",
+        "must not be zico unless /evaluator/proxies/names has it",
+        "zico",
+    ),
+    "a proxy that nobody knows": (
+        "/v1/searches",
+        search_body(evaluator={"proxies": {"names": ["luck"]}}),
+        "/evaluator/proxies/names/0",
+        "must be 'grad_norm', 'jacob_cov', 'naswot', 'snip', 'synflow', 'zen' or 'zico'",
+        "luck",
+    ),
+    "analytic search of what must be measured": (
+        "/v1/searches",
+        search_body(searcher={"kind": "analytic"}),
+        "/searcher/kind",
+        "must not be analytic unless the evaluator is of kind computed",
+        "analytic",
     ),
     "choices made on the test split": (
         "/v1/searches",

@@ -134,6 +134,38 @@ def test_only_the_priority_can_be_changed(sqlite_live: Live, change: dict[str, A
     assert sqlite_live.client.patch(f"/v1/jobs/{job.id}", json=change).status_code == 422
 
 
+def test_proxies_belong_to_an_evaluator_only_where_they_are_asked_for(sqlite_live: Live) -> None:
+    supernet = trained_supernet(sqlite_live.store)
+    document = {
+        "name": "proxies",
+        "supernet": supernet.id,
+        "objectives": [{"metric": "top1_percent"}],
+        "evaluations": 4,
+    }
+
+    def submitted(**changes: Any) -> dict[str, Any]:
+        created = sqlite_live.client.post("/v1/searches", json={**document, **changes})
+        assert created.status_code == 202, created.text
+        return dict(created.json())
+
+    plain, without = submitted(), submitted(evaluator={"proxies": None})
+    # As before there were proxies: what was evaluated then is found again.
+    assert set(plain["evaluator"]) == {
+        "kind",
+        "supernet_version",
+        "data_set_version",
+        "accuracy",
+        "latency",
+    }
+    assert without["evaluator_digest"] == plain["evaluator_digest"]
+    objectives = [{"metric": "synflow"}, {"metric": "macs"}]
+    settings = {"names": ["synflow", "zen"], "seed": 3}
+    asked = submitted(evaluator={"proxies": settings}, objectives=objectives)
+    assert asked["objectives"][0]["goal"] == "maximize"
+    assert asked["evaluator"]["proxies"].items() >= settings.items()
+    assert asked["evaluator_digest"] != plain["evaluator_digest"]
+
+
 def test_a_search_of_a_supernet_in_training_is_accepted_and_waits(sqlite_live: Live) -> None:
     client, store = sqlite_live.client, sqlite_live.store
     supernet, training = add_supernet(store)

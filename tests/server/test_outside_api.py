@@ -219,7 +219,11 @@ def test_bad_searches_are_refused(sqlite_live: Live) -> None:
         ({"objectives": [{"metric": "joules"}]}, "/objectives/0/goal", "'minimize' or 'maximize'"),
         ({"supernet": "net_1"}, "/supernet", "there is no such field"),
         ({"resources": {}}, "/resources", "there is no such field"),
-        ({"evaluator": {"kind": "elsewhere"}}, "/evaluator/kind", "'supernet', 'outside', 'table'"),
+        (
+            {"evaluator": {"kind": "elsewhere"}},
+            "/evaluator/kind",
+            "'supernet', 'outside', 'table', 'computed'",
+        ),
         ({"evaluator": short}, "/evaluator/lease_seconds", "greater than or equal to 1"),
         ({"evaluator": one}, "/evaluator/barrier", "boolean"),
         ({"evaluator": None}, "/evaluator", "must be"),

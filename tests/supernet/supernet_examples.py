@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from search_space.cnn import MobileNetV3Settings
+from search_space.deepmad import DeepMADSettings
 from search_space.family import NetworkSettings
 from search_space.resnet import ResNetSettings
 from search_space.space import Architecture, SearchSpace
@@ -108,11 +109,25 @@ VIT = VisionTransformerSettings.model_validate(
         ],
     }
 )
+DEEPMAD = DeepMADSettings.model_validate(
+    {
+        "input_channels": 1,
+        "num_classes": 10,
+        "resolutions": [8, 11],
+        "stem_widths": [4, 6],
+        "stem_stride": 1,
+        "stages": [
+            {"widths": [6, 8], "hidden_widths": [4, 8], "depths": [1, 2], "stride": 1},
+            {"widths": [8, 12], "hidden_widths": [6], "depths": [1, 3], "kernel_sizes": [3, 7]},
+        ],
+    }
+)
 EXAMPLES: dict[str, NetworkSettings] = {
     "mobilenetv3": SETTINGS,
     "mobilenetv2": PLAIN,
     "resnet": RESNET,
     "vit": VIT,
+    "deepmad": DEEPMAD,
 }
 """A small space of every family, for digits; the contract's tests run over all of them."""
 

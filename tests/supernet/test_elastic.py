@@ -1,4 +1,3 @@
-import pytest
 import torch
 from torch.nn import functional
 
@@ -87,6 +86,11 @@ def test_batch_norm_updates_the_statistics_of_the_channels_it_saw() -> None:
     assert norm.running_var[3] == 1
 
 
-def test_only_depthwise_convolutions_have_elastic_kernels() -> None:
-    with pytest.raises(AssertionError, match="depthwise"):
-        ElasticConv2d(4, 4, (3, 5))
+def test_dense_kernels_are_transformed_alike_for_every_pair_of_channels() -> None:
+    conv = filled(ElasticConv2d(4, 6, (3, 5)))
+    centre = conv.weight[:5, :2, 1:4, 1:4].reshape(10, 9)
+    expected = (centre @ conv.transform_5to3.T).reshape(5, 2, 3, 3)
+    torch.testing.assert_close(conv.sliced(2, 5, 3)[0], expected)
+    x = torch.randn(2, 2, 7, 7)
+    found = conv(x, out_channels=5, kernel=3, stride=2, padding=1)
+    torch.testing.assert_close(found, functional.conv2d(x, expected, stride=2, padding=1))

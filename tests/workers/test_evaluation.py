@@ -1,7 +1,7 @@
 """The evaluator of architectures: its figures, their provenance, the same in every process."""
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ from supernet.checkpoints import InvalidSupernetError, save_supernet
 from supernet.data import TensorData, resize
 from supernet.datasets import DigitsSource, load_source, write_data_set
 from supernet.files import sha256_of
+from supernet.proxies import proxy_metrics
+from supernet.proxy_settings import ProxySettings
 from supernet.settings import AccuracySettings
 from workers.evaluation import SupernetEvaluatorSpec
 from workers.pools import LocalPool, RayPool
@@ -102,6 +104,24 @@ def test_every_metric_says_how_it_was_obtained(
     assert provenance["data_set_version"] == sha256_of(spec.data_path)
     low, high = provenance["interval_percent"]
     assert low < outcome.metrics["top1_percent"] < high
+
+
+def test_proxies_are_recorded_beside_what_does_not_change(
+    spec: SupernetEvaluatorSpec, local_results: dict[int, EvaluationResult]
+) -> None:
+    proxies = ProxySettings(names=("synflow", "naswot"), batch_size=16, seed=2)
+    with LocalPool(replace(spec, proxies=proxies)) as pool:
+        results = evaluate_all(pool, TASKS)
+    for task in TASKS:
+        outcome, plain = measured(results[task.number]), measured(local_results[task.number])
+        found = {name: outcome.metrics[name] for name in proxies.names}
+        layers = NETWORK.lower(SPACE.validate(task.architecture))
+        assert found == proxy_metrics(layers, TensorData.from_file(spec.data_path), proxies)
+        assert {**plain.metrics, **found} == outcome.metrics
+        how = outcome.provenance["synflow"]
+        assert how["settings"]["seed"] == 2
+        assert how["data_set_version"] == sha256_of(spec.data_path)
+        assert set(outcome.provenance) == set(outcome.metrics)
 
 
 def test_an_architecture_of_another_space_fails(spec: SupernetEvaluatorSpec) -> None:
