@@ -57,6 +57,25 @@ class MissingMetricError(ValueError):
         self.metric = metric
 
 
+class UnsuitableProblemError(ValueError):
+    """A searcher with these settings cannot do this problem.
+
+    Attributes:
+        field: of the settings, as a path ("reward.metric"); empty where it is the kind itself.
+        rule: what would be accepted.
+        value: what was given.
+    """
+
+    def __init__(self, field: str, rule: str, value: object) -> None:
+        super().__init__(field, rule, value)  # all arguments, so that it can be pickled
+        self.field = field
+        self.rule = rule
+        self.value = value
+
+    def __str__(self) -> str:
+        return f"searcher{self.field and '.'}{self.field} {self.rule}, got {self.value!r}"
+
+
 def _natural_goal(values: dict[str, Any]) -> Any:
     """None, which is then refused, for a metric whose direction is not known."""
     return METRIC_GOALS.get(values["metric"])
