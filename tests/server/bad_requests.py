@@ -3,11 +3,12 @@
 Capital names stand for ids. `...` is any rule or value; a body that is None is not sent.
 """
 
-from typing import Any
+from typing import Any, get_args
 
 from search_space.cnn import MobileNetV3Settings
 from search_space.families import FAMILIES
 from search_space.outcomes import METRIC_GOALS
+from searchers.settings import SearcherSettings
 
 DIGITS = {"kind": "mobilenetv3", "preset": "digits"}
 DISTILLED = {
@@ -17,6 +18,7 @@ DISTILLED = {
 }
 DIMENSIONS = ("width", "depth", "kernel_size", "expand_ratio")
 OBJECTIVES = [{"metric": "top1_percent"}]
+SEARCHERS = [one().kind for one in get_args(get_args(SearcherSettings)[0])]
 
 
 def supernet_body(**changes: Any) -> dict[str, Any]:
@@ -68,7 +70,7 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/v1/campaigns",
         campaign_body(template=template(search=search_body(searcher={}))),
         "/template/search/searcher/kind",
-        "must be given: one of 'nsga2', 'random'",
+        f"must be given: one of {', '.join(map(repr, SEARCHERS))}",
         None,
     ),
     "no kind of a space that could be an id": (
@@ -126,6 +128,52 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/searcher/warm_start/0/wings",
         "is not a choice of space 'mobilenetv3'",
         2,
+    ),
+    "reward of one cost for a searcher of one objective": (
+        "/v1/searches",
+        search_body(
+            searcher={
+                "kind": "ppo",
+                "reward": {"kind": "mnasnet", "metric": "latency_ms", "target": 5},
+            }
+        ),
+        "/searcher/reward/metric",
+        ...,
+        "latency_ms",
+    ),
+    "searcher outside that cannot do the problem": (
+        "/v1/searches",
+        {
+            "name": "x",
+            "space": DIGITS,
+            "searcher": {"kind": "ppo", "reward": {"kind": "scalarized", "weights": [1, 2]}},
+            "objectives": OBJECTIVES,
+            "evaluations": 5,
+            "evaluator": {"kind": "outside"},
+        },
+        "/searcher/reward/weights",
+        ...,
+        [1.0, 2.0],
+    ),
+    "searcher of a matrix that cannot do the problem": (
+        "/v1/campaigns",
+        campaign_body(
+            template=template(
+                matrix={
+                    "searchers": [
+                        {"kind": "random"},
+                        {
+                            "kind": "ppo",
+                            "reward": {"kind": "mnasnet", "metric": "macs", "target": 5},
+                        },
+                    ],
+                    "limits": [[{"metric": "macs", "upper": 9}], []],
+                }
+            )
+        ),
+        "/template/matrix/searchers/1/reward/metric",
+        ...,
+        "macs",
     ),
     "impossible day of a campaign": (
         "/v1/campaigns",

@@ -37,6 +37,15 @@ def fault(live: Live, body: dict[str, Any]) -> dict[str, Any]:
     return dict(found)
 
 
+def test_a_searcher_that_cannot_do_the_problem_is_refused(live: Live) -> None:
+    write_table(live.settings.data_folder)
+    reward = {"kind": "mnasnet", "metric": "joules", "target": 5}
+    found = fault(live, table_search(searcher={"kind": "ppo", "reward": reward}))
+    assert (found["pointer"], found["value"]) == ("/searcher/reward/metric", "joules")
+    assert "['latency_ms']" in found["rule"]
+    assert "searchers that can do this problem: local_search, nsga2" in found["rule"]
+
+
 def test_a_search_that_exhausts_a_table_finds_its_exact_front(live: Live) -> None:
     path = write_table(live.settings.data_folder)
     search = submit(live, table_search(evaluations=500))
