@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from searchers.protocol import MetricName, Problem, UnsuitableProblemError
 
 Values = npt.NDArray[np.float64]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(ge=1e-12, le=1e30)]
 MIN_RATIO = 1e-6
 """A cost of zero or less counts as this part of the target: its power would be infinite."""
 

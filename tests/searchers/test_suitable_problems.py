@@ -3,13 +3,15 @@
 from typing import Any, get_args
 
 import pytest
-from toy_problems import grid
+from toy_problems import grid, search
 
+from search_space.outcomes import Measured
 from searchers.ppo import PPOSettings
 from searchers.protocol import Objective, Problem, UnsuitableProblemError
 from searchers.settings import SearcherSettings, able_searchers, check_problem
 
-SPACE = grid(2, 3)
+SPACE = grid(3, 5)
+FIGURES = ("top1_percent", "latency_ms", "num_params")
 ONE = Problem(SPACE, (Objective(metric="top1_percent"),))
 TWO = Problem(SPACE, (Objective(metric="top1_percent"), Objective(metric="latency_ms")))
 THREE = Problem(SPACE, (*TWO.objectives, Objective(metric="num_params")))
@@ -26,11 +28,13 @@ def test_the_general_searchers_can_do_any_number_of_objectives(problem: Problem)
 
 @pytest.mark.parametrize("problem", [ONE, TWO, THREE])
 @pytest.mark.parametrize("searcher", get_args(get_args(SearcherSettings)[0]))
-def test_who_is_said_to_be_able_is(problem: Problem, searcher: Any) -> None:
+def test_who_is_said_to_be_able_is_and_learns(problem: Problem, searcher: Any) -> None:
     kind = searcher.model_fields["kind"].default
     if kind in able_searchers(problem):
         check_problem(searcher(), problem)
-        assert len(searcher().build(problem, 0).ask(2)) == 2
+        built = searcher().build(problem, 0)
+        history = search(built, lambda _: Measured(dict.fromkeys(FIGURES, 1.0)), 40)
+        assert len({proposal.architecture for proposal, _ in history}) == 40
     else:
         with pytest.raises(UnsuitableProblemError):
             searcher().build(problem, 0)
