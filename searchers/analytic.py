@@ -88,9 +88,11 @@ class AnalyticSettings(BaseModel):
         """Returns the searcher; equal problems, settings and seeds give equal proposals.
 
         Raises:
-            UnsuitableProblemError: as `check`.
+            UnsuitableProblemError: as `check`; the rule names the searchers that can do it.
         """
-        self.check(problem)
+        from searchers.settings import check_problem  # it knows all searchers, and so this one
+
+        check_problem(self, problem)
         return AnalyticSearcher(problem, self, seed, family_of(problem).compute)
 
     def check(self, problem: Problem) -> None:

@@ -65,6 +65,14 @@ class Ledger:
         """Their violations, shape (count,)."""
         return np.array(self._violations)
 
+    def unseen(self, rows: Genes) -> npt.NDArray[np.bool_]:
+        """Returns which canonical rows, shape (n, num_choices), were never proposed, shape (n,)."""
+        return np.array([row.tobytes() not in self._seen for row in rows], dtype=np.bool_)
+
+    def row(self, proposal: Proposal) -> Genes:
+        """Returns the genes, shape (num_choices,), of a proposal that was made here."""
+        return self._rows[proposal.number]
+
     def propose(
         self, count: int, draw: Callable[[int], Genes], rng: np.random.Generator
     ) -> list[Proposal]:

@@ -15,12 +15,13 @@ from search_space.outcomes import Measured, Outcome
 from search_space.space import Architecture
 from searchers.front import pareto_front
 from searchers.protocol import Limit, Objective, Observation, Problem, Proposal, Searcher
+from searchers.replay import Asked, ReplayError, Told, replay
 from searchers.settings import SearcherSettings
 from server.execution.computed import ComputingEvaluator
 from server.execution.context import JobContext, JobFailedError
 from server.execution.evaluation import BatchEvaluator, Evaluator, open_pool
 from server.execution.tables import TableEvaluator
-from server.store import Asked, Finalist, Told
+from server.store import Finalist
 from supernet.proxy_settings import ProxySettings
 from supernet.settings import AccuracySettings
 from workers.pools import RayPool
@@ -76,17 +77,17 @@ class Search:
             JobFailedError: it does not propose what is on record, so that it cannot go on from
                 there: the program or its libraries have changed since.
         """
-        for number, entry in enumerate(self._context.store.search_log(self._id)):
+        log = self._context.store.search_log(self._id)
+        try:
+            replay(self._searcher, log)
+        except ReplayError as error:
+            raise JobFailedError(f"the search cannot be continued: {error}") from None
+        for entry in log:
             match entry:
                 case Asked(proposals):
-                    if list(self._searcher.ask(len(proposals))) != list(proposals):
-                        raise JobFailedError(
-                            f"the search cannot be continued: at entry {number} of its log the "
-                            f"searcher proposes other architectures than those on record"
-                        )
                     self._pending += proposals
                 case Told(observations):
-                    self._tell(observations)
+                    self._note(observations)
 
     def _next_batch(self) -> list[Proposal]:
         """Returns what to evaluate next; nothing when the budget or the space is exhausted."""
@@ -110,11 +111,12 @@ class Search:
             known[digest] = store.record_evaluation(job, self._id, architectures[digest], outcome)
         observed = [(p.number, known[p.architecture.digest].id) for p in batch]
         store.record_observations(job, self._id, observed)
-        self._tell([Observation(p, known[p.architecture.digest].outcome) for p in batch])
+        observations = [Observation(p, known[p.architecture.digest].outcome) for p in batch]
+        self._searcher.tell(observations)
+        self._note(observations)
         self._report_progress(evaluating=0)
 
-    def _tell(self, observations: Sequence[Observation]) -> None:
-        self._searcher.tell(observations)
+    def _note(self, observations: Sequence[Observation]) -> None:
         self._observations += observations
         told = {observation.proposal.number for observation in observations}
         self._pending = [p for p in self._pending if p.number not in told]

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from search_space.outcomes import Measured
 from search_space.space import Architecture
 from searchers.protocol import Observation, Problem, Proposal, Searcher
+from searchers.replay import ReplayError
 from server.errors import ConflictError, Fault, InvalidRequestError, ServerError
 from server.job_states import TERMINAL, JobStatus
 from server.outside.log import Changes, LogEntry
@@ -112,15 +113,18 @@ class Desk:
         for entry in entries:
             if entry.told:
                 self._take(entry.told)
-            if entry.asked and self._ask(len(entry.asked)) != list(entry.asked):
-                raise ConflictError(
-                    f"search {self._name} cannot be continued: at entry {entry.step} of its log "
-                    f"the searcher proposes other architectures than those on record"
-                )
+            if entry.asked:
+                self._ask_again(entry)
             for lease in entry.leases:
                 self._lend(lease)
         self._new = deque(n for n in self._new if n not in self._leases and n not in self._told)
         self.log_length = log_length
+
+    def _ask_again(self, entry: LogEntry) -> None:
+        got = self._ask(len(entry.asked))
+        if got != list(entry.asked):
+            error = ReplayError(entry.step, entry.asked, got)
+            raise ConflictError(f"search {self._name} cannot be continued: {error}")
 
     def _ask(self, count: int) -> list[Proposal]:
         if self._batch:

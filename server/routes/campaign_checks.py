@@ -7,7 +7,8 @@ from server.campaigns.settings import BestByObjective, CampaignSettings, Templat
 from server.errors import Fault, InvalidRequestError
 from server.routes.common import Service
 from server.routes.resources import granted
-from server.routes.searches import check_warm_start, search_faults, unmeasured
+from server.routes.searcher_checks import check_searcher
+from server.routes.searches import search_faults, unmeasured
 from supernet.schedules.base import InvalidTrainingError
 
 
@@ -34,11 +35,7 @@ def checked(service: Service, settings: CampaignSettings) -> CampaignSettings:
     supernet = service.store.get_supernet(template.search.supernet)
     for job_id in template.search.job.after:
         service.store.get_job(job_id)
-    body = template.search
-    check_warm_start(service, body, body.searcher.warm_start, "/template/search/searcher")
-    for position, searcher in enumerate(template.matrix.searchers):
-        pointer = f"/template/matrix/searchers/{position}"
-        check_warm_start(service, body, searcher.warm_start, pointer)
+    _check_searchers(service, template, supernet.space_id)
     template = _with_resources(service, template)
     if template.retraining is not None:
         network = space_settings(service.store.get_space(supernet.space_id).settings)
@@ -46,6 +43,23 @@ def checked(service: Service, settings: CampaignSettings) -> CampaignSettings:
         data_set = service.store.get_data_set(supernet.data_set_id)
         _check_retraining(template, network, data_set.counts["train"])
     return settings.model_copy(update={"template": template})
+
+
+def _check_searchers(service: Service, template: Template, space_id: str) -> None:
+    """Returns if every searcher of a template can do every problem of it.
+
+    Raises:
+        InvalidRequestError: one cannot.
+    """
+    space, body, matrix = service.store.get_space(space_id), template.search, template.matrix
+    searchers = [("/template/search/searcher", body.searcher)]
+    searchers += [
+        (f"/template/matrix/searchers/{position}", searcher)
+        for position, searcher in enumerate(matrix.searchers)
+    ]
+    for pointer, searcher in searchers:
+        for limits in matrix.limits or [body.limits]:
+            check_searcher(space, searcher, body.objectives, limits, pointer)
 
 
 def promotion_faults(settings: CampaignSettings) -> list[Fault]:

@@ -2,10 +2,10 @@
 
 from search_space.families import space_settings
 from searchers.analytic import AnalyticSettings
-from searchers.protocol import Problem, UnsuitableProblemError
 from server.errors import Fault, InvalidRequestError
 from server.routes import spaces
 from server.routes.common import Service
+from server.routes.searcher_checks import check_searcher
 from server.schemas.computed_searches import ComputedSearchBody
 from server.tables import SpaceRow
 
@@ -30,12 +30,7 @@ def prepare(body: ComputedSearchBody, service: Service) -> SpaceRow:
     ]
     if faults:
         raise InvalidRequestError(faults)
-    if isinstance(body.searcher, AnalyticSettings):
-        try:
-            body.searcher.check(Problem(family.build(), body.objectives, body.limits))
-        except UnsuitableProblemError as error:
-            pointer = f"/searcher/{error.field or 'kind'}"
-            raise InvalidRequestError.single(pointer, error.rule, error.value) from None
+    check_searcher(row, body.searcher, body.objectives, body.limits)
     return row
 
 

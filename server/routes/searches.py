@@ -5,9 +5,8 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from search_space.families import space_settings
-from search_space.space import InvalidArchitectureError, digest_of
-from searchers.protocol import Problem, WarmStart
+from search_space.space import digest_of
+from searchers.protocol import Problem
 from server.errors import Fault, InvalidRequestError
 from server.fronts import ReportedFront, front_of, infeasible_views, point_views
 from server.job_states import JobStatus
@@ -26,6 +25,7 @@ from server.routes.computed_searches import analytic_faults
 from server.routes.creating import creates
 from server.routes.lists import IdQuery, ListDep, NamedListDep, NameQuery
 from server.routes.resources import granted
+from server.routes.searcher_checks import check_searcher
 from server.schemas.computed_searches import ComputedSearchBody
 from server.schemas.descriptions import DescriptionPatch
 from server.schemas.outside import AnySearchBody, OutsideSearchBody
@@ -33,7 +33,7 @@ from server.schemas.requests import SearchBody
 from server.schemas.responses import AssessmentSummary, PageOf
 from server.schemas.searches import FrontView, ObservationView, SearchView
 from server.schemas.table_searches import TableSearchBody
-from server.tables import JobRow, SearchRow, SpaceRow
+from server.tables import JobRow, SearchRow
 
 router = APIRouter(prefix="/v1/searches", tags=["searches"])
 
@@ -107,8 +107,9 @@ def create(body: AnySearchBody, service: ServiceDep, response: Response) -> Sear
 def _add_inside(body: SearchBody, service: Service) -> tuple[SearchRow, JobRow]:
     if faults := search_faults(body):
         raise InvalidRequestError(faults)
-    if body.searcher.warm_start:
-        check_warm_start(service, body, body.searcher.warm_start, "/searcher")
+    space_id = service.store.get_supernet(body.supernet).space_id
+    space = service.store.get_space(space_id)
+    check_searcher(space, body.searcher, body.objectives, body.limits)
     return service.store.add_search(
         supernet_id=body.supernet,
         evaluator=body.evaluator.model_dump(mode="json", exclude={"kind"}),
@@ -122,8 +123,7 @@ def _add_outside(body: OutsideSearchBody, service: Service) -> tuple[SearchRow, 
     if faults := analytic_faults(body.searcher):
         raise InvalidRequestError(faults)
     space = spaces.resolve(service.store, body.space, "/space")
-    if body.searcher.warm_start:
-        check_first(space, body.searcher.warm_start, "/searcher")
+    check_searcher(space, body.searcher, body.objectives, body.limits)
     return service.store.add_outside_search(
         space_id=space.id,
         evaluator=body.evaluator.model_dump(mode="json"),
@@ -135,8 +135,7 @@ def _add_with_table(body: TableSearchBody, service: Service) -> tuple[SearchRow,
     if faults := analytic_faults(body.searcher):
         raise InvalidRequestError(faults)
     table, space = table_searches.prepare(body, service)
-    if body.searcher.warm_start:
-        check_first(space, body.searcher.warm_start, "/searcher")
+    check_searcher(space, body.searcher, body.objectives, body.limits)
     return service.store.add_table_search(
         space_id=space.id,
         table=table,
@@ -149,8 +148,6 @@ def _add_with_table(body: TableSearchBody, service: Service) -> tuple[SearchRow,
 
 def _add_computed(body: ComputedSearchBody, service: Service) -> tuple[SearchRow, JobRow]:
     space = computed_searches.prepare(body, service)
-    if body.searcher.warm_start:
-        check_first(space, body.searcher.warm_start, "/searcher")
     return service.store.add_computed_search(
         space_id=space.id,
         evaluator=body.evaluator.model_dump(mode="json"),
@@ -200,43 +197,6 @@ def unmeasured(metric: str, evaluator: str = "/evaluator") -> str:
     if metric == "latency_ms":
         return f"must not be latency_ms without {evaluator}/latency, which says how it is measured"
     return f"must not be {metric} unless {evaluator}/proxies/names has it"
-
-
-def check_warm_start(service: Service, body: SearchBody, first: WarmStart, pointer: str) -> None:
-    """Returns if all architectures are of the space that is searched.
-
-    Args:
-        service: has the spaces.
-        body: of the search.
-        first: the architectures.
-        pointer: of the searcher's settings in the request's body.
-
-    Raises:
-        NotFoundError: there is no such supernet.
-        InvalidRequestError: one is not.
-    """
-    supernet = service.store.get_supernet(body.supernet)
-    check_first(service.store.get_space(supernet.space_id), first, pointer)
-
-
-def check_first(row: SpaceRow, first: WarmStart, pointer: str) -> None:
-    """Returns if the architectures that are proposed first are all of the space.
-
-    Args:
-        row: the space.
-        first: the architectures.
-        pointer: of the searcher's settings in the request's body.
-
-    Raises:
-        InvalidRequestError: one is not.
-    """
-    space = space_settings(row.settings).build()
-    for position, values in enumerate(first):
-        try:
-            space.encode(values)
-        except InvalidArchitectureError as error:
-            place = f"{pointer}/warm_start/{position}/{error.choice}"
-            raise InvalidRequestError.single(place, error.rule, error.value) from None
 
 
 @router.get("", operation_id="list_searches", responses=problems())

@@ -23,7 +23,7 @@ from server.store.refinements import Chosen, RefinementStore
 from server.store.resources import ResourceStore
 from server.store.retention import RetentionStore
 from server.store.runners import RunnerFacts, RunnerStore
-from server.store.searches import Asked, SearchStore, Told
+from server.store.searches import SearchStore
 from server.store.table_searches import TableSearchStore
 from server.store.uploads import UploadStore
 from server.store.webhooks import ClaimedDelivery, WebhookStore
@@ -32,7 +32,6 @@ __all__ = [
     "NEWEST",
     "Answer",
     "Artifact",
-    "Asked",
     "Assessed",
     "Candidate",
     "Change",
@@ -55,7 +54,6 @@ __all__ = [
     "RunnerFacts",
     "StopRequest",
     "Store",
-    "Told",
     "Usage",
     "Volume",
 ]

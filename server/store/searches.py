@@ -1,13 +1,13 @@
 """Searches and their logs of asks and tells."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from search_space.space import Architecture, digest_of
 from searchers.protocol import Observation, Proposal
+from searchers.replay import Asked, Told
 from server.errors import InvalidRequestError
 from server.ids import new_id
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
@@ -26,20 +26,6 @@ from server.tables import (
     SpaceRow,
     SupernetRow,
 )
-
-
-@dataclass(frozen=True)
-class Asked:
-    """An entry of a search's log: what one ask returned."""
-
-    proposals: tuple[Proposal, ...]
-
-
-@dataclass(frozen=True)
-class Told:
-    """An entry of a search's log: what one tell was given."""
-
-    observations: tuple[Observation, ...]
 
 
 class SearchStore(Transactions):

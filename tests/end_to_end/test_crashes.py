@@ -24,9 +24,10 @@ from search_space.families import space_settings
 from search_space.family import NetworkSettings
 from searchers.nsga2 import NSGA2Settings
 from searchers.protocol import Limit, Objective, Observation, Problem
+from searchers.replay import Asked, Told
 from server.database import open_engine
 from server.settings import Settings
-from server.store import Asked, Store, Told
+from server.store import Store
 from supernet.base import Supernet
 from supernet.checkpoints import save_supernet
 from supernet.data import TensorData

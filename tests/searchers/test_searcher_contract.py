@@ -16,7 +16,9 @@ from search_space.cnn import MobileNetV3Settings
 from search_space.outcomes import Failed, Infeasible, Measured, Outcome
 from search_space.space import Architecture, Genes, InvalidArchitectureError, SearchSpace
 from searchers.analytic import AnalyticSearcher, AnalyticSettings
+from searchers.local_search import LocalSearchSettings
 from searchers.nsga2 import NSGA2Settings
+from searchers.ppo import PPOSettings
 from searchers.protocol import (
     Limit,
     MissingMetricError,
@@ -25,6 +27,8 @@ from searchers.protocol import (
     Searcher,
 )
 from searchers.random import RandomSettings
+from searchers.regularized_evolution import RegularizedEvolutionSettings
+from searchers.rewards import ScalarizedReward
 from searchers.settings import SearcherSettings
 
 scripts: st.SearchStrategy[Script] = st.lists(
@@ -256,3 +260,31 @@ class TestRandom(SearcherContract):
 
 class TestNSGA2(SearcherContract):
     searcher_settings = NSGA2Settings(population_size=8)
+
+
+class TestRegularizedEvolution(SearcherContract):
+    searcher_settings = RegularizedEvolutionSettings(population_size=8, num_initial=5)
+
+
+class TestLocalSearch(SearcherContract):
+    searcher_settings = LocalSearchSettings(num_initial=4)
+
+
+class TestLocalSearchWithRestarts(SearcherContract):
+    searcher_settings = LocalSearchSettings(
+        num_initial=4, neighbourhood="full", at_optimum="restart"
+    )
+
+
+class TestPPO(SearcherContract):
+    searcher_settings = PPOSettings(batch_size=20, hidden_size=4)
+
+
+class TestReinforceOfIndependentChoices(SearcherContract):
+    searcher_settings = PPOSettings(
+        algorithm="reinforce",
+        reward=ScalarizedReward(weights=(1, 2)),
+        batch_size=20,
+        hidden_size=0,
+        tanh_constant=2.5,
+    )

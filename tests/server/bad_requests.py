@@ -129,6 +129,52 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "is not a choice of space 'mobilenetv3'",
         2,
     ),
+    "reward of one cost for a searcher of one objective": (
+        "/v1/searches",
+        search_body(
+            searcher={
+                "kind": "ppo",
+                "reward": {"kind": "mnasnet", "metric": "latency_ms", "target": 5},
+            }
+        ),
+        "/searcher/reward/metric",
+        ...,
+        "latency_ms",
+    ),
+    "searcher outside that cannot do the problem": (
+        "/v1/searches",
+        {
+            "name": "x",
+            "space": DIGITS,
+            "searcher": {"kind": "ppo", "reward": {"kind": "scalarized", "weights": [1, 2]}},
+            "objectives": OBJECTIVES,
+            "evaluations": 5,
+            "evaluator": {"kind": "outside"},
+        },
+        "/searcher/reward/weights",
+        ...,
+        [1.0, 2.0],
+    ),
+    "searcher of a matrix that cannot do the problem": (
+        "/v1/campaigns",
+        campaign_body(
+            template=template(
+                matrix={
+                    "searchers": [
+                        {"kind": "random"},
+                        {
+                            "kind": "ppo",
+                            "reward": {"kind": "mnasnet", "metric": "macs", "target": 5},
+                        },
+                    ],
+                    "limits": [[{"metric": "macs", "upper": 9}], []],
+                }
+            )
+        ),
+        "/template/matrix/searchers/1/reward/metric",
+        ...,
+        "macs",
+    ),
     "impossible day of a campaign": (
         "/v1/campaigns",
         campaign_body(schedule={"kind": "cron", "expression": "0 0 30 2 *"}),

@@ -12,12 +12,13 @@ from outside_examples import add_outside_search, metrics_of
 from postgres_server import free_port
 
 from search_space.outcomes import Measured
+from searchers.replay import Asked
 from server.client import Client
 from server.main import open_store
 from server.outside.desk import Desk
 from server.outside.orders import Leased, LeaseOrder, Report, ReportOrder
 from server.settings import Settings
-from server.store import Asked, Store
+from server.store import Store
 
 NSGA2 = {"kind": "nsga2", "population_size": 6}
 EVALUATIONS = 30

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, select, update
 from search_space.outcomes import Outcome
 from searchers.nsga2 import NSGA2Settings
 from searchers.protocol import Observation, Proposal
+from searchers.replay import Asked, Told
 from server.errors import (
     BusyError,
     ConflictError,
@@ -36,7 +37,7 @@ from server.outside.orders import (
     ReportOrder,
 )
 from server.search_problem import problem_of
-from server.store import Asked, Store, Told
+from server.store import Store
 from server.store.base import clock
 from server.store.jobs import move_outside_job
 from server.tables import JobRow, LeaseRow, ProposalRow, SearchRow

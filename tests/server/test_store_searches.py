@@ -22,8 +22,9 @@ from sqlalchemy.exc import IntegrityError
 from search_space.outcomes import Failed, Infeasible, Measured
 from search_space.space import Architecture
 from searchers.protocol import Observation, Proposal
+from searchers.replay import Asked, Told
 from server.errors import ConflictError, InvalidRequestError, NotFoundError
-from server.store import Asked, ExportFile, Finalist, Store, Told
+from server.store import ExportFile, Finalist, Store
 
 
 def architectures(count: int) -> list[Architecture]:

@@ -10,14 +10,17 @@ import pytest
 from live import Live
 from pyarrow import parquet
 from runners import running, wait_for
+from sqlalchemy import update
 from table_examples import CHOICES, NUM_ROWS, table_search, table_text, write_table
 
 from search_space.table_files import read_table
 from searchers.pareto import non_dominated
+from server.database import open_engine
 from server.execution.context import JobContext, StopReason
 from server.execution.search import run_search
 from server.job_states import JobStatus
 from server.store import ClaimedJob
+from server.tables import ProposalRow
 
 EVALUATOR = {"kind": "table", "path": "table.csv", "choices": list(CHOICES)}
 
@@ -39,6 +42,15 @@ def fault(live: Live, body: dict[str, Any]) -> dict[str, Any]:
     assert response.status_code == 422, response.text
     found = response.json()["errors"][0]
     return dict(found)
+
+
+def test_a_searcher_that_cannot_do_the_problem_is_refused(live: Live) -> None:
+    write_table(live.settings.data_folder)
+    reward = {"kind": "mnasnet", "metric": "joules", "target": 5}
+    found = fault(live, table_search(searcher={"kind": "ppo", "reward": reward}))
+    assert (found["pointer"], found["value"]) == ("/searcher/reward/metric", "joules")
+    assert "['latency_ms']" in found["rule"]
+    assert "searchers that can do this problem: local_search, nsga2" in found["rule"]
 
 
 def test_a_search_that_exhausts_a_table_finds_its_exact_front(live: Live) -> None:
@@ -66,21 +78,52 @@ def test_a_search_that_exhausts_a_table_finds_its_exact_front(live: Live) -> Non
     assert how["table_version"] == shown["evaluator"]["table_version"]
 
 
+def stop_after(context: JobContext, num_evaluations: int) -> None:
+    """Stops an attempt as soon as it reports so many evaluations."""
+    record = context.store.record_progress
+
+    def record_progress(job: ClaimedJob, progress: dict[str, Any]) -> int:
+        if progress["done"] >= num_evaluations:
+            context.stop.set(StopReason.SHUTDOWN)
+        return record(job, progress)
+
+    context.store.record_progress = record_progress  # type: ignore[method-assign]
+
+
+def test_a_log_that_does_not_fit_fails_the_job_at_its_entry(sqlite_live: Live) -> None:
+    write_table(sqlite_live.settings.data_folder)
+    search = submit(sqlite_live, table_search())
+
+    def tampering(context: JobContext) -> None:
+        """Stops the first attempt; before the second, somebody has changed a proposal."""
+        if context.job.attempt == 1:
+            stop_after(context, 20)
+        else:
+            engine = open_engine(sqlite_live.settings)
+            with engine.execution_options(writes=True).begin() as connection:
+                twelfth = ProposalRow.search_id == search["id"], ProposalRow.number == 12
+                changed = dict(zip(CHOICES, (7, 32, 4, 3), strict=True))
+                connection.execute(update(ProposalRow).where(*twelfth).values(architecture=changed))
+            engine.dispose()
+        run_search(context)
+
+    with running(sqlite_live.store, sqlite_live.settings, tampering, kind="search"):
+        wait_for(sqlite_live.store, search["job"], JobStatus.FAILED)
+    error = sqlite_live.store.get_job(search["job"]).error
+    assert error is not None
+    # Batches of ten: an ask, a tell, an ask.
+    assert "cannot be continued: at entry 2 of its log" in error["message"]
+    assert "proposal 12 is on record as" in error["message"]
+
+
 def test_a_search_that_was_stopped_goes_on_to_the_same_front(live: Live) -> None:
     write_table(live.settings.data_folder)
     stopped, undisturbed, again = (submit(live, table_search(name=name)) for name in "abc")
 
     def stopping(context: JobContext) -> None:
         """Runs a search; all but one stop in their first attempt after 20 evaluations."""
-        record = context.store.record_progress
-
-        def record_progress(job: ClaimedJob, progress: dict[str, Any]) -> int:
-            is_stopped = job.id != undisturbed["job"] and job.attempt == 1
-            if is_stopped and progress["done"] >= 20:
-                context.stop.set(StopReason.SHUTDOWN)
-            return record(job, progress)
-
-        context.store.record_progress = record_progress  # type: ignore[method-assign]
+        if context.job.id != undisturbed["job"] and context.job.attempt == 1:
+            stop_after(context, 20)
         run_search(context)
 
     with running(live.store, live.settings, stopping, kind="search"):

@@ -1,0 +1,163 @@
+"""Local search: measure the neighbours of the best, move when one is better.
+
+One objective: White et al. 2021, "Exploring the loss landscape in neural architecture search" (UAI,
+arXiv 2005.02960), algorithm 1, with the variants of its public code (naszilla): start at the best
+of some random architectures; move to the first better neighbour, or measure all of them first; at a
+local optimum begin anew, or go on from the next best.
+
+Several objectives: Pareto local search (Paquete et al. 2004, "Pareto local optimum sets in the
+biobjective traveling salesman problem", algorithm 1): neighbours of the members of the archive, the
+front of what was found so far, until the neighbourhoods of all are measured. It takes the member at
+random; here it is the loneliest (by crowding distance), and where all are done, the next front's.
+
+Both are one rule here: an architecture is *open* while it has a neighbour that was never proposed;
+neighbours are proposed of the best open one, by constraint domination, then by crowding distance.
+
+Differences from the papers: what is known of a neighbour is used and not measured again; several
+proposals of one neighbourhood, in random order, may be out together, and when all of them are, the
+next best open architecture is in turn. Nothing waits.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from search_space.operators import neighbours
+from search_space.space import Genes
+from searchers.ledger import Ledger
+from searchers.nsga2 import constrained_order
+from searchers.pareto import non_dominated
+from searchers.protocol import Observation, Problem, Proposal, Searcher, WarmStart
+
+
+class LocalSearchSettings(BaseModel):
+    """Local search; the defaults suit searches of 60 to some hundred evaluations.
+
+    The public code of White et al. has 10 initial architectures, and by default moves to the first
+    better neighbour and restarts at local optima.
+    A warm start takes the place of the first random proposals, and may go on beyond them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["local_search"] = "local_search"
+    num_initial: int = Field(
+        default=20, ge=1, le=10_000, description="Random proposals at first, and at a restart."
+    )
+    neighbourhood: Literal["full", "until_better"] = Field(
+        default="until_better",
+        description="Whether all neighbours of an architecture are proposed before those of "
+        "another, or only until something better is known.",
+    )
+    at_optimum: Literal["continue", "restart"] = Field(
+        default="continue",
+        description="What follows when all neighbourhoods of the best are measured: those of the "
+        "next best, or new random architectures, whose neighbours then count alone.",
+    )
+    batch_size: int = Field(
+        default=10, ge=1, le=10_000, description="Proposals between two barriers."
+    )
+    warm_start: WarmStart = ()
+
+    def build(self, problem: Problem, seed: int) -> "LocalSearcher":
+        """Returns the searcher; equal problems, settings, seeds and logs give equal proposals."""
+        return LocalSearcher(problem, self, seed)
+
+
+class LocalSearcher(Searcher):
+    """Proposes neighbours of the best architecture that has any left."""
+
+    def __init__(self, problem: Problem, settings: LocalSearchSettings, seed: int) -> None:
+        self._space = problem.space
+        self._settings = settings
+        self._rng = np.random.default_rng(seed)
+        self._ledger = Ledger(problem, settings.warm_start)
+        self._num_told = 0
+        self._num_before_descent = settings.num_initial  # proposals up to this number are random
+        self._closed: set[bytes] = set()  # rows all of whose neighbours were proposed
+        self._centre: Genes | None = None  # the row whose neighbours were proposed last
+        self._run: set[bytes] | None = None  # rows that count since a restart; None: all
+
+    @property
+    def batch_size(self) -> int:  # noqa: D102 - as in Searcher
+        return self._settings.batch_size
+
+    def ask(self, count: int) -> Sequence[Proposal]:  # noqa: D102 - as in Searcher
+        ranked, num_best = self._ranked()
+        if self._is_at_optimum(ranked[:num_best]):
+            self._num_before_descent = self._ledger.num_proposed + self._settings.num_initial
+            self._centre, self._run = None, set()
+            ranked = ranked[:0]
+        num_random = max(0, self._num_before_descent - self._ledger.num_proposed)
+        proposals = self._ledger.propose(min(count, num_random), self._sample, self._rng)
+        if len(proposals) < count:
+            proposals += self._ledger.propose(
+                count - len(proposals), lambda n: self._descend(ranked, n), self._rng
+            )
+        if self._run is not None:
+            self._run.update(self._ledger.row(proposal).tobytes() for proposal in proposals)
+        return proposals
+
+    def tell(self, observations: Sequence[Observation]) -> None:  # noqa: D102 - as in Searcher
+        self._ledger.record(observations)
+        self._num_told += len(observations)
+
+    def _sample(self, count: int) -> Genes:
+        return self._space.sample(count, self._rng)
+
+    def _ranked(self) -> tuple[Genes, int]:
+        """Returns what counts, best first, and how many of it nothing else is better than."""
+        ledger, run = self._ledger, self._run
+        genes, losses, violations = ledger.genes, ledger.losses, ledger.violations
+        if run is not None:
+            kept = np.array([row.tobytes() in run for row in genes], dtype=np.bool_)
+            genes, losses, violations = genes[kept], losses[kept], violations[kept]
+        if len(genes) == 0:
+            return genes, 0
+        least = violations == violations.min()
+        num_best = int(non_dominated(losses[least]).sum() if violations.min() == 0 else least.sum())
+        return genes[constrained_order(losses, violations)], num_best
+
+    def _is_at_optimum(self, best: Genes) -> bool:
+        """Returns whether a new run is due: nothing is out, and the best have no neighbours left.
+
+        While something is out, it may be better, and proposals go on as if there were no restarts.
+        """
+        return (
+            self._settings.at_optimum == "restart"
+            and len(best) > 0
+            and self._num_told == self._ledger.num_proposed
+            and not any(self._is_open(row) for row in best)
+        )
+
+    def _is_open(self, row: Genes) -> bool:
+        return row.tobytes() not in self._closed and len(self._new_neighbours(row)) > 0
+
+    def _new_neighbours(self, row: Genes) -> Genes:
+        """Returns the neighbours that were never proposed; closes a row that has none."""
+        around = neighbours(self._space, row)
+        new = around[self._ledger.unseen(around)]
+        if len(new) == 0:
+            self._closed.add(row.tobytes())
+        return new
+
+    def _descend(self, ranked: Genes, count: int) -> Genes:
+        """Returns new neighbours of the best open architectures; without any, random rows."""
+        drawn: dict[bytes, Genes] = {}
+        centres = [*ranked]
+        if self._settings.neighbourhood == "full" and self._centre is not None:
+            centres.insert(0, self._centre)
+        for centre in centres:
+            if len(drawn) == count:
+                break
+            if centre.tobytes() in self._closed:
+                continue
+            self._centre = centre
+            if self._run is not None:  # what is known of the neighbourhood is used as well
+                self._run.update(row.tobytes() for row in neighbours(self._space, centre))
+            for row in self._rng.permutation(self._new_neighbours(centre))[: count - len(drawn)]:
+                drawn[row.tobytes()] = row
+        chance = self._sample(count - len(drawn))
+        return np.concatenate([*(row[np.newaxis] for row in drawn.values()), chance])
