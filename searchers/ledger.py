@@ -52,8 +52,7 @@ class Ledger:
     @property
     def genes(self) -> Genes:
         """The measured architectures in the order of telling, shape (count, num_choices)."""
-        rows = [self._rows[number] for number in self._measured]
-        return np.array(rows, dtype=np.int64).reshape(len(rows), self._space.num_choices)
+        return self.rows(self._measured)
 
     @property
     def losses(self) -> npt.NDArray[np.float64]:
@@ -64,6 +63,15 @@ class Ledger:
     def violations(self) -> npt.NDArray[np.float64]:
         """Their violations, shape (count,)."""
         return np.array(self._violations)
+
+    def rows(self, numbers: Sequence[int]) -> Genes:
+        """Returns the architectures of proposals by number, shape (len(numbers), num_choices)."""
+        rows = [self._rows[number] for number in numbers]
+        return np.array(rows, dtype=np.int64).reshape(len(rows), self._space.num_choices)
+
+    def is_new(self, genes: Genes) -> npt.NDArray[np.bool_]:
+        """Returns which canonical rows were never proposed, shape (count,)."""
+        return np.array([row.tobytes() not in self._seen for row in genes], dtype=np.bool_)
 
     def propose(
         self, count: int, draw: Callable[[int], Genes], rng: np.random.Generator

@@ -7,11 +7,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from searchers.linas import LINASSettings
 from searchers.nsga2 import NSGA2Settings
 from searchers.random import RandomSettings
 
 SearcherSettings = Annotated[
-    NSGA2Settings | RandomSettings,
+    LINASSettings | NSGA2Settings | RandomSettings,
     Field(discriminator="kind"),
 ]
 """Everything that has `build(problem, seed) -> Searcher`."""

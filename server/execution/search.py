@@ -14,7 +14,15 @@ from search_space.families import space_settings
 from search_space.outcomes import Measured, Outcome
 from search_space.space import Architecture
 from searchers.front import pareto_front
-from searchers.protocol import Limit, Objective, Observation, Problem, Proposal, Searcher
+from searchers.protocol import (
+    Limit,
+    Objective,
+    Observation,
+    PredictionQuality,
+    Problem,
+    Proposal,
+    Searcher,
+)
 from searchers.settings import SearcherSettings
 from server.execution.context import JobContext, JobFailedError
 from server.execution.evaluation import BatchEvaluator, Evaluator, open_pool
@@ -50,6 +58,7 @@ class Search:
         self._searcher: Searcher = policy.build(self._problem, spec["seed"])
         self._observations: list[Observation] = []
         self._pending: list[Proposal] = []
+        self._reported: list[PredictionQuality] = []
 
     def run(self) -> None:
         """Runs the search to its end and records the result.
@@ -85,6 +94,7 @@ class Search:
                     self._pending += proposals
                 case Told(observations):
                     self._tell(observations)
+        self._report_predictions()
 
     def _next_batch(self) -> list[Proposal]:
         """Returns what to evaluate next; nothing when the budget or the space is exhausted."""
@@ -109,6 +119,7 @@ class Search:
         observed = [(p.number, known[p.architecture.digest].id) for p in batch]
         store.record_observations(job, self._id, observed)
         self._tell([Observation(p, known[p.architecture.digest].outcome) for p in batch])
+        self._report_predictions()
         self._report_progress(evaluating=0)
 
     def _tell(self, observations: Sequence[Observation]) -> None:
@@ -116,6 +127,14 @@ class Search:
         self._observations += observations
         told = {observation.proposal.number for observation in observations}
         self._pending = [p for p in self._pending if p.number not in told]
+
+    def _report_predictions(self) -> None:
+        """Records how the batch that was told had been predicted, before it is used."""
+        found = self._searcher.prediction_quality()
+        news = [entry for entry in found if entry not in self._reported]
+        if news:
+            self._context.store.record_prediction_quality(self._context.job, news)
+            self._reported += news
 
     def _report_progress(self, evaluating: int) -> None:
         self._context.progress(

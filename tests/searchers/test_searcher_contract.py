@@ -14,7 +14,9 @@ from toy_problems import METRICS, Script, grid, play, search, two_losses, zdt1
 from search_space.cnn import MobileNetV3Settings
 from search_space.outcomes import Failed, Infeasible, Measured, Outcome
 from search_space.space import Architecture, InvalidArchitectureError, SearchSpace
+from searchers.linas import LINASSettings
 from searchers.nsga2 import NSGA2Settings
+from searchers.predictors.ridge import RidgeSettings
 from searchers.protocol import (
     Limit,
     MissingMetricError,
@@ -225,6 +227,15 @@ class SearcherContract:
 
 class TestRandom(SearcherContract):
     searcher_settings = RandomSettings(batch_size=7)
+
+
+class TestLINAS(SearcherContract):
+    searcher_settings = LINASSettings(
+        population_size=8,
+        predictor=RidgeSettings(num_alphas=3),
+        inner_population_size=10,
+        inner_evaluations=40,
+    )
 
 
 class TestNSGA2(SearcherContract):
