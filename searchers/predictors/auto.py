@@ -31,9 +31,9 @@ SinglePredictorSettings = Annotated[
 class AutoSettings(BaseModel):
     """The candidate whose held-out predictions rank the rows best, by Kendall's tau-b.
 
-    The default is that of the hardware-aware systems (LINAS): ridge or support vectors. These come
-    by held-out predictions while they fit, so that choosing costs nothing; other candidates are
-    fitted once more for each fold.
+    The default is that of the hardware-aware systems (LINAS): ridge or support vectors. The latter
+    come by held-out predictions while they fit; other candidates are fitted once more for each
+    fold. Folds are the same for all that have `num_folds` of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -89,5 +89,14 @@ class RidgePredictor(StandardizedPredictor):
         spread = rotated**2 @ (1 / (self._powers + self.alpha)) + outside / self.alpha
         return self._mean(rows), np.sqrt(self._noise * (1 + 1 / self._num_seen + spread))
 
-    def _held_out(self) -> Vector:
-        return self._left_out
+    def left_out(self) -> Vector:
+        """Returns predictions of the rows of the fit, each by a fit of all other rows.
+
+        Not `held_out`: methods that leave out a fifth of the rows would be compared unfairly.
+
+        Raises:
+            RuntimeError: nothing was learned yet, or there was nothing to learn.
+        """
+        if not self._learned:
+            raise RuntimeError("fit must come before left_out, to targets that differ")
+        return self._center + self._scale * self._left_out

@@ -80,7 +80,7 @@ class SVRPredictor(StandardizedPredictor):
                 error = float(np.mean((held_out - targets) ** 2))
                 if error < best_error:
                     best_error, best = error, (width / mean_distance, cost, held_out, models)
-        self._gamma, cost, self._left_out, models = best
+        self._gamma, cost, self._predicted, models = best
         kernel = np.exp(-self._gamma * distances)
         self._rows = rows
         self._error = best_error
@@ -131,7 +131,7 @@ class SVRPredictor(StandardizedPredictor):
         return outputs[:, 0], np.sqrt(self._error + spread)
 
     def _held_out(self) -> Vector:
-        return self._left_out
+        return self._predicted
 
 
 def squared_distances(first: Matrix, second: Matrix) -> Matrix:

@@ -54,8 +54,6 @@ class PredictorContract:
     predictor_settings: ClassVar[PredictorSettings]
     least_tau: ClassVar[float] = 0.6
     """Of 100 rows for 100 others of `truth`; a promise of quality, not of perfection."""
-    grows: ClassVar[bool] = False
-    """Whether the method promises more deviation away from the data."""
 
     def fitted(self, rows: Matrix, targets: Vector, seed: int = 0) -> Predictor:
         predictor = self.predictor_settings.build(seed)
@@ -151,16 +149,6 @@ class PredictorContract:
         with pytest.raises(ValueError, match="features must be finite"):
             predictor.predict(rows * np.nan)
 
-    def test_it_is_less_sure_away_from_the_data(self) -> None:
-        if not self.grows:
-            pytest.skip("this method does not promise it")
-        rng = np.random.default_rng(2)
-        rows = one_hot(60, rng)
-        predictor = self.fitted(rows, truth(rows))
-        near = predictor.predict(rows).deviation
-        far = predictor.predict(rows + 3 * rng.standard_normal(rows.shape)).deviation
-        assert np.median(far) > 1.2 * np.median(near)
-
     def test_settings_survive_json_and_are_found_by_their_kind(self) -> None:
         adapter: TypeAdapter[PredictorSettings] = TypeAdapter(PredictorSettings)
         text = adapter.dump_json(self.predictor_settings)
@@ -172,7 +160,6 @@ class PredictorContract:
 class TestRidge(PredictorContract):
     predictor_settings = RidgeSettings()
     least_tau = 0.75
-    grows = True
 
     @given(seed=st.integers(0, 1000))
     @settings(max_examples=20, deadline=None)
@@ -183,14 +170,13 @@ class TestRidge(PredictorContract):
         targets = truth(rows) + rng.standard_normal(count)
         predictor = RidgePredictor(RidgeSettings())
         predictor.fit(rows, targets)
-        held_out = predictor.held_out()
-        assert held_out is not None
+        left_out = predictor.left_out()
         fixed = RidgeSettings(min_alpha=predictor.alpha, max_alpha=predictor.alpha, num_alphas=1)
-        for left_out in range(count):
-            kept = np.arange(count) != left_out
+        for row in range(count):
+            kept = np.arange(count) != row
             other = RidgePredictor(fixed)
             other.fit(rows[kept], targets[kept])
-            assert other.mean(rows[[left_out]])[0] == pytest.approx(held_out[left_out], abs=1e-6)
+            assert other.mean(rows[[row]])[0] == pytest.approx(left_out[row], abs=1e-6)
 
     def test_the_penalty_is_the_best_by_leaving_one_out(self) -> None:
         rng = np.random.default_rng(0)
@@ -202,9 +188,7 @@ class TestRidge(PredictorContract):
         def error(alpha: float) -> float:
             one = RidgePredictor(RidgeSettings(min_alpha=alpha, max_alpha=alpha, num_alphas=1))
             one.fit(rows, targets)
-            held_out = one.held_out()
-            assert held_out is not None
-            return float(np.mean((held_out - targets) ** 2))
+            return float(np.mean((one.left_out() - targets) ** 2))
 
         alphas = np.geomspace(1e-3, 1e3, 9)
         assert chosen.alpha == pytest.approx(min(alphas, key=error))
@@ -270,7 +254,6 @@ class TestGradientBoosting(PredictorContract):
 class TestMLP(PredictorContract):
     predictor_settings = MLPSettings(num_steps=100)
     least_tau = 0.6
-    grows = True
 
 
 class TestAuto(PredictorContract):
@@ -313,6 +296,19 @@ class TestAuto(PredictorContract):
         stump = ExtraTreesSettings(num_trees=2, min_rows_per_leaf=30)
         found = self.chosen(rows, truth(rows), AutoSettings(candidates=(stump, RidgeSettings())))
         assert found.chosen == "ridge"
+
+
+@pytest.mark.parametrize("growing", [RidgeSettings(), MLPSettings()])
+def test_methods_that_promise_it_are_less_sure_away_from_the_data(
+    growing: PredictorSettings,
+) -> None:
+    rng = np.random.default_rng(2)
+    rows = one_hot(60, rng)
+    predictor = growing.build(0)
+    predictor.fit(rows, truth(rows))
+    near = predictor.predict(rows).deviation
+    far = predictor.predict(rows + 3 * rng.standard_normal(rows.shape)).deviation
+    assert np.median(far) > 1.2 * np.median(near)
 
 
 def test_settings_import_nothing_heavy() -> None:
