@@ -3,11 +3,12 @@
 Capital names stand for ids. `...` is any rule or value; a body that is None is not sent.
 """
 
-from typing import Any
+from typing import Any, get_args
 
 from search_space.cnn import MobileNetV3Settings
 from search_space.families import FAMILIES
 from search_space.outcomes import METRIC_GOALS
+from searchers.settings import SearcherSettings
 
 DIGITS = {"kind": "mobilenetv3", "preset": "digits"}
 DISTILLED = {
@@ -17,6 +18,7 @@ DISTILLED = {
 }
 DIMENSIONS = ("width", "depth", "kernel_size", "expand_ratio")
 OBJECTIVES = [{"metric": "top1_percent"}]
+SEARCHERS = sorted(settings().kind for settings in get_args(get_args(SearcherSettings)[0]))
 
 
 def supernet_body(**changes: Any) -> dict[str, Any]:
@@ -68,7 +70,7 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/v1/campaigns",
         campaign_body(template=template(search=search_body(searcher={}))),
         "/template/search/searcher/kind",
-        "must be given: one of 'nsga2', 'random'",
+        f"must be given: one of {', '.join(map(repr, SEARCHERS))}",
         None,
     ),
     "no kind of a space that could be an id": (
@@ -728,6 +730,13 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/evaluator/accuracy/split",
         "must not be the test split: that is read once, for the network that is reported",
         "test",
+    ),
+    "a predictor with nothing to choose from": (
+        "/v1/searches",
+        search_body(searcher={"kind": "linas", "predictor": {"kind": "svr", "costs": []}}),
+        "/searcher/predictor/costs",
+        ...,
+        [],
     ),
     "a population of one": (
         "/v1/searches",
