@@ -13,6 +13,7 @@ import numpy.typing as npt
 from search_space.features import features
 from search_space.outcomes import Infeasible, Measured
 from search_space.space import Genes
+from search_space.stratified import evenly_spread
 from searchers.predictors.base import Predictor, Vector
 from searchers.predictors.ridge import RidgeSettings
 from searchers.predictors.settings import PredictorSettings
@@ -25,6 +26,10 @@ RANGE_BITS = 30
 """Predictions are told apart to 2^-30 of the range of what was measured. Sums of floating point
 differ in their last bits from machine to machine, and what those decide must not: a search is
 replayed from its log."""
+
+
+MAX_LEARNED = 500
+"""Architectures that a fit learns from. Support vectors take the square of it, some seconds."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,9 @@ class _Model:
 class MetricModels:
     """Predictors of a problem's metrics, those of its limits included, and of what is infeasible.
 
-    Fitted anew to everything that was told; the same log gives the same predictions, however often
-    it was fitted in between.
+    Fitted anew to what was told; the same log gives the same predictions, however often it was
+    fitted in between. Of more than `MAX_LEARNED` measurements half are the newest, which lie where
+    the search is, and half are spread evenly over the older ones.
 
     Args:
         problem: whose metrics are predicted.
@@ -91,12 +97,13 @@ class MetricModels:
                 self._infeasible.append(row)
 
     def fit(self) -> None:
-        """Learns from everything noted, one measurement at least.
+        """Learns from what was noted, one measurement at least.
 
         Where something was infeasible, a linear model tells how likely that is of others.
         """
-        encoded = features(self._problem.space, np.stack(self._rows))
-        values = np.array(self._values)
+        learned = _learned(len(self._rows))
+        encoded = features(self._problem.space, np.stack([self._rows[i] for i in learned]))
+        values = np.array([self._values[i] for i in learned])
         for position, metric in enumerate(self._problem.metrics):
             known = values[:, position]
             scale = fit_scale(self._targets, known)
@@ -104,7 +111,8 @@ class MetricModels:
             predictor.fit(encoded, scale.forward(known))
             self._models[metric] = _Model(scale, predictor, _unit(known))
         if self._infeasible:
-            refused = features(self._problem.space, np.stack(self._infeasible))
+            rows = [self._infeasible[i] for i in _learned(len(self._infeasible))]
+            refused = features(self._problem.space, np.stack(rows))
             labels = np.repeat([0.0, 1.0], [len(encoded), len(refused)])
             self._feasibility = RidgeSettings().build(self._seed)
             self._feasibility.fit(np.concatenate([encoded, refused]), labels)
@@ -131,6 +139,13 @@ class MetricModels:
             excess = _rounded(self._feasibility.mean(encoded), 2.0**-RANGE_BITS) - 0.5
             violations = violations + np.maximum(excess, 0)
         return self._problem.loss_columns(columns), violations
+
+
+def _learned(count: int) -> list[int]:
+    """Returns the positions, of so many, that a fit learns from."""
+    newest = min(count, MAX_LEARNED if count <= MAX_LEARNED else MAX_LEARNED // 2)
+    older = evenly_spread(MAX_LEARNED - newest, count - newest) if count > newest else []
+    return [*older, *range(count - newest, count)]
 
 
 def _rounded(values: Vector, unit: float) -> Vector:

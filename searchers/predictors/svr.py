@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from searchers.predictors.base import Matrix, StandardizedPredictor, Vector
 from searchers.predictors.folds import folds
 
+BETTER = 0.999
+"""A cost or width must lower the mean square error to this share of the best so far: rows that no
+cost binds have one solution to the solver's tolerance, and rounding must not choose."""
 Positive = Annotated[float, Field(gt=0, le=1e6)]
 
 
@@ -78,7 +81,7 @@ class SVRPredictor(StandardizedPredictor):
             for cost in self._settings.costs:
                 held_out, models = self._cross_validate(kernel, targets, cost, parts)
                 error = float(np.mean((held_out - targets) ** 2))
-                if error < best_error:
+                if error < best_error * BETTER:
                     best_error, best = error, (width / mean_distance, cost, held_out, models)
         self._gamma, cost, self._predicted, models = best
         kernel = np.exp(-self._gamma * distances)

@@ -198,6 +198,22 @@ def test_models_do_not_depend_on_earlier_fits() -> None:
     }
 
 
+def test_long_logs_are_learned_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("searchers.metric_models.MAX_LEARNED", 30)
+    searcher = QUICK.build(two_losses(FLAT), 0)
+    told = [Observation(p, sums(p.architecture)) for p in searcher.ask(90)]
+    models = [MetricModels(two_losses(FLAT), QUICK.predictor, "rank_normal", 0) for _ in range(2)]
+    models[0].note(told)
+    # The first, each fifth or so, and the newest.
+    models[1].note([told[round(i)] for i in np.linspace(0, 74, 15)] + told[75:])
+    for model in models:
+        model.fit()
+    rows = np.eye(60, dtype=np.float32)
+    first, second = (model.predict(rows)["f1"] for model in models)
+    assert first == pytest.approx(second, abs=1e-6)
+    assert models[0].num_measured == 90
+
+
 def test_the_default_chooses_between_ridge_and_support_vectors() -> None:
     searcher = LINASSettings(inner_evaluations=200).build(two_losses(FLAT), 0)
     assert isinstance(searcher, LINASSearcher)
