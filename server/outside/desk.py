@@ -15,13 +15,7 @@ from datetime import datetime, timedelta
 
 from search_space.outcomes import Measured
 from search_space.space import Architecture
-from searchers.protocol import (
-    Observation,
-    PredictionQuality,
-    Problem,
-    Proposal,
-    Searcher,
-)
+from searchers.protocol import Observation, PredictionQuality, Problem, Proposal, Searcher
 from server.errors import ConflictError, Fault, InvalidRequestError, ServerError
 from server.job_states import TERMINAL, JobStatus
 from server.outside.log import Changes, LogEntry
