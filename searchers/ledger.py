@@ -52,8 +52,7 @@ class Ledger:
     @property
     def genes(self) -> Genes:
         """The measured architectures in the order of telling, shape (count, num_choices)."""
-        rows = [self._rows[number] for number in self._measured]
-        return np.array(rows, dtype=np.int64).reshape(len(rows), self._space.num_choices)
+        return self.rows(self._measured)
 
     @property
     def losses(self) -> npt.NDArray[np.float64]:
@@ -65,13 +64,14 @@ class Ledger:
         """Their violations, shape (count,)."""
         return np.array(self._violations)
 
-    def unseen(self, rows: Genes) -> npt.NDArray[np.bool_]:
-        """Returns which canonical rows, shape (n, num_choices), were never proposed, shape (n,)."""
-        return np.array([row.tobytes() not in self._seen for row in rows], dtype=np.bool_)
+    def rows(self, numbers: Sequence[int]) -> Genes:
+        """Returns the architectures of proposals by number, shape (len(numbers), num_choices)."""
+        rows = [self._rows[number] for number in numbers]
+        return np.array(rows, dtype=np.int64).reshape(len(rows), self._space.num_choices)
 
-    def row(self, proposal: Proposal) -> Genes:
-        """Returns the genes, shape (num_choices,), of a proposal that was made here."""
-        return self._rows[proposal.number]
+    def is_new(self, genes: Genes) -> npt.NDArray[np.bool_]:
+        """Returns which canonical rows were never proposed, shape (count,)."""
+        return np.array([row.tobytes() not in self._seen for row in genes], dtype=np.bool_)
 
     def propose(
         self, count: int, draw: Callable[[int], Genes], rng: np.random.Generator

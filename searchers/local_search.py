@@ -97,7 +97,9 @@ class LocalSearcher(Searcher):
                 count - len(proposals), lambda n: self._descend(ranked, n), self._rng
             )
         if self._run is not None:
-            self._run.update(self._ledger.row(proposal).tobytes() for proposal in proposals)
+            self._run.update(
+                row.tobytes() for row in self._ledger.rows([p.number for p in proposals])
+            )
         return proposals
 
     def tell(self, observations: Sequence[Observation]) -> None:  # noqa: D102 - as in Searcher
@@ -138,7 +140,7 @@ class LocalSearcher(Searcher):
     def _new_neighbours(self, row: Genes) -> Genes:
         """Returns the neighbours that were never proposed; closes a row that has none."""
         around = neighbours(self._space, row)
-        new = around[self._ledger.unseen(around)]
+        new = around[self._ledger.is_new(around)]
         if len(new) == 0:
             self._closed.add(row.tobytes())
         return new

@@ -26,7 +26,7 @@ from pymoo.operators.mutation.pm import mut_pm
 
 from search_space.space import Genes, SearchSpace
 from searchers.ledger import Ledger
-from searchers.pareto import crowding, fronts
+from searchers.pareto import crowding_by_front, fronts
 from searchers.protocol import Observation, Problem, Proposal, Searcher, WarmStart
 
 
@@ -123,12 +123,10 @@ def constrained_order(
         violations: shape (count,); 0 where feasible.
     """
     feasible = np.flatnonzero(violations == 0)
-    ranks = np.full(len(losses), len(losses), dtype=np.float64)
+    ranks = np.full(len(losses), len(losses), dtype=np.int64)
     ranks[feasible] = fronts(losses[feasible])
     distances = np.zeros(len(losses))
-    for rank in np.unique(ranks[feasible]):
-        members = feasible[ranks[feasible] == rank]
-        distances[members] = crowding(losses[members])
+    distances[feasible] = crowding_by_front(losses[feasible], ranks[feasible])
     return np.lexsort((-distances, violations, ranks))
 
 

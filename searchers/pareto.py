@@ -79,15 +79,44 @@ def crowding(losses: npt.ArrayLike) -> npt.NDArray[np.float64]:
         ValueError: not a matrix, or NaN.
     """
     rows = _checked(losses)
+    return crowding_by_front(rows, np.zeros(len(rows), dtype=np.int64))
+
+
+def crowding_by_front(
+    losses: npt.ArrayLike, ranks: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Returns the crowding distance of each row on its own front, shape (count,).
+
+    All fronts at once: in the order of ranks, then of an objective, each front is a run of rows.
+
+    Args:
+        losses: finite.
+        ranks: the front of each row, as `fronts` returns it, shape (count,).
+
+    Raises:
+        ValueError: not a matrix, or NaN.
+    """
+    rows = _checked(losses)
     distances = np.zeros(len(rows))
+    if len(rows) == 0:
+        return distances
     for column in rows.T:
-        order = np.argsort(column, kind="stable")
+        order = np.lexsort((column, ranks))
+        front = ranks[order]
+        starts = np.concatenate([[True], front[1:] != front[:-1]])
+        run = np.cumsum(starts) - 1
+        first = np.flatnonzero(starts)
+        last = np.concatenate([first[1:], [len(rows)]]) - 1
+        # Scaled before subtracting: the range of huge losses may exceed the largest float.
         ascending = column[order]
-        if len(rows) > 0 and ascending[-1] > ascending[0]:
-            # Scaled before subtracting: the range of huge losses may exceed the largest float.
-            scaled = ascending / np.abs(ascending).max()
-            distances[order[1:-1]] += (scaled[2:] - scaled[:-2]) / (scaled[-1] - scaled[0])
-            distances[order[[0, -1]]] = np.inf
+        largest = np.maximum(np.abs(ascending[first]), np.abs(ascending[last]))[run]
+        scaled = np.divide(ascending, largest, out=np.zeros(len(rows)), where=largest > 0)
+        width = (scaled[last] - scaled[first])[run]
+        ranged = ascending[last][run] > ascending[first][run]
+        gaps = np.full(len(rows), np.inf)
+        gaps[1:-1] = scaled[2:] - scaled[:-2]
+        gaps[first] = gaps[last] = np.inf
+        distances[order[ranged]] += gaps[ranged] / width[ranged]
     return distances
 
 

@@ -194,7 +194,7 @@ class PPOSearcher(Searcher):
     def tell(self, observations: Sequence[Observation]) -> None:  # noqa: D102 - as in Searcher
         self._ledger.record(observations)
         for observation in observations:
-            row = self._ledger.row(observation.proposal)
+            row = self._ledger.rows([observation.proposal.number])[0]
             draws = self._out.pop(row.tobytes(), None)
             outcome = observation.outcome
             if isinstance(outcome, Failed):
@@ -211,7 +211,7 @@ class PPOSearcher(Searcher):
         size = max(missing, self._settings.batch_size)
         weights = draw_weights(self._settings.reward, self._num_objectives, size, self._rng)
         drawn = self._policy.draw(self._context(weights), self._rng, heat=heat)
-        is_new = self._ledger.unseen(drawn.genes)
+        is_new = self._ledger.is_new(drawn.genes)
         rows: dict[bytes, Genes] = {}
         for new, *parts in zip(is_new, drawn.genes, weights, drawn.log_probabilities, strict=True):
             if len(rows) == missing:

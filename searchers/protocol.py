@@ -128,6 +128,18 @@ class Limit(_OnMetric):
             excess = (self.lower - value) / (abs(self.lower) or 1.0)
         return min(excess, sys.float_info.max)
 
+    def violations(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Returns `violation` of each of many values, shape (count,)."""
+        excess = np.zeros(len(values))
+        with np.errstate(over="ignore"):  # the largest number stands for what is beyond it
+            if self.upper is not None:
+                above = (values - self.upper) / (abs(self.upper) or 1.0)
+                excess = np.maximum(excess, above)
+            if self.lower is not None:
+                below = (self.lower - values) / (abs(self.lower) or 1.0)
+                excess = np.maximum(excess, below)
+        return np.minimum(excess, sys.float_info.max)
+
 
 _Part = TypeVar("_Part", bound=_OnMetric)
 
@@ -194,10 +206,28 @@ class Problem:
             [_metric(metrics, objective.metric) for objective in self.objectives]
             for metrics in measurements
         ]
-        losses = np.array(values, dtype=np.float64).reshape(-1, len(self.objectives))
+        columns = np.array(values, dtype=np.float64).reshape(-1, len(self.objectives))
+        return self._losses_of(columns)
+
+    def loss_columns(
+        self, columns: Mapping[str, npt.NDArray[np.float64]]
+    ) -> npt.NDArray[np.float64]:
+        """Returns `losses` of what is measured or predicted for many architectures.
+
+        Args:
+            columns: shape (count,) of each metric of the problem.
+
+        Returns:
+            Shape (count, num_objectives).
+        """
+        values = [columns[objective.metric] for objective in self.objectives]
+        return self._losses_of(np.stack(values, axis=1).astype(np.float64))
+
+    def _losses_of(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Flips the signs of what is to be maximized, in place."""
         flipped = [objective.goal == "maximize" for objective in self.objectives]
-        losses[:, flipped] *= -1.0
-        return losses
+        values[:, flipped] *= -1.0
+        return values
 
     def violation(self, metrics: Mapping[str, float]) -> float:
         """Returns the sum over the limits of the relative excess (see `Limit.violation`).
@@ -213,6 +243,21 @@ class Problem:
         """
         excess = sum(limit.violation(_metric(metrics, limit.metric)) for limit in self.limits)
         return min(float(excess), sys.float_info.max)
+
+    def violation_columns(
+        self, columns: Mapping[str, npt.NDArray[np.float64]], count: int
+    ) -> npt.NDArray[np.float64]:
+        """Returns `violation` of what is measured or predicted for `count` architectures.
+
+        Args:
+            columns: shape (count,) of each metric of the limits.
+            count: of the architectures; tells the shape where there is no limit.
+        """
+        excess = np.zeros(count)
+        with np.errstate(over="ignore"):
+            for limit in self.limits:
+                excess = excess + limit.violations(columns[limit.metric])
+        return np.minimum(excess, sys.float_info.max)
 
 
 def _metric(metrics: Mapping[str, float], name: str) -> float:
@@ -241,6 +286,22 @@ class Observation:
 
     proposal: Proposal
     outcome: Outcome
+
+
+@dataclass(frozen=True)
+class PredictionQuality:
+    """How well a searcher had ranked proposals when it made them, before it learned from them.
+
+    Attributes:
+        first_number: the lowest number of the proposals that one state of the predictors ranked.
+        count: how many of them were measured so far; more may follow.
+        kendall: tau-b of predicted and measured values by metric, from -1 to 1; None where it is
+            not defined (fewer than two, or all equal).
+    """
+
+    first_number: int
+    count: int
+    kendall: Mapping[str, float | None]
 
 
 class Searcher(ABC):
@@ -274,3 +335,14 @@ class Searcher(ABC):
                 nothing is noted then.
             MissingMetricError: a measurement lacks a metric of the problem; nothing is noted then.
         """
+
+    def prediction_quality(self) -> Sequence[PredictionQuality]:
+        """Returns how good predictions were that were made with proposals, batch after batch.
+
+        Each batch is compared with what was predicted before anything of it was known. What is
+        told of a batch later changes its entry, so this is a function of the log.
+
+        Returns:
+            By ascending first number; nothing from a searcher that predicts nothing (the default).
+        """
+        return ()

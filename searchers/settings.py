@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 from pydantic import Field, ValidationError
 
 from searchers.analytic import AnalyticSettings
+from searchers.linas import LINASSettings
 from searchers.local_search import LocalSearchSettings
 from searchers.nsga2 import NSGA2Settings
 from searchers.ppo import PPOSettings
@@ -18,6 +19,7 @@ from searchers.regularized_evolution import RegularizedEvolutionSettings
 
 SearcherSettings = Annotated[
     AnalyticSettings
+    | LINASSettings
     | LocalSearchSettings
     | NSGA2Settings
     | PPOSettings

@@ -211,7 +211,18 @@ def note_of(event: EventView, *, is_outside: bool) -> str:
             return "waits for a runner"
         case kind, data if kind in NOTES and NOTES[kind][0] in data:
             return NOTES[kind][1].format(data[NOTES[kind][0]])
+        case "prediction_quality", {"kendall": kendall}:
+            return quality_text(kendall)
         case kind, {"reason": reason}:
             return f"{kind}: {reason}"
         case kind, _:
             return kind
+
+
+def quality_text(kendall: Mapping[str, float | None]) -> str:
+    """Returns how well a batch had been ranked before it was measured, as words."""
+    known = {metric: tau for metric, tau in kendall.items() if tau is not None}
+    if not known:
+        return "predictions cannot be compared with what was measured"
+    taus = ", ".join(f"{tau:.2f} of {metric}" for metric, tau in known.items())
+    return f"predicted before measuring: Kendall {taus}"

@@ -1,6 +1,6 @@
 """Tables of supernets, refinements and assessments. They fit into 80 columns."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -9,7 +9,9 @@ from server.cli.tables import count_text, facts, moment_text, new_table, status_
 from server.schemas.assessments import AssessmentDetail
 from server.schemas.refinements import FiguresView, RefinementView
 from server.schemas.responses import AssessmentSummary, CorrelationView, SupernetView
-from server.schemas.searches import SearchView
+from server.schemas.searches import PredictionQualityView, SearchView
+
+BATCHES_SHOWN = 10
 
 
 def supernet_table(supernet: SupernetView) -> Table:
@@ -65,6 +67,18 @@ def search_table(search: SearchView) -> Table:
             "submitted": moment_text(search.created_at),
         }
     )
+
+
+def predictions_table(batches: Sequence[PredictionQualityView]) -> Table:
+    """Returns how well each batch had been ranked before it was measured; of many the last ones."""
+    metrics = list(batches[-1].kendall)
+    titles = ["proposals from", "measured", *(f"Kendall {metric}" for metric in metrics)]
+    table = new_table(*titles, right=titles)
+    for batch in batches[-BATCHES_SHOWN:]:
+        taus = [batch.kendall.get(metric) for metric in metrics]
+        words = ["-" if tau is None else f"{tau:.2f}" for tau in taus]
+        table.add_row(str(batch.first_number), str(batch.count), *words)
+    return table
 
 
 def _extreme_text(found: Mapping[str, Any] | None) -> str | None:

@@ -71,7 +71,10 @@ def show_search(
     """Show a search: what it is to find, and how far it is."""
     with open_client(url) as client:
         search = client.search(search_id)
+        predictions = [] if as_json else client.predictions(search_id).items
     show(result_tables.search_table(search), search, as_json=as_json)
+    if predictions:
+        output_console().print(result_tables.predictions_table(predictions))
 
 
 @app.command("front")

@@ -16,6 +16,7 @@ from server.schemas.searches import (
     EvaluationView,
     FrontView,
     ObservationView,
+    PredictionsView,
     SearchView,
 )
 
@@ -42,6 +43,10 @@ class SearchRequests(Requests):
     def observations(self, search_id: str) -> Iterator[ObservationView]:
         """Yields what a search observed, in the order of its proposals."""
         return self._pages(f"/v1/searches/{quoted(search_id)}/evaluations", PageOf[ObservationView])
+
+    def predictions(self, search_id: str) -> PredictionsView:
+        """Returns how well a search's predictors had ranked each batch."""
+        return self._get(f"/v1/searches/{quoted(search_id)}/predictions", PredictionsView)
 
     def front(self, search_id: str) -> FrontView:
         """Returns the Pareto front of what a search measured so far."""

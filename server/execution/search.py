@@ -14,7 +14,15 @@ from search_space.families import space_settings
 from search_space.outcomes import Measured, Outcome
 from search_space.space import Architecture
 from searchers.front import pareto_front
-from searchers.protocol import Limit, Objective, Observation, Problem, Proposal, Searcher
+from searchers.protocol import (
+    Limit,
+    Objective,
+    Observation,
+    PredictionQuality,
+    Problem,
+    Proposal,
+    Searcher,
+)
 from searchers.replay import Asked, ReplayError, Told, replay
 from searchers.settings import SearcherSettings
 from server.execution.computed import ComputingEvaluator
@@ -53,6 +61,7 @@ class Search:
         self._searcher: Searcher = policy.build(self._problem, spec["seed"])
         self._observations: list[Observation] = []
         self._pending: list[Proposal] = []
+        self._reported: list[PredictionQuality] = []
 
     def run(self) -> None:
         """Runs the search to its end and records the result.
@@ -88,6 +97,7 @@ class Search:
                     self._pending += proposals
                 case Told(observations):
                     self._note(observations)
+        self._report_predictions()
 
     def _next_batch(self) -> list[Proposal]:
         """Returns what to evaluate next; nothing when the budget or the space is exhausted."""
@@ -114,12 +124,21 @@ class Search:
         observations = [Observation(p, known[p.architecture.digest].outcome) for p in batch]
         self._searcher.tell(observations)
         self._note(observations)
+        self._report_predictions()
         self._report_progress(evaluating=0)
 
     def _note(self, observations: Sequence[Observation]) -> None:
         self._observations += observations
         told = {observation.proposal.number for observation in observations}
         self._pending = [p for p in self._pending if p.number not in told]
+
+    def _report_predictions(self) -> None:
+        """Records how the batch that was told had been predicted, before it is used."""
+        found = self._searcher.prediction_quality()
+        news = [entry for entry in found if entry not in self._reported]
+        if news:
+            self._context.store.record_prediction_quality(self._context.job, news)
+            self._reported += news
 
     def _report_progress(self, evaluating: int) -> None:
         self._context.progress(

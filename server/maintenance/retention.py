@@ -1,7 +1,8 @@
 """Retention: what is old and of no use is removed, on command or by and by.
 
 Results are never removed, nor what something refers to: evaluations, fronts, networks, data sets
-and the jobs themselves stay. A job whose events are gone still has the one that tells how it ended.
+and the jobs themselves stay. A job whose events are gone still has those that are results: how it
+ended, and how good predictions were.
 """
 
 import os

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from search_space.outcomes import Measured
 from search_space.space import Architecture
-from searchers.protocol import Observation, Problem, Proposal, Searcher
+from searchers.protocol import Observation, PredictionQuality, Problem, Proposal, Searcher
 from searchers.replay import ReplayError
 from server.errors import ConflictError, Fault, InvalidRequestError, ServerError
 from server.job_states import TERMINAL, JobStatus
@@ -93,6 +93,10 @@ class Desk:
         """Whether nothing is left to be evaluated."""
         return self.num_told >= self._target
 
+    def prediction_quality(self) -> Sequence[PredictionQuality]:
+        """Returns how good the searcher's predictions were, as far as it was told."""
+        return self._searcher.prediction_quality()
+
     def architecture(self, number: int) -> Architecture:
         """Returns a proposal's architecture."""
         return self._proposals[number].architecture
@@ -126,11 +130,15 @@ class Desk:
             error = ReplayError(entry.step, entry.asked, got)
             raise ConflictError(f"search {self._name} cannot be continued: {error}")
 
-    def _ask(self, count: int) -> list[Proposal]:
+    def _tell_batch(self) -> None:
+        """Tells what waited for the barrier."""
         if self._batch:
             # In the order of their numbers: who was faster must not matter to the searcher.
             self._searcher.tell(sorted(self._batch, key=lambda o: o.proposal.number))
             self._batch = []
+
+    def _ask(self, count: int) -> list[Proposal]:
+        self._tell_batch()
         proposals = list(self._searcher.ask(count))
         self._proposals += proposals
         self._new += [proposal.number for proposal in proposals]
@@ -184,6 +192,8 @@ class Desk:
                     self._searcher.tell(changes.told)
                 else:
                     self._batch += changes.told
+                    if self.is_done:  # nobody asks any more
+                        self._tell_batch()
                 changes.lend_step += 1
         wanted = {i: order for i, order in enumerate(orders) if isinstance(order, LeaseOrder)}
         self._lend_all(wanted, status, now, new_token, changes, answers)

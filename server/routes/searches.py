@@ -31,7 +31,13 @@ from server.schemas.descriptions import DescriptionPatch
 from server.schemas.outside import AnySearchBody, OutsideSearchBody
 from server.schemas.requests import SearchBody
 from server.schemas.responses import AssessmentSummary, PageOf
-from server.schemas.searches import FrontView, ObservationView, SearchView
+from server.schemas.searches import (
+    FrontView,
+    ObservationView,
+    PredictionQualityView,
+    PredictionsView,
+    SearchView,
+)
 from server.schemas.table_searches import TableSearchBody
 from server.tables import JobRow, SearchRow
 
@@ -270,6 +276,22 @@ def list_observations(
         for point in shown
     ]
     return parameters.answer(views, str(shown[-1].number) if len(points) > len(shown) else None)
+
+
+@router.get("/{search_id}/predictions", operation_id="get_predictions", responses=problems(404))
+def get_predictions(search_id: Id, service: ServiceDep) -> PredictionsView:
+    """How well predictors ranked each batch before it was measured, for searchers that have any."""
+    row = service.store.get_search(search_id)
+    # The status is read first: if the search has ended, what follows is complete.
+    status = service.store.get_job(row.job_id).state
+    found = service.store.prediction_quality(row.job_id)
+    items = [
+        PredictionQualityView(
+            first_number=entry.first_number, count=entry.count, kendall=dict(entry.kendall)
+        )
+        for entry in found
+    ]
+    return PredictionsView(search=row.id, status=status, items=items)
 
 
 def report(service: Service, search_id: str) -> tuple[SearchRow, Problem, ReportedFront]:

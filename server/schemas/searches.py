@@ -112,6 +112,28 @@ class FrontView(BaseModel):
     least_violating: list[InfeasiblePointView]
 
 
+class PredictionQualityView(BaseModel):
+    """How well the searcher had ranked a batch before anything of it was known."""
+
+    first_number: int = Field(description="The number of the batch's first proposal.")
+    count: int = Field(description="How many of the batch were measured.")
+    kendall: dict[str, float | None] = Field(
+        description="Kendall's tau-b of predicted and measured values by metric, from -1 to 1; "
+        "null where it is not defined."
+    )
+
+
+class PredictionsView(BaseModel):
+    """How good a search's predictions were, batch after batch.
+
+    Empty for searchers that predict nothing. What was predicted is never reported as a metric.
+    """
+
+    search: str
+    status: JobStatus
+    items: list[PredictionQualityView]
+
+
 class SpaceKnowledge(BaseModel):
     """What is known about an architecture in one space."""
 

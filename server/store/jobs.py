@@ -34,6 +34,10 @@ from workers.settings import ResourceSettings
 OUTSIDE = "outside"
 """The kind of jobs whose work is done by clients: no runner ever claims or owns them."""
 
+PREDICTION_QUALITY = "prediction_quality"
+"""The type of events that say how well a search's predictors had ranked a batch. They are a result,
+and are kept as long as the job is."""
+
 
 @dataclass(frozen=True)
 class ClaimedJob:
@@ -227,11 +231,16 @@ def move_outside_job(
     change_status(session, job, to, now, data, **values)
 
 
-def report_outside_progress(session: Session, job_id: str, progress: Json, now: datetime) -> None:
-    """Sets the progress of a job of kind `OUTSIDE`, under the lock that the caller holds."""
+def report_outside_progress(session: Session, job_id: str, progress: Json, now: datetime) -> JobRow:
+    """Sets the progress of a job of kind `OUTSIDE`, under the lock that the caller holds.
+
+    Returns:
+        The job.
+    """
     job = locked(session, job_id)
     job.progress = progress
     add_event(session, job.id, job.attempt, "progress", progress, now)
+    return job
 
 
 def fence(session: Session, job: ClaimedJob) -> JobRow:

@@ -23,6 +23,7 @@ from server.store.base import Transactions, clock, get
 from server.store.isolation import bind_project
 from server.store.jobs import OUTSIDE, move_outside_job, report_outside_progress, submit_job
 from server.store.outside_log import read_log, record
+from server.store.searches import add_quality_events
 from server.tables import (
     JobRow,
     Json,
@@ -202,7 +203,8 @@ def _report_progress(
     part = max(1, desk.target // PROGRESS_PARTS)
     if desk.num_told // part > num_told // part or desk.is_done:
         progress = {"done": desk.num_told, "total": search.evaluations, "unit": "evaluations"}
-        report_outside_progress(session, search.job_id, progress, now)
+        job = report_outside_progress(session, search.job_id, progress, now)
+        add_quality_events(session, job, desk.prediction_quality(), now)
 
 
 def _finish(session: Session, search: SearchRow, desk: Desk, now: datetime) -> None:

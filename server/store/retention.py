@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from server.job_states import TERMINAL
 from server.store.base import Transactions, clock
+from server.store.jobs import PREDICTION_QUALITY
 from server.tables import (
     AnswerRow,
     ChangeRow,
@@ -42,10 +43,14 @@ class OldRows:
 
 
 def _old_events(cutoff: datetime) -> OldRows:
-    """Returns the events of jobs that ended before, but for those that tell how they ended."""
+    """Returns the events of jobs that ended before, but for those that are results.
+
+    Those tell how the jobs ended, and how good predictions were.
+    """
     ended = select(JobRow.id).where(JobRow.status.in_(_ENDED), JobRow.finished_at < cutoff)
+    kept = [*_ENDED, PREDICTION_QUALITY]
     return OldRows(
-        JobEventRow.id, and_(JobEventRow.job_id.in_(ended), JobEventRow.type.not_in(_ENDED))
+        JobEventRow.id, and_(JobEventRow.job_id.in_(ended), JobEventRow.type.not_in(kept))
     )
 
 

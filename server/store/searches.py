@@ -1,23 +1,33 @@
 """Searches and their logs of asks and tells."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from search_space.space import Architecture, digest_of
-from searchers.protocol import Observation, Proposal
+from searchers.protocol import Observation, PredictionQuality, Proposal
 from searchers.replay import Asked, Told
 from server.errors import InvalidRequestError
 from server.ids import new_id
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
 from server.store.awaited import awaited_training
 from server.store.base import Page, Transactions, clock, get
-from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
+from server.store.jobs import (
+    PREDICTION_QUALITY,
+    ClaimedJob,
+    add_event,
+    fence,
+    submit_job,
+    succeed_job,
+)
 from server.store.listing import NEWEST, Part, page_of, with_job_status, with_values
 from server.tables import (
     DataSetRow,
     EvaluationRow,
+    JobEventRow,
     JobRow,
     Json,
     ObservationRow,
@@ -238,6 +248,29 @@ class SearchStore(Transactions):
             for step in sorted({*asks, *tells})
         ]
 
+    # --- how good predictions were ---------------------------------------------------------------
+
+    def prediction_quality(self, job_id: str) -> list[PredictionQuality]:
+        """Returns how good the predictions of a search's job were, batch after batch."""
+        with self._read() as session:
+            return recorded_quality(session, job_id)
+
+    def record_prediction_quality(
+        self, job: ClaimedJob, found: Sequence[PredictionQuality]
+    ) -> None:
+        """Records, as events of the job, how good predictions were, where that is news.
+
+        Args:
+            job: as claimed.
+            found: all that the searcher says.
+
+        Raises:
+            StaleAttemptError: the job is no longer this attempt's.
+        """
+        with self._write() as session:
+            row = fence(session, job)
+            add_quality_events(session, row, found, clock(session))
+
     def finish_search(self, job: ClaimedJob, search_id: str, result: Json) -> None:
         """Records the search's result and ends the job as succeeded.
 
@@ -255,6 +288,36 @@ class SearchStore(Transactions):
             result = {**result, "reused": _num_reused(session, search_id), "counts": counts}
             get(session, SearchRow, search_id).result = result
             succeed_job(session, job, clock(session), result)
+
+
+def recorded_quality(session: Session, job_id: str) -> list[PredictionQuality]:
+    """Returns what is recorded of each batch of predictions, the newest word on it, in order."""
+    statement = (
+        select(JobEventRow.data)
+        .where(JobEventRow.job_id == job_id, JobEventRow.type == PREDICTION_QUALITY)
+        .order_by(JobEventRow.id)
+    )
+    newest = {data["first_number"]: data for data in session.scalars(statement)}
+    return [PredictionQuality(**newest[number]) for number in sorted(newest)]
+
+
+def add_quality_events(
+    session: Session, job: JobRow, found: Sequence[PredictionQuality], now: datetime
+) -> None:
+    """Adds an event for each batch of which something else is recorded, or nothing.
+
+    Args:
+        session: of the transaction, which holds the lock on the job's row.
+        job: of the search.
+        found: all that the searcher says.
+        now: by the database's clock.
+    """
+    if not found:
+        return
+    known = {entry.first_number: entry for entry in recorded_quality(session, job.id)}
+    for entry in found:
+        if known.get(entry.first_number) != entry:
+            add_event(session, job.id, job.attempt, PREDICTION_QUALITY, asdict(entry), now)
 
 
 def supernet_of(search: SearchRow) -> str:

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import loss_matrices
 
-from searchers.pareto import crowding, fronts, hypervolume, non_dominated
+from searchers.pareto import (
+    Losses,
+    crowding,
+    crowding_by_front,
+    fronts,
+    hypervolume,
+    non_dominated,
+)
 
 Matrix = npt.NDArray[np.float64]
 
@@ -69,6 +76,20 @@ def test_crowding_of_a_front_with_known_distances() -> None:
     assert crowding(losses) == pytest.approx(
         [np.inf, 3 / 4 + 6 / 8, 3 / 4 + 6 / 8, np.inf], rel=1e-12
     )
+
+
+@given(loss_matrices())
+def test_crowding_of_all_fronts_is_that_of_each(losses: Losses) -> None:
+    ranks = fronts(losses) if len(losses) else np.empty(0, dtype=np.int64)
+    found = crowding_by_front(losses, ranks)
+    for rank in np.unique(ranks):
+        on_front = ranks == rank
+        assert found[on_front].tolist() == crowding(losses[on_front]).tolist()
+    # Each extreme of an objective with a range is infinitely far from others, one row of equals.
+    first = losses[ranks == 0]
+    if len(first):
+        ranged = np.ptp(first, axis=0) > 0
+        assert np.isinf(found[ranks == 0]).any() == ranged.any()
 
 
 def test_crowding_ignores_an_objective_without_a_range() -> None:

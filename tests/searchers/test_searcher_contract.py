@@ -16,9 +16,11 @@ from search_space.cnn import MobileNetV3Settings
 from search_space.outcomes import Failed, Infeasible, Measured, Outcome
 from search_space.space import Architecture, Genes, InvalidArchitectureError, SearchSpace
 from searchers.analytic import AnalyticSearcher, AnalyticSettings
+from searchers.linas import LINASSettings
 from searchers.local_search import LocalSearchSettings
 from searchers.nsga2 import NSGA2Settings
 from searchers.ppo import PPOSettings
+from searchers.predictors.ridge import RidgeSettings
 from searchers.protocol import (
     Limit,
     MissingMetricError,
@@ -256,6 +258,15 @@ class TestAnalytic(SearcherContract):
 
 class TestRandom(SearcherContract):
     searcher_settings = RandomSettings(batch_size=7)
+
+
+class TestLINAS(SearcherContract):
+    searcher_settings = LINASSettings(
+        population_size=8,
+        predictor=RidgeSettings(num_alphas=3),
+        inner_population_size=10,
+        inner_evaluations=40,
+    )
 
 
 class TestNSGA2(SearcherContract):

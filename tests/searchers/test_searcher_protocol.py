@@ -139,6 +139,23 @@ def test_violation_is_zero_exactly_within_the_limit(value: float, a: float, b: f
     assert violation >= 0
 
 
+@given(st.lists(st.tuples(finite_numbers, finite_numbers), max_size=6))
+def test_columns_are_what_rows_are_one_by_one(rows: list[tuple[float, float]]) -> None:
+    problem = accurate_and_fast(
+        Limit(metric="latency_ms", upper=4.0, lower=-2.0), Limit(metric="top1_percent", lower=0)
+    )
+    measurements = [{"top1_percent": a, "latency_ms": b} for a, b in rows]
+    columns = {
+        "top1_percent": np.array([a for a, _ in rows]),
+        "latency_ms": np.array([b for _, b in rows]),
+    }
+    assert problem.loss_columns(columns).tolist() == problem.loss_matrix(measurements).tolist()
+    found = problem.violation_columns(columns, len(rows))
+    assert found == pytest.approx([problem.violation(metrics) for metrics in measurements])
+    assert columns["top1_percent"].tolist() == [a for a, _ in rows]  # signs flip in copies
+    assert accurate_and_fast().violation_columns(columns, len(rows)).tolist() == [0.0] * len(rows)
+
+
 def test_violations_stay_finite_at_the_ends_of_the_number_line() -> None:
     tight = tuple(Limit(metric=name, upper=5e-324) for name in ("a", "b"))
     problem = Problem(SPACE, (Objective(metric="macs"),), tight)

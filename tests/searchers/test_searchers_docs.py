@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 
+from searchers.predictors.settings import PredictorSettings
 from searchers.settings import SearcherSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "searchers.md").read_text(encoding="utf-8")
@@ -26,4 +28,14 @@ def test_the_table_names_every_searcher_and_its_defaults(settings: Any) -> None:
     (row,) = re.findall(rf"^\| `{settings().kind}` .*$", PAGE, flags=re.MULTILINE)
     fields = {name: field for name, field in settings.model_fields.items() if name != "kind"}
     for name, field in fields.items():
-        assert f"`{name}` ({field.default})" in row
+        default = field.get_default(call_default_factory=True)
+        # Settings within settings have a table of their own.
+        shown = default.kind if isinstance(default, BaseModel) else default
+        assert f"`{name}` ({shown})" in row
+
+
+@pytest.mark.parametrize("settings", get_args(get_args(PredictorSettings)[0]))
+def test_the_table_of_predictors_names_every_setting(settings: Any) -> None:
+    (row,) = re.findall(rf"^\| `{settings().kind}` .*$", PAGE, flags=re.MULTILINE)
+    for name in settings.model_fields.keys() - {"kind"}:
+        assert f"`{name}`" in row

@@ -18,7 +18,9 @@ DISTILLED = {
 }
 DIMENSIONS = ("width", "depth", "kernel_size", "expand_ratio")
 OBJECTIVES = [{"metric": "top1_percent"}]
-SEARCHERS = [one.model_fields["kind"].default for one in get_args(get_args(SearcherSettings)[0])]
+SEARCHERS = sorted(
+    one.model_fields["kind"].default for one in get_args(get_args(SearcherSettings)[0])
+)
 
 
 def supernet_body(**changes: Any) -> dict[str, Any]:
@@ -804,6 +806,13 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/evaluator/accuracy/split",
         "must not be the test split: that is read once, for the network that is reported",
         "test",
+    ),
+    "a predictor with nothing to choose from": (
+        "/v1/searches",
+        search_body(searcher={"kind": "linas", "predictor": {"kind": "svr", "costs": []}}),
+        "/searcher/predictor/costs",
+        ...,
+        [],
     ),
     "a population of one": (
         "/v1/searches",

@@ -189,6 +189,7 @@ def ask_the_rest(client: Client) -> None:
         partial(client.set_priority, "x", 1),
         partial(client.delete_job, "x"),
         client.runners,
+        partial(client.predictions, "x"),
         partial(client.hypervolume, "x"),
         partial(client.compare, ["x"]),
         partial(client.comparison_picture, ["x"], "png"),

@@ -62,6 +62,7 @@ OPERATIONS = {
     "get_front",
     "get_front_png",
     "get_front_svg",
+    "get_predictions",
     "list_evaluations",
     "get_architecture",
     "create_export",
