@@ -7,11 +7,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+from searchers.gp import GPSettings
 from searchers.nsga2 import NSGA2Settings
 from searchers.random import RandomSettings
+from searchers.tpe import TPESettings
 
 SearcherSettings = Annotated[
-    NSGA2Settings | RandomSettings,
+    GPSettings | NSGA2Settings | RandomSettings | TPESettings,
     Field(discriminator="kind"),
 ]
 """Everything that has `build(problem, seed) -> Searcher`."""
