@@ -36,8 +36,12 @@ class GPSettings(BaseModel):
         ge=10,
         le=2000,
         description="The most measurements that the processes are fitted to, as their time grows "
-        "with the cube of that. When there are more, the worst by constraint domination are "
-        "forgotten, a fifth of all at once.",
+        "with the cube of that: the best by constraint domination when there are more.",
+    )
+    ordered: bool = Field(
+        default=False,
+        description="Whether options that are numbers in order are close to their neighbours for "
+        "the model; otherwise all options are equally far from each other, as codes are.",
     )
     warm_start: WarmStart = ()
 
@@ -47,14 +51,18 @@ class GPSettings(BaseModel):
         from searchers.gp_sampler import ArchitectureGPSampler
         from searchers.optuna_search import OptunaSearcher
 
-        return OptunaSearcher(
+        sampler = ArchitectureGPSampler(problem.space, self.num_candidates, seed % 2**32)
+        searcher = OptunaSearcher(
             problem,
-            ArchitectureGPSampler(problem.space, self.num_candidates, seed % 2**32),
+            sampler,
             seed,
             batch_size=self.batch_size,
             warm_start=self.warm_start,
+            ordered=self.ordered,
             num_random=self.num_initial,
             conditional=False,  # only what all trials have in common is modelled
             retries=0,  # it suggests nothing twice, unless it finds nothing else
             max_trials=self.max_observations,
         )
+        sampler.proposed = searcher.proposed
+        return searcher

@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from optuna.distributions import BaseDistribution
 from optuna.samplers import GPSampler
-from optuna.study import Study
-from optuna.trial import FrozenTrial
 
 from search_space.operators import mutate
 from search_space.space import Genes, SearchSpace
@@ -37,6 +34,9 @@ class ArchitectureGPSampler(GPSampler):
         space: of the trials.
         num_candidates: evaluated for each suggestion.
         seed: the only source of randomness.
+
+    Attributes:
+        proposed: canonical gene rows, as bytes, that are no candidates; to be set.
     """
 
     def __init__(self, space: SearchSpace, num_candidates: int, seed: int) -> None:
@@ -44,21 +44,10 @@ class ArchitectureGPSampler(GPSampler):
         self._space = space
         self._num_candidates = num_candidates
         self._generator = np.random.default_rng(seed)
-        self._seen: set[bytes] = set()
+        self.proposed: set[bytes] = set()
         # Optuna leaves out what has one option and sorts the rest by name.
         varied = [j for j in range(space.num_choices) if space.num_options[j] > 1]
         self._columns = sorted(varied, key=lambda j: space.choices[j].name)
-
-    def sample_relative(  # noqa: D102 - as in BaseSampler
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        names = [choice.name for choice in self._space.choices]
-        self._seen = {
-            np.array([other.params[name] for name in names], dtype=np.int64).tobytes()
-            for other in study.get_trials(deepcopy=False)
-            if len(other.params) == len(names)
-        }
-        return super().sample_relative(study, trial, search_space)
 
     def _optimize_acqf(
         self, acqf: "BaseAcquisitionFunc", best_params: npt.NDArray[np.float64] | None
@@ -75,7 +64,7 @@ class ArchitectureGPSampler(GPSampler):
         candidates, values = rows[:0], np.zeros(0)
         for _ in range(NUM_ROUNDS):
             rows = np.unique(rows, axis=0)
-            rows = rows[[row.tobytes() not in self._seen for row in rows]]
+            rows = rows[[row.tobytes() not in self.proposed for row in rows]]
             if len(rows):
                 found = acqf.eval_acqf_no_grad(self._points(rows, options))
                 candidates = np.concatenate([candidates, rows])

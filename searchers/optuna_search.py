@@ -23,6 +23,7 @@ from search_space.outcomes import MAX_FIGURE, Infeasible, Measured, Outcome
 from search_space.space import Choice, Genes, Option
 from searchers.ledger import Ledger
 from searchers.nsga2 import constrained_order
+from searchers.pareto import Losses
 from searchers.protocol import Limit, Observation, Problem, Proposal, Searcher
 
 Distribution = IntDistribution | CategoricalDistribution
@@ -56,8 +57,12 @@ class OptunaSearcher(Searcher):
             with their first option. For samplers that model only what all trials have in common.
         num_random: measurements before which proposals are random, without the sampler.
         retries: how often to ask again for something new.
-        max_trials: the most finished trials that the sampler sees, for samplers whose time grows
-            faster than their number: those that are best by constraint domination. All by default.
+        max_trials: the most measurements that the sampler sees, those that are best by constraint
+            domination, as `tempered` losses. For samplers that fit a model to values in a time that
+            grows faster than their number. By default a sampler sees all, as they are.
+
+    Attributes:
+        proposed: the canonical gene rows of all proposals so far, as bytes.
 
     Raises:
         InvalidArchitectureError: a warm start is not of the space.
@@ -94,7 +99,9 @@ class OptunaSearcher(Searcher):
         self._study = self._new_study(sampler)
         # What is proposed and not told, by row; without a trial until the sampler must know of it.
         self._out: dict[bytes, Trial | None] = {}
-        self._seen: set[bytes] = set()  # all rows that were proposed
+        self.proposed: set[bytes] = set()
+        self._margins: list[dict[str, float]] = []  # of what is measured, in the order of telling
+        self._is_current = True  # whether the study is of all that was told
         self._is_stuck = False  # since when nothing is asked of the sampler in this ask
         self._check_sampler()
 
@@ -108,7 +115,7 @@ class OptunaSearcher(Searcher):
             proposals = self._ledger.propose(count, self._draw, self._rng)
             for proposal in proposals:
                 row = self._space.encode(proposal.architecture)
-                self._seen.add(row.tobytes())
+                self.proposed.add(row.tobytes())
                 self._out.setdefault(row.tobytes(), None)
         return proposals
 
@@ -116,10 +123,16 @@ class OptunaSearcher(Searcher):
         self._ledger.record(observations)
         with _quiet():
             for observation in observations:
-                row = self._space.encode(observation.proposal.architecture)
-                trial = self._out.pop(row.tobytes()) or self._trial_of(row)
-                self._finish(trial, observation.outcome)
-            self._forget()
+                row, outcome = (
+                    self._space.encode(observation.proposal.architecture),
+                    observation.outcome,
+                )
+                trial = self._out.pop(row.tobytes())
+                if isinstance(outcome, Measured):
+                    self._margins.append(self._constraints(outcome.metrics))
+                if self._max_trials is None:  # otherwise the study begins anew
+                    self._finish(trial or self._trial_of(row), outcome)
+        self._is_current = False
 
     def _new_study(self, sampler: optuna.samplers.BaseSampler) -> optuna.Study:
         with _quiet():
@@ -144,6 +157,9 @@ class OptunaSearcher(Searcher):
         """Returns as many suggestions, shape (count, num_choices); those that are new are out."""
         if len(self._ledger.losses) < self._num_random:
             return self._space.sample(count, self._rng)
+        if self._max_trials is not None and not self._is_current:
+            self._begin_anew(self._max_trials)
+        self._is_current = True
         for key, trial in self._out.items():
             if trial is None:
                 self._out[key] = self._trial_of(np.frombuffer(key, dtype=np.int64))
@@ -158,7 +174,7 @@ class OptunaSearcher(Searcher):
             trial = self._study.ask()
             suggested = self._suggest(trial)
             row = self._space.canonical(suggested[np.newaxis])[0]
-            if row.tobytes() in self._seen:
+            if row.tobytes() in self.proposed:
                 self._study.tell(trial, state=TrialState.FAIL)
             elif (row != suggested).any():
                 self._study.tell(trial, state=TrialState.FAIL)
@@ -167,7 +183,7 @@ class OptunaSearcher(Searcher):
                 return self._hold(row, trial)
         rate = 1 / max(self._space.num_choices, 1)
         for mutant in mutate(self._space, np.tile(row, (NUM_MUTANTS, 1)), rate, self._rng):
-            if mutant.tobytes() not in self._seen:
+            if mutant.tobytes() not in self.proposed:
                 return self._hold(mutant, self._trial_of(mutant))
         self._is_stuck = True
         return row
@@ -192,7 +208,7 @@ class OptunaSearcher(Searcher):
         return trial
 
     def _hold(self, row: Genes, trial: Trial) -> Genes:
-        self._seen.add(row.tobytes())
+        self.proposed.add(row.tobytes())
         self._out[row.tobytes()] = trial
         return row
 
@@ -218,28 +234,44 @@ class OptunaSearcher(Searcher):
             limit.metric: margin(limit, metrics[limit.metric]) for limit in self._problem.limits
         }
 
-    def _forget(self) -> None:
-        """Starts a study of the best trials, with a quarter of room, when there are too many."""
-        if self._max_trials is None:
-            return
-        finished = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if len(finished) <= self._max_trials:
-            return
-        losses = np.array([trial.values for trial in finished])
-        violations = np.array([sum(max(v, 0.0) for v in t.constraints.values()) for t in finished])
-        kept = constrained_order(losses, violations)[: self._max_trials * 4 // 5]
-        self._out = dict.fromkeys(self._out)
+    def _begin_anew(self, max_trials: int) -> None:
+        """Starts a study of the best measurements, in the order of their telling."""
+        genes, losses, violations = (
+            self._ledger.genes,
+            self._ledger.losses,
+            self._ledger.violations,
+        )
+        kept = np.sort(constrained_order(losses, violations)[:max_trials])
+        values = tempered(losses[kept])
         self._study = self._new_study(self._sampler)
-        for position in sorted(kept.tolist()):
-            trial = finished[position]
+        self._out = dict.fromkeys(self._out)
+        for position, row_values in zip(kept.tolist(), values.tolist(), strict=True):
+            params = self._params(genes[position])
             self._study.add_trial(
                 create_trial(
-                    params=trial.params,
-                    distributions=trial.distributions,
-                    values=trial.values,
-                    constraints=trial.constraints,
+                    params=params,
+                    distributions={name: self._distributions[name] for name in params},
+                    values=row_values,
+                    constraints=self._margins[position],
                 )
             )
+
+
+def tempered(losses: Losses) -> Losses:
+    """Returns losses that a model can be fitted to: the worse half within reason.
+
+    A few broken networks, at 10 % accuracy say, would take up all of a scale. What is worse than
+    the median by more than the median is worse than the best is moved there. Where half of all are
+    the best, nothing is.
+
+    Args:
+        losses: shape (count, num_objectives).
+    """
+    if len(losses) == 0:
+        return losses
+    median, best = np.median(losses, axis=0), losses.min(axis=0)
+    within: Losses = np.where(median > best, np.minimum(losses, 2 * median - best), losses)
+    return within
 
 
 def distribution_of(choice: Choice, ordered: bool) -> Distribution:

@@ -36,6 +36,11 @@ class TPESettings(BaseModel):
         description="Whether the choices that are always active are drawn together, so that what "
         "goes with what is learned (Falkner et al. 2018, BOHB); otherwise each by itself.",
     )
+    ordered: bool = Field(
+        default=True,
+        description="Whether options that are numbers in order are close to their neighbours for "
+        "the model; otherwise all options are equally far from each other, as codes are.",
+    )
     warm_start: WarmStart = ()
 
     def build(self, problem: Problem, seed: int) -> Searcher:
@@ -58,5 +63,6 @@ class TPESettings(BaseModel):
             seed,
             batch_size=self.batch_size,
             warm_start=self.warm_start,
+            ordered=self.ordered,
             num_random=self.num_initial,
         )
