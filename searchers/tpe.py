@@ -37,7 +37,7 @@ class TPESettings(BaseModel):
         "goes with what is learned (Falkner et al. 2018, BOHB); otherwise each by itself.",
     )
     ordered: bool = Field(
-        default=True,
+        default=False,
         description="Whether options that are numbers in order are close to their neighbours for "
         "the model; otherwise all options are equally far from each other, as codes are.",
     )
