@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 from pydantic import Field, ValidationError
 
 from searchers.analytic import AnalyticSettings
+from searchers.gp import GPSettings
 from searchers.linas import LINASSettings
 from searchers.local_search import LocalSearchSettings
 from searchers.nsga2 import NSGA2Settings
@@ -16,15 +17,18 @@ from searchers.ppo import PPOSettings
 from searchers.protocol import Problem, UnsuitableProblemError
 from searchers.random import RandomSettings
 from searchers.regularized_evolution import RegularizedEvolutionSettings
+from searchers.tpe import TPESettings
 
 SearcherSettings = Annotated[
     AnalyticSettings
+    | GPSettings
     | LINASSettings
     | LocalSearchSettings
     | NSGA2Settings
     | PPOSettings
     | RandomSettings
-    | RegularizedEvolutionSettings,
+    | RegularizedEvolutionSettings
+    | TPESettings,
     Field(discriminator="kind"),
 ]
 """Everything that has `build(problem, seed) -> Searcher`."""

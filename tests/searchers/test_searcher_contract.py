@@ -16,6 +16,7 @@ from search_space.cnn import MobileNetV3Settings
 from search_space.outcomes import Failed, Infeasible, Measured, Outcome
 from search_space.space import Architecture, Genes, InvalidArchitectureError, SearchSpace
 from searchers.analytic import AnalyticSearcher, AnalyticSettings
+from searchers.gp import GPSettings
 from searchers.linas import LINASSettings
 from searchers.local_search import LocalSearchSettings
 from searchers.nsga2 import NSGA2Settings
@@ -32,6 +33,7 @@ from searchers.random import RandomSettings
 from searchers.regularized_evolution import RegularizedEvolutionSettings
 from searchers.rewards import ScalarizedReward
 from searchers.settings import SearcherSettings
+from searchers.tpe import TPESettings
 
 scripts: st.SearchStrategy[Script] = st.lists(
     st.tuples(
@@ -49,6 +51,7 @@ class SearcherContract:
     """The suite; `searcher_settings` is what a subclass sets."""
 
     searcher_settings: ClassVar[SearcherSettings]
+    num_many: ClassVar[int] = 300  # proposals of a large space; less where each takes long
 
     def build(self, space: SearchSpace, seed: int = 0, *limits: Limit) -> Searcher:
         return self.searcher_settings.build(two_losses(space, *limits), seed)
@@ -118,8 +121,8 @@ class SearcherContract:
             sizes = [v for name, v in architecture.items() if name.endswith("kernel_size")]
             return Measured({"f1": len(architecture), "f2": -float(sum(map(float, sizes)))})
 
-        history = search(searcher, depth_against_kernels, 300)
-        assert len({proposal.architecture.digest for proposal, _ in history}) == 300
+        history = search(searcher, depth_against_kernels, self.num_many)
+        assert len({proposal.architecture.digest for proposal, _ in history}) == self.num_many
 
     def test_asks_may_run_ahead_of_tells(self) -> None:
         searcher = self.build(grid(3, 10))
@@ -299,3 +302,15 @@ class TestReinforceOfIndependentChoices(SearcherContract):
         hidden_size=0,
         tanh_constant=2.5,
     )
+
+
+class TestTPE(SearcherContract):
+    searcher_settings = TPESettings(batch_size=7, num_initial=40, num_candidates=4)
+    num_many = 60
+
+
+class TestGP(SearcherContract):
+    """Random at first, as a model takes too long for this suite: see test_optuna_search.py."""
+
+    searcher_settings = GPSettings(batch_size=7, num_initial=1000)
+    num_many = 60

@@ -15,6 +15,7 @@ from test_maintenance import DAY, age_all
 from test_outside_api import lease, measured, ok, submit, tell
 
 from searchers.protocol import PredictionQuality
+from searchers.replay import Asked, Told
 from searchers.settings import SearcherSettings
 from server.cli.progress import note_of
 from server.execution.context import JobContext, JobStopped, StopReason
@@ -24,7 +25,7 @@ from server.maintenance.retention import pruner_of
 from server.routes.jobs import event_view
 from server.schemas.jobs import EventView
 from server.search_problem import problem_of
-from server.store import Asked, Store, Told
+from server.store import Store
 
 LINAS = {
     "kind": "linas",
