@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 from pydantic import Field, ValidationError
 
 from searchers.analytic import AnalyticSettings
+from searchers.espalier import EspalierSettings
 from searchers.gp import GPSettings
 from searchers.linas import LINASSettings
 from searchers.local_search import LocalSearchSettings
@@ -21,6 +22,7 @@ from searchers.tpe import TPESettings
 
 SearcherSettings = Annotated[
     AnalyticSettings
+    | EspalierSettings
     | GPSettings
     | LINASSettings
     | LocalSearchSettings

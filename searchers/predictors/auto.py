@@ -15,6 +15,7 @@ from searchers.predictors.base import (
 )
 from searchers.predictors.extra_trees import ExtraTreesSettings
 from searchers.predictors.folds import folds
+from searchers.predictors.gaussian_process import GaussianProcessSettings
 from searchers.predictors.gradient_boosting import GradientBoostingSettings
 from searchers.predictors.mlp import MLPSettings
 from searchers.predictors.ridge import RidgeSettings
@@ -22,7 +23,12 @@ from searchers.predictors.svr import SVRSettings
 from searchers.trust import kendall_tau_b
 
 SinglePredictorSettings = Annotated[
-    RidgeSettings | SVRSettings | ExtraTreesSettings | GradientBoostingSettings | MLPSettings,
+    RidgeSettings
+    | SVRSettings
+    | ExtraTreesSettings
+    | GaussianProcessSettings
+    | GradientBoostingSettings
+    | MLPSettings,
     Field(discriminator="kind"),
 ]
 """Every predictor but the one that chooses among them."""

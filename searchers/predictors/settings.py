@@ -10,6 +10,7 @@ from pydantic import Field
 
 from searchers.predictors.auto import AutoSettings
 from searchers.predictors.extra_trees import ExtraTreesSettings
+from searchers.predictors.gaussian_process import GaussianProcessSettings
 from searchers.predictors.gradient_boosting import GradientBoostingSettings
 from searchers.predictors.mlp import MLPSettings
 from searchers.predictors.ridge import RidgeSettings
@@ -18,6 +19,7 @@ from searchers.predictors.svr import SVRSettings
 PredictorSettings = Annotated[
     AutoSettings
     | ExtraTreesSettings
+    | GaussianProcessSettings
     | GradientBoostingSettings
     | MLPSettings
     | RidgeSettings

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from searchers.predictors.base import Vector
 
 TargetScaleKind = Literal["standardized", "power_of_ten", "winsorized", "rank_normal"]
+LossScaleKind = Literal["standardized", "rank_normal", "half_rank"]
 
 
 class TargetScale(ABC):
@@ -62,7 +63,7 @@ class Winsorized(TargetScale):
 
 @dataclass(frozen=True, eq=False)
 class RankNormal(TargetScale):
-    """Each known value becomes the normal score of its rank; linear between and beyond.
+    """Each known value becomes a score, such as the normal one of its rank; linear otherwise.
 
     Attributes:
         values: known, ascending, all different.
@@ -111,6 +112,39 @@ def fit_scale(kind: TargetScaleKind, values: npt.ArrayLike) -> TargetScale:
             return Winsorized(float(low - reach), float(high + reach))
         case "rank_normal":
             return _rank_normal(known)
+
+
+def fit_loss_scale(kind: LossScaleKind, losses: npt.ArrayLike) -> TargetScale:
+    """Returns the scale of losses, of which the small ones matter.
+
+    Args:
+        kind: as in `fit_scale`, or `half_rank`: losses up to the median stay as they are, and those
+            beyond become normal scores of their ranks in the same unit, so that it matters which
+            are worse but not by how much (Google Vizier warps the worse half so: Song et al. 2024,
+            arXiv 2408.11527, section 4.1).
+        losses: shape (count,), finite, one at least.
+
+    Raises:
+        ValueError: there is none, or one is not finite.
+    """
+    if kind != "half_rank":
+        return fit_scale(kind, losses)
+    ranked = fit_scale("rank_normal", losses)
+    known = np.asarray(losses, dtype=np.float64)
+    values = np.unique(known)
+    median = float(np.median(known))
+    good = known <= median
+    spread, in_scores = known[good] - median, ranked.forward(known[good])
+    if not (spread.any() and np.isfinite(spread).all() and in_scores.any()):
+        return ranked  # half of all are equal, or differ by more than numbers can tell
+    unit = _root_mean_square(spread) / _root_mean_square(in_scores)
+    scores = median + unit * (ranked.forward(values) - float(ranked.forward([median])[0]))
+    return RankNormal(values, np.where(values <= median, values, scores), 1.0)
+
+
+def _root_mean_square(values: Vector) -> float:
+    largest = float(np.abs(values).max())  # squares of huge values would overflow
+    return largest * float(np.sqrt(np.mean((values / largest) ** 2)))
 
 
 def _rank_normal(known: Vector) -> TargetScale:

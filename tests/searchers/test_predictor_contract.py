@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from searchers.predictors.auto import AutoPredictor, AutoSettings
 from searchers.predictors.base import Matrix, Predictor, Vector
 from searchers.predictors.extra_trees import ExtraTreesSettings
+from searchers.predictors.gaussian_process import GaussianProcessSettings
 from searchers.predictors.gradient_boosting import GradientBoostingSettings
 from searchers.predictors.mlp import MLPSettings
 from searchers.predictors.ridge import RidgePredictor, RidgeSettings
@@ -246,6 +247,10 @@ class TestExtraTrees(PredictorContract):
         assert np.mean(predictor.predict(one_hot(30, rng)).deviation) > 0.1
 
 
+class TestGaussianProcess(PredictorContract):
+    predictor_settings = GaussianProcessSettings()
+
+
 class TestGradientBoosting(PredictorContract):
     predictor_settings = GradientBoostingSettings(num_members=3, num_trees=40)
     least_tau = 0.5
@@ -298,7 +303,7 @@ class TestAuto(PredictorContract):
         assert found.chosen == "ridge"
 
 
-@pytest.mark.parametrize("growing", [RidgeSettings(), MLPSettings()])
+@pytest.mark.parametrize("growing", [RidgeSettings(), MLPSettings(), GaussianProcessSettings()])
 def test_methods_that_promise_it_are_less_sure_away_from_the_data(
     growing: PredictorSettings,
 ) -> None:

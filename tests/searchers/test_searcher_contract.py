@@ -16,11 +16,13 @@ from search_space.cnn import MobileNetV3Settings
 from search_space.outcomes import Failed, Infeasible, Measured, Outcome
 from search_space.space import Architecture, Genes, InvalidArchitectureError, SearchSpace
 from searchers.analytic import AnalyticSearcher, AnalyticSettings
+from searchers.espalier import EspalierSettings
 from searchers.gp import GPSettings
 from searchers.linas import LINASSettings
 from searchers.local_search import LocalSearchSettings
 from searchers.nsga2 import NSGA2Settings
 from searchers.ppo import PPOSettings
+from searchers.predictors.gaussian_process import GaussianProcessSettings
 from searchers.predictors.ridge import RidgeSettings
 from searchers.protocol import (
     Limit,
@@ -261,6 +263,16 @@ class TestAnalytic(SearcherContract):
 
 class TestRandom(SearcherContract):
     searcher_settings = RandomSettings(batch_size=7)
+
+
+class TestEspalier(SearcherContract):
+    searcher_settings = EspalierSettings(
+        num_initial=6,
+        initial="random",
+        process=GaussianProcessSettings(num_steps=2),
+        max_learned=30,
+    )
+    num_many = 60
 
 
 class TestLINAS(SearcherContract):
