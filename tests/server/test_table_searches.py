@@ -50,7 +50,7 @@ def test_a_searcher_that_cannot_do_the_problem_is_refused(live: Live) -> None:
     found = fault(live, table_search(searcher={"kind": "ppo", "reward": reward}))
     assert (found["pointer"], found["value"]) == ("/searcher/reward/metric", "joules")
     assert "['latency_ms']" in found["rule"]
-    assert "searchers that can do this problem: gp, linas, local_search, nsga2" in found["rule"]
+    assert "searchers that can do this problem: espalier, gp, linas, local_search" in found["rule"]
 
 
 def test_a_search_that_exhausts_a_table_finds_its_exact_front(live: Live) -> None:
