@@ -172,9 +172,7 @@ def changed(content: bytes, at: int, value: int) -> bytes:
     [(6, 196), (8, 1), (8, 0x40), (10, 99)],
     ids=["version", "encrypted", "strongly encrypted", "compression"],
 )
-def test_an_archive_that_python_cannot_read_is_refused(
-    tmp_path: Path, at: int, value: int
-) -> None:
+def test_an_archive_that_python_cannot_read_is_refused(tmp_path: Path, at: int, value: int) -> None:
     path = tmp_path / "t.npz"
     np.savez(path, a=np.array([1, 2]), m=np.array([1.0, 2.0]))
     path.write_bytes(changed(path.read_bytes(), at, value))
