@@ -41,7 +41,7 @@ from searchers.comparison.processes import in_processes
 from searchers.comparison.report import Analysis, analyse
 from searchers.comparison.running import RunTask, known_problem, run_one
 from searchers.protocol import Limit, Objective
-from searchers.settings import SearcherSettings
+from searchers.settings import SearcherSettings, able_searchers
 
 DATA_VARIABLE = "ESPALIER_BENCH_DATA"
 FILES = ("nasbench201.npz", "nats_bench_size_cifar10.csv.gz", "nasbench_macro_cifar10.csv.gz")
@@ -56,7 +56,7 @@ PAIRS = (
 COUNTS = (50, 60, 100, 150, 300, 500)
 TARGETS_PERCENT = ("95", "99")
 NUM_SEEDS, NUM_SEEDS_QUICK = 20, 3
-BUDGET, BUDGET_QUICK = 500, 100
+BUDGET, BUDGET_QUICK = 500, 60
 
 
 @dataclass(frozen=True)
@@ -84,19 +84,20 @@ def main() -> None:
     parser = argument_parser(__doc__)
     kinds = [s.model_fields["kind"].default for s in get_args(get_args(SearcherSettings)[0])]
     parser.add_argument("--log", type=Path, metavar="DIR", help="keep all runs there")
-    parser.add_argument("--searchers", default=",".join([*kinds, *PEERS]), help="some only")
+    parser.add_argument("--searchers", help="some only; by default all that can search tables")
     given = parser.parse_args()
     folder = Path(os.environ.get(DATA_VARIABLE, ""))
     missing = [name for name in FILES if not (folder / name).is_file()]
     if DATA_VARIABLE not in os.environ or missing:
         print(f"skipped: {DATA_VARIABLE} must name a folder with {', '.join(FILES)}")
         return
-    names = given.searchers.split(",")
+    names = given.searchers.split(",") if given.searchers else []
     unknown = sorted(set(names) - {*kinds, *PEERS})
     if unknown:
         parser.error(f"--searchers must be among {[*kinds, *PEERS]}, got {unknown}")
     with tempfile.TemporaryDirectory() as temporary:
         cases = cases_of(folder, Path(temporary), quick=given.quick)
+        names = names or [*searchers_of(cases), *PEERS]
         place = given.log or Path(temporary) / "runs"
         analyses = run_cases(cases, names, place, quick=given.quick)
     figures = list(show(cases, analyses))
@@ -180,6 +181,12 @@ def _write_macro(source: Path, target: Path) -> None:
     ops = np.array([[int(digit) for digit in row["arch"]] for row in rows])
     columns = {name: np.array([float(row[name]) for row in rows]) for name in ("mean_acc", "flops")}
     np.savez(target, ops=ops, **columns)
+
+
+def searchers_of(cases: Sequence[Case]) -> list[str]:
+    """Returns the kinds of searchers that can do all cases with their default settings."""
+    able = [able_searchers(case.problem.build().problem) for case in cases]
+    return [kind for kind in able[0] if all(kind in others for others in able)]
 
 
 # --- runs --------------------------------------------------------------------------------------

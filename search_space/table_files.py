@@ -30,7 +30,7 @@ MAX_CELLS = 20_000_000
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, MemoryError, ValueError, csv.Error)
+_BROKEN = (zlib.error, EOFError, OSError, MemoryError, ValueError, csv.Error)
 
 
 def read_table(path: Path, choices: Sequence[str], metrics: Sequence[str]) -> Table:
@@ -115,20 +115,33 @@ def _check_size(num_rows: int, num_columns: int) -> None:
 def _read_arrays(
     path: Path, choices: Sequence[str], metrics: Sequence[str]
 ) -> Mapping[str, Column]:
-    wanted = (*choices, *metrics)
-    with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
-        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-        _check_names(list(members), choices, metrics)
-        size = sum(members[name].file_size for name in wanted)
-        if size > MAX_BYTES:
-            raise InvalidTableError("file", f"must be at most {MAX_BYTES} bytes of arrays", size)
-        columns = {name: _array(archive, members[name]) for name in wanted}
+    try:
+        columns = _arrays(path, choices, metrics)
+    except InvalidTableError:
+        raise
+    except Exception as error:
+        # What zipfile and numpy's reader of headers meet in damaged bytes, or in an archive of
+        # another kind, they tell by errors of a dozen classes that nothing documents.
+        raise ValueError(str(error) or type(error).__name__) from error
     lengths = {name: len(column) if column.ndim else 0 for name, column in columns.items()}
     if len(set(lengths.values())) != 1:
         raise InvalidTableError("file", "must have arrays of one length", lengths)
     num_columns = sum(math.prod(column.shape[1:]) for column in columns.values())
     _check_size(next(iter(lengths.values())), num_columns)
     return columns
+
+
+def _arrays(
+    path: Path, choices: Sequence[str], metrics: Sequence[str]
+) -> Mapping[str, npt.NDArray[Any]]:
+    with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        _check_names(list(members), choices, metrics)
+        wanted = (*choices, *metrics)
+        size = sum(members[name].file_size for name in wanted)
+        if size > MAX_BYTES:
+            raise InvalidTableError("file", f"must be at most {MAX_BYTES} bytes of arrays", size)
+        return {name: _array(archive, members[name]) for name in wanted}
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> npt.NDArray[Any]:

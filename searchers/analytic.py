@@ -12,12 +12,12 @@ several a Pareto local search (Paquete et al. 2004), which keeps the front. `evo
 DeepMAD's search (Shen et al. 2023, arXiv 2303.02165; released code): a population of the best,
 uniform parents, mutation only. Unlike there the population begins at random and may begin outside
 of the limits, which count by constraint domination; half of the children take steps to the next
-options instead of jumping; of equal networks one is kept. `scaling` looks at larger and smaller
+options instead of jumping; of equal networks one is kept; a space that holds no more than
+`candidates` is looked at as a whole instead. `scaling` looks at larger and smaller
 versions of the first architecture of the warm start, or of the smallest
 (`search_space.compound_scaling`): one curve through the space.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -248,14 +248,8 @@ class Look:
 
 
 def excess(limit: Limit, values: Array) -> Array:
-    """Returns `Limit.violation` of many values, shape (count,); infinite where not finite."""
-    total = np.zeros(len(values))
-    with np.errstate(over="ignore"):  # a limit next to nothing is exceeded immeasurably
-        if limit.upper is not None:
-            total += np.maximum(values - limit.upper, 0) / (abs(limit.upper) or 1.0)
-        if limit.lower is not None:
-            total += np.maximum(limit.lower - values, 0) / (abs(limit.lower) or 1.0)
-    return np.where(np.isfinite(values), np.minimum(total, sys.float_info.max), np.inf)
+    """Returns `Limit.violations`, shape (count,); infinite where a value is not finite."""
+    return np.where(np.isfinite(values), limit.violations(values), np.inf)
 
 
 def find_best(look: Look, settings: AnalyticSettings, rng: np.random.Generator) -> Genes:
@@ -272,7 +266,7 @@ def find_best(look: Look, settings: AnalyticSettings, rng: np.random.Generator) 
 
 def _exhaustive(look: Look, settings: AnalyticSettings, rng: np.random.Generator) -> Pool:  # noqa: ARG001 - draws nothing
     """Looks at the whole space."""
-    pool = look.at(look.space.sample(0, np.random.default_rng(0)))
+    pool = look.at(_none(look.space))
     for genes in enumerate_genes(look.space):
         pool = _trimmed(pool.join(look.at(genes)), settings)
     return pool
@@ -310,13 +304,18 @@ def _greedy(look: Look, settings: AnalyticSettings, rng: np.random.Generator) ->
 
 
 def _evolutionary(look: Look, settings: AnalyticSettings, rng: np.random.Generator) -> Pool:
-    """Keeps the best of the population and its mutants."""
+    """Keeps the best of the population and its mutants; in a small space, the best of all."""
     space, size = look.space, settings.population_size
+    if space.size <= settings.candidates:  # mutants would be looked at again and again
+        pool = look.at(_none(space))
+        for genes in enumerate_genes(space, settings.num_children):
+            pool = pool.join(look.at(genes)).best(size)
+        return pool
     rows = np.concatenate([np.stack(_starts(look, settings)), space.sample(size, rng)])
     pool = look.at(look.unlike(rows[: settings.candidates], _none(space))).best(size)
     rate = min(1.0, settings.mutations_per_child / max(space.num_choices, 1))
     num_seen = min(len(rows), settings.candidates)
-    while num_seen < settings.candidates and len(pool) < space.size:
+    while num_seen < settings.candidates:
         count = min(settings.num_children, settings.candidates - num_seen)
         parents = pool.genes[rng.integers(0, len(pool), count)]
         half = count // 2

@@ -11,6 +11,7 @@ from server.plots import Format, render
 
 FLOOR = 1e-4
 """Gaps below this are drawn there: a logarithmic axis has no 0."""
+BELOW = 0.85
 STYLES = ("-", "--", ":", "-.")
 
 
@@ -37,7 +38,8 @@ def plot_shares(analysis: Analysis, image_format: Format) -> bytes:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda gap, _: f"{100 * gap:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(1, max(report.evaluations, 2))
-    axes.set_ylim(max(FLOOR, 10 ** np.floor(np.log10(lowest))), 1)
+    # A little below what is lowest: lines on the edge would be hidden by half.
+    axes.set_ylim(BELOW * max(FLOOR, 10 ** np.floor(np.log10(lowest))), 1)
     axes.set_xlabel("evaluations")
     axes.set_ylabel(f"% of the {report.front.kind} front's hypervolume that is missing")
     metrics = ", ".join(

@@ -11,7 +11,7 @@ from searchers.comparison.folder import RunFolder
 from searchers.comparison.playing import play
 from searchers.comparison.problems import KnownProblem, ProblemSettings
 from searchers.comparison.processes import in_processes
-from searchers.protocol import Problem
+from searchers.protocol import Problem, UnsuitableProblemError
 from searchers.settings import SearcherSettings
 
 
@@ -85,6 +85,9 @@ def check_searchers(problem: Problem, searchers: Mapping[str, SearcherSettings])
     for name, settings in searchers.items():
         try:
             settings.build(problem, seed=0)
+        except UnsuitableProblemError as error:
+            rule = f"must be able to search this problem; {name} is not: {error.field} {error.rule}"
+            raise ComparisonError("searchers", " ".join(rule.split()), error.value) from None
         except ValueError as error:
             rule = f"must be able to search this problem; {name} is not: {error}"
-            raise ComparisonError("searchers", rule, settings.kind) from None
+            raise ComparisonError("searchers", rule, None) from None

@@ -47,8 +47,9 @@ def whole_of(
         exact: the front of all architectures, if that is known.
         runs: losses of all runs, infinite where infeasible; needed without an exact front.
         given: a reference point in natural units. By default it is the nadir: the worst value of
-            each objective among the front's points. With one objective, where the front is a
-            single value, it is the worst feasible value that is known.
+            each objective among the front's points. Where nothing lies below that, as with one
+            objective or where one point beats all others, it is the worst feasible value of each
+            that is known.
 
     Raises:
         ComparisonError: the reference names other metrics than the objectives, or no point of the
@@ -61,11 +62,11 @@ def whole_of(
         return Whole(kind, front, None, "nothing feasible is known", 0.0)
     if given is not None:
         reference, source = _given(problem, given), "given"
-    elif len(problem.objectives) == 1:
-        worst = known if exact is None else problem.loss_matrix([exact.worst])
-        reference, source = np.max(worst, axis=0), "worst feasible value that is known"
     else:
         reference, source = front.max(axis=0), f"nadir of the {kind} front"
+        if hypervolume(front, reference) == 0:  # a single point, say, is its own nadir
+            worst = known if exact is None else problem.loss_matrix([exact.worst])
+            reference, source = np.max(worst, axis=0), "worst feasible value that is known"
     volume = hypervolume(front, reference)
     if exact is not None and volume == 0:
         rule = (

@@ -53,9 +53,22 @@ def _stored(body: TableSearchBody, path: Path, service: Service) -> tuple[Artifa
             space = spaces.resolve(service.store, body.space, "/space")
         table.check_space(space_settings(space.settings).build())
     except InvalidTableError as error:
-        field = body.evaluator.place_field if error.field == "file" else error.field
-        raise InvalidRequestError.single(f"/evaluator/{field}", error.rule, error.value) from None
+        raise InvalidRequestError.single(_pointer(body, error), error.rule, error.value) from None
     return artifact, space
+
+
+def _pointer(body: TableSearchBody, error: InvalidTableError) -> str:
+    """Returns where the request names what a table lacks."""
+    if error.field == "file":
+        return f"/evaluator/{body.evaluator.place_field}"
+    if error.field == "metrics":
+        metric = str(error.value).partition(":")[0]  # what may follow is its type
+        for field, parts in (("objectives", body.objectives), ("limits", body.limits)):
+            for position, part in enumerate(parts):
+                if part.metric == metric:
+                    return f"/{field}/{position}/metric"
+        return f"/evaluator/metrics/{body.evaluator.metrics.index(metric)}"
+    return f"/evaluator/{error.field}"
 
 
 def _copied(path: Path, body: TableSearchBody, artifacts: ArtifactStore) -> tuple[Artifact, Table]:

@@ -1,6 +1,7 @@
 """Searches that are evaluated outside: one transaction for a group of orders at their desk."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from server.errors import ConflictError, ServerError
 from server.ids import new_id
 from server.job_states import CLAIMABLE, JobStatus
 from server.outside.desk import Desk
+from server.outside.log import Changes
 from server.outside.orders import Answer, Order, OutsideTerms
 from server.search_problem import problem_of
 from server.store.base import Transactions, clock, get
@@ -113,10 +115,14 @@ class OutsideStore(Transactions):
     def work_at_desk(
         self, search_id: str, desk: Desk | None, orders: Sequence[Order]
     ) -> tuple[Desk, list[Answer | ServerError]]:
-        """Carries out orders at a search's desk, all in this transaction.
+        """Carries out orders at a search's desk, all in one transaction.
 
-        The lock on the search's row makes this the only writer of its log. Whatever is raised, the
-        given desk must not be used again: it may know what was not recorded.
+        The lock on the search's row makes this the only writer of its log. On SQLite it is a lock
+        on the whole database, and a searcher may think for seconds: so the desk works before, on
+        what it reads without the lock, and works anew if another process has written meanwhile.
+
+        Whatever is raised, the given desk must not be used again: it may know what was not
+        recorded.
 
         Args:
             search_id: whose proposals.
@@ -132,22 +138,52 @@ class OutsideStore(Transactions):
         """
         if desk is None:
             desk = self._open_desk(search_id)
+        ahead = (
+            self._work_ahead(search_id, desk, orders)
+            if self._engine.dialect.name == "sqlite"
+            else None
+        )
+        try:
+            return desk, self._work_locked(search_id, desk, orders, ahead)
+        except _OvertakenError:
+            desk = self._open_desk(search_id)
+            return desk, self._work_locked(search_id, desk, orders, None)
+
+    def _work_ahead(self, search_id: str, desk: Desk, orders: Sequence[Order]) -> "_Work":
+        """Lets a desk work on what can be read without a lock."""
+        with self._read() as session:
+            search, status, now = _lock(session, search_id)  # locks nothing in SQLite
+            _catch_up(session, search, desk)
+        return _worked(search, status, desk, orders, now)
+
+    def _work_locked(
+        self, search_id: str, desk: Desk, orders: Sequence[Order], ahead: "_Work | None"
+    ) -> list[Answer | ServerError]:
+        """Records what a desk has done, or does and records it.
+
+        Raises:
+            _OvertakenError: the log or the job is not as it was when the desk worked ahead.
+        """
         with self._write() as session:
             search, status, now = _lock(session, search_id)
             bind_project(session, search.project_id)
-            _catch_up(session, search, desk)
+            if ahead is None:
+                _catch_up(session, search, desk)
+                done = _worked(search, status, desk, orders, now)
+            elif ahead.basis == (search.log_length, status):
+                done = ahead
+            else:
+                raise _OvertakenError
             if status in CLAIMABLE:
                 status = JobStatus.RUNNING
                 started = {"attempt": 1, "started_at": now}
                 move_outside_job(session, search.job_id, status, now, {}, **started)
-            num_told = desk.num_told
-            answers, changes = desk.work(orders, status, now, partial(new_id, "lea"))
-            record(session, search, desk, num_told, changes, now)
-            if changes.told:
-                _report_progress(session, search, desk, num_told, now)
+            record(session, search, desk, done.num_told, done.changes, now)
+            if done.changes.told:
+                _report_progress(session, search, desk, done.num_told, now)
             if desk.is_done and status is JobStatus.RUNNING:
                 _finish(session, search, desk, now)
-            return desk, answers
+            return done.answers
 
     def _open_desk(self, search_id: str) -> Desk:
         """Returns a desk as the log has left it: a long one is read before anything is locked."""
@@ -161,6 +197,37 @@ class OutsideStore(Transactions):
             desk = _new_desk(session, search)
             _catch_up(session, search, desk)
             return desk
+
+
+class _OvertakenError(Exception):
+    """Another process was at work while a desk worked ahead: it now knows more than the log."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a desk has done.
+
+    Attributes:
+        basis: the length of the log and the job's status, on which it rests.
+        num_told: how many outcomes the desk had been told before.
+        answers: to the orders.
+        changes: what must be recorded.
+    """
+
+    basis: tuple[int | None, JobStatus]
+    num_told: int
+    answers: list[Answer | ServerError]
+    changes: Changes
+
+
+def _worked(
+    search: SearchRow, status: JobStatus, desk: Desk, orders: Sequence[Order], now: datetime
+) -> _Work:
+    """Lets a desk work that is up to date; the first order starts a search."""
+    num_told = desk.num_told
+    met = JobStatus.RUNNING if status in CLAIMABLE else status
+    answers, changes = desk.work(orders, met, now, partial(new_id, "lea"))
+    return _Work((search.log_length, status), num_told, answers, changes)
 
 
 def _lock(session: Session, search_id: str) -> tuple[SearchRow, JobStatus, datetime]:

@@ -38,6 +38,7 @@ _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
+    RuntimeError,  # zipfile: a version, a flag or a compression that it does not know
     EOFError,
     ValueError,
     OSError,

@@ -13,8 +13,10 @@ import pytest
 
 from search_space.outcomes import Infeasible, Measured, Outcome
 from search_space.space import Architecture, Choice, Condition, SearchSpace
-from searchers.comparison.problems import KnownProblem
+from searchers.comparison.problems import KnownProblem, table_problem
+from searchers.comparison.running import check_searchers
 from searchers.protocol import Limit, Objective, Problem
+from server.cli.compare_options import KINDS
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -82,3 +84,16 @@ def test_sizes_have_the_macs_of_their_layers(monkeypatch: pytest.MonkeyPatch) ->
     wider = benchmark.size_macs(np.array([[1, 1, 2, 2, 2]]))[0]
     cell, block, last = 9 * (2 * 2 + 3 * 4) + 2, 9 * 4 * 2 + 4, 9 * 5 * 4
     assert wider == 1024 * 72 + 256 * 19 + 256 * cell + 64 * block + 64 * last + 20
+
+
+def test_by_default_all_searchers_take_part_that_can_search_tables(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    benchmark = importlib.import_module("searcher_comparison")
+    (tmp_path / "t.csv").write_text("a,acc,macs\n1,90,1\n2,91,2\n3,92,3\n", encoding="utf-8")
+    objectives = (Objective(metric="acc", goal="maximize"), Objective(metric="macs"))
+    table = table_problem(tmp_path / "t.csv", ["a"], {"objectives": objectives})
+    names = benchmark.searchers_of([benchmark.Case("small", "macs", table)])
+    check_searchers(table.build().problem, {name: KINDS[name]() for name in names})
+    assert {*KINDS} - {*names} == {"analytic"}  # costs of networks only

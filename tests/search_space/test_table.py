@@ -161,6 +161,59 @@ def test_a_header_that_promises_more_than_there_is_is_refused_before_it_is_belie
     assert (error.field, "header" in error.rule) == ("file", True)
 
 
+def changed(content: bytes, at: int, value: int) -> bytes:
+    """Returns an archive with a byte of its directory's first entry replaced."""
+    place = content.index(b"PK\x01\x02") + at
+    return content[:place] + bytes([value]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [(6, 196), (8, 1), (8, 0x40), (10, 99)],
+    ids=["version", "encrypted", "strongly encrypted", "compression"],
+)
+def test_an_archive_that_python_cannot_read_is_refused(tmp_path: Path, at: int, value: int) -> None:
+    path = tmp_path / "t.npz"
+    np.savez(path, a=np.array([1, 2]), m=np.array([1.0, 2.0]))
+    path.write_bytes(changed(path.read_bytes(), at, value))
+    assert faults(lambda: read_table(path, ["a"], ["m"])).field == "file"
+
+
+def test_a_damaged_lzma_archive_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        for name in ("a", "m"):
+            array = io.BytesIO()
+            np.save(array, np.arange(1000))
+            archive.writestr(f"{name}.npy", array.getvalue())
+    content = bytearray(path.read_bytes())
+    content[100:160] = bytes(60)
+    path.write_bytes(content)
+    assert faults(lambda: read_table(path, ["a"], ["m"])).field == "file"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<i8', 'fortran_order': False, 'shape': (2,), ",
+        "{'descr': '<08', 'fortran_order': False, 'shape': (2,), }",
+        "{'descr': '<i8', 'fortran_order': False, 'shape': (True,), }",
+        f"{{'descr': '<i8', 'fortran_order': False, 'shape': ({10**22}, 0), }}",
+        "{[]: 1}",
+        "-" * 5000 + "1",
+        "\n  x\n y",
+    ],
+    ids=["open", "type", "shape", "huge", "key", "deep", "indented"],
+)
+def test_a_header_that_is_no_header_is_refused(tmp_path: Path, header: str) -> None:
+    text = (header + "\n").encode()
+    array = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(16)
+    with zipfile.ZipFile(tmp_path / "t.npz", "w") as archive:
+        for name in ("a", "m"):
+            archive.writestr(f"{name}.npy", array)
+    assert faults(lambda: read_table(tmp_path / "t.npz", ["a"], ["m"])).field == "file"
+
+
 def test_a_table_keeps_a_metric_for_every_row() -> None:
     table = Table({"a": [1, 2]}, {"m": np.array([1.0, 2.0])})
     assert table.num_rows == 2

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from search_space.cnn import MobileNetV3Settings
 from search_space.deepmad import DeepMADSettings
+from search_space.family import Figures
 from search_space.operators import enumerate_genes
 from search_space.outcomes import Measured
-from searchers.analytic import AnalyticSettings, excess
+from search_space.space import Genes
+from searchers.analytic import AnalyticSearcher, AnalyticSettings, excess
 from searchers.front import pareto_front
 from searchers.pareto import non_dominated
 from searchers.protocol import (
@@ -39,6 +41,10 @@ FEASIBLE = (
 )
 
 
+PART = {"exhaustive": 5000, "greedy": 5000, "evolutionary": len(EVERYTHING) - 1}
+"""Candidates by strategy: evolution looks at a small space as a whole if it may."""
+
+
 def proposed(problem: Problem, count: int, seed: int = 0, **settings: object) -> list[Proposal]:
     searcher = AnalyticSettings.model_validate(settings).build(problem, seed)
     return list(searcher.ask(count))
@@ -56,7 +62,8 @@ def test_some_but_not_all_of_the_example_is_feasible() -> None:
 @pytest.mark.parametrize("strategy", ["exhaustive", "evolutionary", "greedy"])
 def test_the_best_within_limits_comes_first_and_then_the_next(strategy: str) -> None:
     problem = Problem(SPACE, (SCORE,), LIMITS)
-    found = proposed(problem, 20, strategy=strategy, candidates=5000, population_size=64)
+    part = PART[strategy]
+    found = proposed(problem, 20, strategy=strategy, candidates=part, population_size=64)
     scores = [value(proposal, "deepmad_score") for proposal in found]
     assert scores[0] == FIGURES["deepmad_score"][FEASIBLE].max()
     assert all(first >= second for first, second in pairwise(scores))
@@ -71,20 +78,37 @@ def test_the_front_of_two_objectives_is_found(strategy: str) -> None:
     feasible = (FIGURES["shape_violation"] == 0) & (FIGURES["effectiveness"] <= 0.5)
     losses = np.stack([-FIGURES["deepmad_score"], FIGURES["macs"]], axis=1)[feasible]
     front = {tuple(row) for row in losses[non_dominated(losses)].tolist()}
-    found = proposed(problem, len(front), strategy=strategy, candidates=20_000)
+    found = proposed(problem, len(front), strategy=strategy, candidates=PART[strategy])
     values = {(-value(p, "deepmad_score"), value(p, "macs")) for p in found}
     assert len(front) > 5
     if strategy == "exhaustive":
         assert values == front
-    else:
-        assert len(values & front) > 0.9 * len(front)
+    else:  # at random as many draws would find 63 % of it
+        assert len(values & front) > 0.8 * len(front)
 
 
 def test_where_nothing_keeps_the_limits_the_least_violating_comes_first() -> None:
     problem = Problem(SPACE, (SCORE, Objective(metric="macs")), (Limit(metric="macs", upper=1),))
     for strategy in ("exhaustive", "evolutionary", "greedy"):
-        first = proposed(problem, 1, strategy=strategy, candidates=5000)[0]
+        first = proposed(problem, 1, strategy=strategy, candidates=PART[strategy])[0]
         assert value(first, "macs") == FIGURES["macs"].min()
+
+
+def test_evolution_looks_at_a_small_space_as_a_whole_and_once() -> None:
+    problem = Problem(SPACE, (SCORE, Objective(metric="macs")), LIMITS[1:])
+    seen: list[Genes] = []
+
+    def compute(genes: Genes) -> Figures:
+        seen.append(genes)
+        return FAMILY.compute(genes)
+
+    settings = AnalyticSettings(population_size=1000)
+    searcher = AnalyticSearcher(problem, settings, 0, compute)
+    front = {p.architecture for p in proposed(problem, 10, strategy="exhaustive")}
+    first = searcher.ask(1000)
+    assert front <= {p.architecture for p in first}
+    rows = np.concatenate(seen)
+    assert len(rows) == len(np.unique(rows, axis=0)) == SPACE.size
 
 
 def test_what_is_told_changes_nothing() -> None:

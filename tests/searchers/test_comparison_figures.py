@@ -17,8 +17,11 @@ from searchers.comparison.exact import exact_front
 from searchers.comparison.folder import RunFolder
 from searchers.comparison.measures import checkpoints, igd_plus, quartiles
 from searchers.comparison.playing import Run
+from searchers.comparison.problems import table_problem
 from searchers.comparison.rank_tests import holm, pair_tests, signed_rank
 from searchers.comparison.report import analyse
+from searchers.comparison.whole import whole_of
+from searchers.protocol import Objective
 
 GIVEN = {"accuracy": 15.0, "latency": 10.0}
 
@@ -54,6 +57,24 @@ def test_nadir_is_the_worst_of_the_front_and_its_extremes_add_nothing(tmp_path: 
     assert (front.hypervolume, front.reference_source) == (40, "nadir of the exact front")
     (shares,) = analysis.curves["by-hand"]
     assert shares.tolist() == pytest.approx([0, 15 / 40, 15 / 40, 15 / 40, 15 / 40, 1])
+
+
+def test_where_one_point_beats_all_others_the_worst_values_are_the_reference(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "t.csv").write_text("a,good,bad\n1,3,1\n2,2,5\n3,1,2\n", encoding="utf-8")
+    objectives = (
+        Objective(metric="good", goal="maximize"),
+        Objective(metric="bad", goal="minimize"),
+    )
+    problem = table_problem(tmp_path / "t.csv", ["a"], {"objectives": objectives}).build()
+    exact = exact_front(problem)
+    for runs in ([], [problem.problem.loss_matrix([{"good": 2, "bad": 5}])]):
+        whole = whole_of(problem.problem, exact, runs, None)
+        assert (whole.front.tolist(), whole.source[:14]) == ([[-3, 1]], "worst feasible")
+        assert whole.volume == (3 - 1) * (5 - 1)
+    seen = problem.problem.loss_matrix([{"good": 3, "bad": 1}, {"good": 2, "bad": 2}])
+    assert whole_of(problem.problem, None, [seen], None).volume == 1
 
 
 def test_igd_plus_counts_only_what_is_worse_by_the_ranges_of_the_front() -> None:

@@ -291,6 +291,9 @@ def test_a_searcher_that_cannot_search_the_problem_is_told(folder: Path, run: Ru
     done = run(*arguments(folder, settings=str(folder / "named.json")))
     assert (done.code, done.err.count("\n")) == (2, 1), done.err
     assert "--searchers must be able to search this problem; far is not: kernel" in done.err
+    done = run(*arguments(folder, searchers="analytic"))
+    assert (done.code, done.err.count("\n"), done.err.count("got")) == (2, 1, 1), done.err
+    assert "analytic is not: must not be analytic unless the space is all of a family" in done.err
 
 
 @pytest.mark.parametrize(

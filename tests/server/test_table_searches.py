@@ -203,9 +203,10 @@ def test_an_upload_may_be_a_table(sqlite_live: Live, tmp_path: Path) -> None:
         ({"evaluator": {**EVALUATOR, "choices": ["kernel"]}}, "/evaluator/choices"),
         ({"evaluator": {**EVALUATOR, "choices": ["kernel", "kernel"]}}, "/evaluator/choices"),
         ({"evaluator": {**EVALUATOR, "choices": []}}, "/evaluator/choices"),
-        ({"evaluator": {**EVALUATOR, "metrics": ["joules"]}}, "/evaluator/metrics"),
+        ({"evaluator": {**EVALUATOR, "metrics": ["accuracy", "joules"]}}, "/evaluator/metrics/1"),
         ({"evaluator": {**EVALUATOR, "upload": "upl_0"}}, "/evaluator"),
-        ({"objectives": [{"metric": "top2", "goal": "maximize"}]}, "/evaluator/metrics"),
+        ({"objectives": [{"metric": "top2", "goal": "maximize"}]}, "/objectives/0/metric"),
+        ({"limits": [{"metric": "joules", "upper": 1}]}, "/limits/0/metric"),
         ({"objectives": [{"metric": "accuracy"}]}, "/objectives/0/goal"),
         ({"supernet": "net_0"}, "/supernet"),
         (

@@ -98,3 +98,14 @@ def test_a_damaged_file_is_read_or_refused(
     except InvalidDataSetError:
         return
     assert data_set.num_classes >= 2
+
+
+@pytest.mark.parametrize("name", ["npz", "zip"])
+def test_an_archive_of_a_version_that_python_does_not_know_is_refused(
+    tmp_path: Path, whole: dict[str, bytes], name: str
+) -> None:
+    content = bytearray(whole[name])
+    content[content.index(b"PK\x01\x02") + 6] = 196
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(InvalidDataSetError, match="zip file version"):
+        examine_source(SOURCES[name][0], Places(tmp_path, max_data_set_bytes=2**24))
