@@ -12,11 +12,8 @@ from workers.failures import origins
 from workers.settings import ClusterSettings
 
 NAMESPACE = "espalier"
+_QUIET = {"log_to_driver": False, "logging_level": logging.WARNING}
 _OF_EVERY_CLUSTER = frozenset({"CPU", "GPU", "memory", "object_store_memory"})
-
-# Ray Train's guard of placement groups asks the dashboard once a second whether its controller
-# lives, and warns each time that there is no dashboard.
-_NOISY_LOGGER = "ray.train.v2._internal.execution.controller.placement_group_cleaner"
 
 
 class ClusterError(RuntimeError):
@@ -37,11 +34,6 @@ class ClusterResources:
         return {"CPU": self.num_cpus, "GPU": self.num_gpus, **self.custom}
 
 
-def quiet_worker_logs() -> None:
-    """Silences known harmless warnings; Ray calls it once in every worker process."""
-    logging.getLogger(_NOISY_LOGGER).setLevel(logging.ERROR)
-
-
 def connect(settings: ClusterSettings) -> ClusterResources:
     """Connects this process to Ray; does nothing if it already is connected.
 
@@ -58,12 +50,7 @@ def connect(settings: ClusterSettings) -> ClusterResources:
         # Ray lets its workers yield to every other process; a worker that measures must not.
         os.environ.setdefault("RAY_worker_niceness", "0")
         address = settings.address or os.environ.get("RAY_ADDRESS")
-        common = {
-            "namespace": NAMESPACE,
-            "log_to_driver": False,
-            "logging_level": logging.WARNING,
-            "runtime_env": {"worker_process_setup_hook": "workers.cluster.quiet_worker_logs"},
-        }
+        common = {"namespace": NAMESPACE, **_QUIET}
         try:
             if address:
                 _knock(address)
@@ -71,6 +58,8 @@ def connect(settings: ClusterSettings) -> ClusterResources:
             else:
                 # One process less: nobody announces to a local cluster that it will be taken away.
                 os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+                # One process per core less: a job starts those that it needs.
+                os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
                 ray.init(
                     address="local",
                     num_cpus=settings.num_cpus,
@@ -100,6 +89,16 @@ def is_alive() -> bool:
         return any(node["Alive"] for node in ray.nodes())
     except (ConnectionError, RuntimeError, ray.exceptions.RayError):
         return False
+
+
+def has_dashboard() -> bool:
+    """Whether the connected cluster has a dashboard, which answers questions about its actors."""
+    if not ray.is_initialized():
+        return False
+    # Where there is a connection, this describes it; Ray has no other documented way to ask.
+    address = ray.get_runtime_context().gcs_address
+    context = ray.init(address=address, ignore_reinit_error=True, **_QUIET)
+    return bool(context.dashboard_url)
 
 
 def came_from_ray(error: BaseException) -> bool:

@@ -41,7 +41,8 @@ def train_worker(config: dict[str, Any]) -> None:
     """
     job: TrainingJob = config["job"]
     progress = config["progress"]
-    if ray.get(progress.join.remote(ray.get_runtime_context().current_actor)):
+    own_handle = ray.cloudpickle.dumps(ray.get_runtime_context().current_actor)
+    if ray.get(progress.join.remote(own_handle)):
         return
     try:
         _train(job, progress)

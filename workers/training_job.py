@@ -86,18 +86,21 @@ class Progress:
     def __init__(self) -> None:
         self._reports: list[EpochReport] = []
         self._tracebacks: list[str] = []
-        self._workers: list[Any] = []
+        self._workers: list[bytes] = []
         self._sampled_digests: dict[int, str] = {}
         self._result: TrainingResult | None = None
         self._cancelled = False
 
-    def join(self, worker: Any) -> bool:
-        """Registers a started worker's actor; returns whether it should stop at once."""
+    def join(self, worker: bytes) -> bool:
+        """Registers a started worker's actor; returns whether it should stop at once.
+
+        Its handle stays pickled here: to read it would import Ray Train.
+        """
         self._workers.append(worker)
         return self._cancelled
 
-    def take_workers(self) -> list[Any]:
-        """Returns the workers that joined since the last call."""
+    def take_workers(self) -> list[bytes]:
+        """Returns the pickled handles of the workers that joined since the last call."""
         workers, self._workers = self._workers, []
         return workers
 

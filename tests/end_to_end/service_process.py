@@ -152,6 +152,11 @@ class RayHead:
         }
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Starts the cluster and waits until it listens."""
         command = [

@@ -51,7 +51,7 @@ def test_a_plain_sample_misses_the_cheap_networks_that_a_stratified_one_has() ->
     assert sample[-1].cost > max(plain)
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(st.data())
 def test_samples_are_distinct_and_seeded_in_any_space(data: st.DataObject) -> None:
     space = data.draw(spaces())

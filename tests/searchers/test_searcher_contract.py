@@ -45,7 +45,7 @@ scripts: st.SearchStrategy[Script] = st.lists(
     max_size=8,
 )
 # The suite's tests are inherited on purpose: each class runs them on its own searcher.
-inherited = settings(suppress_health_check=[HealthCheck.differing_executors], max_examples=50)
+inherited = settings(suppress_health_check=[HealthCheck.differing_executors], max_examples=25)
 GOOD = Measured({"f1": 1.0, "f2": 2.0})
 
 

@@ -211,7 +211,7 @@ def test_a_campaign_keeps_to_its_model(template: Path) -> None:
     run_state_machine_as_test(
         CampaignClock,
         settings=settings(
-            max_examples=25,
+            max_examples=15,
             stateful_step_count=20,
             suppress_health_check=[HealthCheck.too_slow],
         ),

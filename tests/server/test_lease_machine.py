@@ -418,7 +418,7 @@ def sqlite_engine() -> Iterator[Engine]:
 
 
 def test_leases_agree_with_the_model_on_sqlite(sqlite_engine: Engine) -> None:
-    run_machine(sqlite_engine, max_examples=20, steps=40)
+    run_machine(sqlite_engine, max_examples=12, steps=40)
 
 
 @pytest.mark.postgres
@@ -427,5 +427,5 @@ def test_leases_agree_with_the_model_on_postgresql(
 ) -> None:
     url = postgres.new_database(postgres_template)
     engine = open_engine(Settings(home=tmp_path, database_url=url))
-    run_machine(engine, max_examples=8, steps=40)
+    run_machine(engine, max_examples=5, steps=40)
     engine.dispose()

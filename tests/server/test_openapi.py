@@ -325,6 +325,8 @@ def test_an_independent_client_finds_no_fault(sqlite_live: Live, tmp_path: Path)
             *("--checks", ",".join(checks)),
             *("--phases", "examples,fuzzing,stateful"),
             *("--max-examples", "3", "--seed", "1"),
+            # Its ten seconds are too few for the first data set on a machine with much else to do.
+            *("--request-timeout", "60"),
             # It makes keys, and from the first one on every request needs one.
             *("--header", f"Authorization: Bearer {make_key(store)[0]}"),
             # It would revoke its own key, and be told 401 from then on; tests of access revoke.

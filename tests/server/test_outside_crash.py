@@ -22,7 +22,7 @@ from server.store import Store
 
 NSGA2 = {"kind": "nsga2", "population_size": 6}
 EVALUATIONS = 30
-NUM_KILLS = 3
+NUM_KILLS = 1
 
 
 def undisturbed(store: Store) -> list[tuple[int, str]]:

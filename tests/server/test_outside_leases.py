@@ -227,5 +227,5 @@ def shared_store() -> Iterator[Store]:
 def test_leases_keep_to_the_model(shared_store: Store, barrier: bool) -> None:
     machine = type("LeasesOfStore", (Leases,), {"store": shared_store, "barrier": barrier})
     run_state_machine_as_test(
-        machine, settings=hypothesis_settings(max_examples=30, stateful_step_count=40)
+        machine, settings=hypothesis_settings(max_examples=20, stateful_step_count=40)
     )

@@ -19,12 +19,13 @@ PASSWORD = "hunter2"
 
 
 def wait_until_live(url: str) -> None:
-    for _ in range(300):
-        try:
-            if httpx.get(f"{url}/livez").is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
+    with httpx.Client(base_url=url) as client:
+        for _ in range(300):
+            try:
+                if client.get("/livez").is_success:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.1)
     raise AssertionError("the service does not come up")
 
 

@@ -129,13 +129,15 @@ def start_server(settings: Settings) -> subprocess.Popen[bytes]:
             env={**os.environ, **settings.environment()},
             stderr=log,
         )
-    wait_until(lambda: answers(settings) and pids(settings.home))
+    # One client: to make one costs more than the wait between two looks.
+    with httpx.Client(base_url=f"http://127.0.0.1:{settings.port}") as client:
+        wait_until(lambda: answers(client) and pids(settings.home))
     return server
 
 
-def answers(settings: Settings) -> bool:
+def answers(client: httpx.Client) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{settings.port}/readyz").status_code == 200
+        return client.get("/readyz").status_code == 200
     except httpx.TransportError:
         return False
 

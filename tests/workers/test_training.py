@@ -138,7 +138,15 @@ def test_a_killed_and_a_cancelled_worker_leave_what_the_training_goes_on_from(
 def test_two_workers_train_the_same_architectures(job: TrainingJob) -> None:
     short = TRAINING.model_copy(update={"epochs": 2})
     job = replace(job, training=short, resources=ResourceSettings(num_workers=2))
-    result = run_training(job)
+    actors: dict[str, int] = {}
+
+    def count_actors(_: EpochReport) -> None:
+        for title in ("RayTrainWorker", "DatasetManager", "PlacementGroupCleaner"):
+            actors[title] = len(worker_pids(title))
+
+    result = run_training(job, on_report=count_actors)
+    # Two trainers, and none of the actors that would do nothing here.
+    assert actors == {"RayTrainWorker": 2, "DatasetManager": 0, "PlacementGroupCleaner": 0}
     _, expected_reports, all_sampled = trained_directly(job)
     assert result.sampled_digests == (all_sampled, all_sampled)
     assert [report.epoch for report in result.epochs] == [1, 2]
