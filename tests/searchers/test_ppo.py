@@ -36,8 +36,23 @@ def probabilities(searcher: PPOSearcher, architectures: Sequence[Architecture]) 
     return np.exp(chances.sum(axis=1))
 
 
-def test_rewards_that_weigh_nothing_are_forgotten() -> None:
-    assert [num_remembered(decay) for decay in (0.0, 0.5, 0.95, 0.9999)] == [1, 60, 811, 10_000]
+@pytest.mark.parametrize("algorithm", ["ppo", "reinforce"])
+def test_a_batch_makes_what_was_good_more_probable_and_what_was_bad_less(algorithm: str) -> None:
+    document = {"algorithm": algorithm, "batch_size": 8, "entropy_weight": 0, "epochs": 2}
+    searcher = PPOSettings.model_validate(document).build(F1, 0)
+    proposals = searcher.ask(8)
+    architectures = [proposal.architecture for proposal in proposals]
+    before = probabilities(searcher, architectures)
+    values = [0.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 20.0]
+    searcher.tell(
+        [Observation(p, Measured({"f1": v})) for p, v in zip(proposals, values, strict=True)]
+    )
+    gains = probabilities(searcher, architectures) / before
+    assert gains[0] > 1 > gains[7]
+    assert np.argmax(gains) == 0
+
+
+def test_advantages_are_each_draws_own() -> None:
     searcher = PPOSettings(batch_size=4, baseline_decay=0.5).build(F1, 0)
     first = searcher.ask(8)
     for proposal in first[:4]:
@@ -49,11 +64,8 @@ def test_rewards_that_weigh_nothing_are_forgotten() -> None:
     assert searcher._advantages([0, 1, 2, 3], weights) == pytest.approx(rewards - baseline)
 
 
-@pytest.mark.parametrize(
-    ("decay", "expected"), [(0.0, 1), (0.5, 60), (0.95, 811), (0.9999, 10_000)]
-)
-def test_rewards_that_weigh_nothing_are_forgotten(decay: float, expected: int) -> None:
-    assert num_remembered(decay) == expected
+def test_rewards_that_weigh_nothing_are_forgotten() -> None:
+    assert [num_remembered(decay) for decay in (0.0, 0.5, 0.95, 0.9999)] == [1, 60, 811, 10_000]
     searcher = PPOSettings(batch_size=4, baseline_decay=0.5).build(F1, 0)
     # It draws what it has drawn again and again, and learns from it each time.
     search(searcher, total, 400)
