@@ -31,7 +31,7 @@ from searchers.nsga2 import Contenders
 from searchers.pareto import non_dominated
 from searchers.protocol import Observation, Problem, Proposal, Searcher, WarmStart
 
-NUM_RANKED = 64
+NUM_RANKED = 16
 """Architectures that are ranked at first to find an open one."""
 
 

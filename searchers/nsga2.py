@@ -180,7 +180,7 @@ class Contenders:
         if count > self._count:
             self._count, self._num_pruned = max(count, 2 * self._count), 0
             self._kept, self._order = [*self._added], None
-        if len(self._kept) > 2 * self._num_pruned + 2 * self._count:
+        if len(self._kept) > self._num_pruned + max(self._num_pruned // 4, 2 * self._count):
             kept = np.sort(np.array(self._kept, dtype=np.int64))
             beaten_by = num_better(losses[kept], violations[kept])
             self._kept = kept[beaten_by < self._count].tolist()
