@@ -169,6 +169,35 @@ def _settle(
                 _settle(space, children, rows[here], own[here] - starts[k], genes)
 
 
+def sample_evenly(space: SearchSpace, count: int, rng: np.random.Generator) -> Genes:
+    """Draws architectures of a space of any size, each as likely as any other (up to rounding).
+
+    Unlike `SearchSpace.sample`, which may hardly ever come to most of a space: at the end of a
+    chain of fifty conditions with two options each by a chance of 2^-50. An option is drawn with
+    the share of the architectures below its choice that hold it.
+
+    Args:
+        space: what to draw from.
+        count: how many; duplicates may occur.
+        rng: the only source of randomness.
+
+    Returns:
+        Canonical genes of shape (count, num_choices).
+    """
+    genes = np.zeros((count, space.num_choices), dtype=np.int64)
+    chances = rng.random(genes.shape)
+    for position in range(space.num_choices):
+        total = space.subtree_size(position)
+        # Of whole numbers of any size; only their ratios are floats.
+        shares = [
+            space.branch_size(position, option) / total
+            for option in range(space.num_options[position])
+        ]
+        bounds = np.cumsum(shares)[:-1]
+        genes[:, position] = np.searchsorted(bounds, chances[:, position], side="right")
+    return space.canonical(genes)
+
+
 def enumerate_genes(space: SearchSpace, batch_size: int = 65_536) -> Iterator[Genes]:
     """Yields every distinct architecture once, in batches of canonical genes.
 

@@ -102,11 +102,11 @@ def spread(losses: Losses, count: int) -> npt.NDArray[np.int64]:
         position = next(starts, None)
         if position is None:
             position = int(nearest.argmax())
-        if position in chosen:  # one row is best in two objectives
+        if nearest[position] < 0:  # one row is best in two objectives
             continue
         chosen.append(position)
         nearest = np.minimum(nearest, ((scaled - scaled[position]) ** 2).sum(axis=1))
-        nearest[chosen] = -1.0
+        nearest[position] = -1.0  # below all distances, and so it stays
     return np.array(chosen, dtype=np.int64)
 
 

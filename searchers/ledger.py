@@ -1,11 +1,12 @@
 """The book that a searcher keeps: what it proposed, what came back, what is still new."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from search_space.operators import MAX_ENUMERABLE, enumerate_genes, genes_at
+from search_space.operators import MAX_ENUMERABLE, enumerate_genes, genes_at, sample_evenly
 from search_space.outcomes import Measured
 from search_space.space import Architecture, Genes, Option, SearchSpace
 from searchers.protocol import Observation, Problem, Proposal
@@ -16,6 +17,41 @@ MAX_ENUMERATED = 65_536
 """Spaces up to this size are listed in full to find what is left of them."""
 MAX_DRAWN = 65_536
 """Most rows that are drawn at once from a larger space."""
+
+_Number = TypeVar("_Number", np.int64, np.float64)
+
+
+class GrowingRows(Generic[_Number]):
+    """Rows of one shape that only ever become more; all of them at any time, without a copy.
+
+    A search asks for all of its losses again and again: to put them together anew each time would
+    take a time that grows with the square of the search's length.
+
+    Args:
+        width: numbers of a row.
+        kind: of the numbers.
+    """
+
+    def __init__(self, width: int, kind: type[_Number]) -> None:
+        self._rows: npt.NDArray[_Number] = np.empty((16, width), dtype=kind)
+        self._count = 0
+
+    @property
+    def rows(self) -> npt.NDArray[_Number]:
+        """Shape (count, width); not to be written to."""
+        rows = self._rows[: self._count]
+        rows.flags.writeable = False
+        return rows
+
+    def add(self, rows: npt.NDArray[_Number]) -> None:
+        """Adds rows of shape (n, width)."""
+        end = self._count + len(rows)
+        if end > len(self._rows):
+            grown = np.empty((max(end, 2 * len(self._rows)), self._rows.shape[1]), self._rows.dtype)
+            grown[: self._count] = self._rows[: self._count]
+            self._rows = grown
+        self._rows[self._count : end] = rows
+        self._count = end
 
 
 class Ledger:
@@ -36,13 +72,14 @@ class Ledger:
         self._problem = problem
         self._first = [problem.space.encode(Architecture(values)) for values in first]
         self._space: SearchSpace = problem.space
-        self._rows: list[Genes] = []  # by proposal number
+        self._rows = GrowingRows(problem.space.num_choices, np.int64)  # by proposal number
         self._proposals: list[Proposal] = []
         self._seen: set[bytes] = set()
         self._told: set[int] = set()
-        self._measured: list[int] = []  # numbers, in the order of telling
-        self._losses: list[npt.NDArray[np.float64]] = []
-        self._violations: list[float] = []
+        # What was measured, in the order of telling.
+        self._genes = GrowingRows(problem.space.num_choices, np.int64)
+        self._losses = GrowingRows(len(problem.objectives), np.float64)
+        self._violations = GrowingRows(1, np.float64)
 
     @property
     def num_proposed(self) -> int:
@@ -52,22 +89,21 @@ class Ledger:
     @property
     def genes(self) -> Genes:
         """The measured architectures in the order of telling, shape (count, num_choices)."""
-        return self.rows(self._measured)
+        return self._genes.rows
 
     @property
     def losses(self) -> npt.NDArray[np.float64]:
         """Their losses, shape (count, num_objectives)."""
-        return np.array(self._losses).reshape(len(self._losses), len(self._problem.objectives))
+        return self._losses.rows
 
     @property
     def violations(self) -> npt.NDArray[np.float64]:
         """Their violations, shape (count,)."""
-        return np.array(self._violations)
+        return self._violations.rows[:, 0]
 
     def rows(self, numbers: Sequence[int]) -> Genes:
         """Returns the architectures of proposals by number, shape (len(numbers), num_choices)."""
-        rows = [self._rows[number] for number in numbers]
-        return np.array(rows, dtype=np.int64).reshape(len(rows), self._space.num_choices)
+        return self._rows.rows[np.array(numbers, dtype=np.int64)]
 
     def is_new(self, genes: Genes) -> npt.NDArray[np.bool_]:
         """Returns which canonical rows were never proposed, shape (count,)."""
@@ -120,10 +156,7 @@ class Ledger:
         return new
 
     def _complete(self, count: int, rng: np.random.Generator) -> list[Genes]:
-        """Returns `count` new rows, each drawn uniformly from the architectures that are left.
-
-        In spaces too large to be ranked, uniform by choice instead of by architecture.
-        """
+        """Returns `count` new rows, each drawn uniformly from the architectures that are left."""
         fresh: list[Genes] = []
         size = self._space.size
         if count and size <= MAX_ENUMERATED:
@@ -134,14 +167,14 @@ class Ledger:
             if size <= MAX_ENUMERABLE:
                 rows = genes_at(self._space, rng.integers(0, size, num_drawn))
             else:
-                rows = self._space.sample(num_drawn, rng)
+                rows = sample_evenly(self._space, num_drawn, rng)
             fresh += self._keep_new(rows, count - len(fresh))
             num_drawn = min(2 * num_drawn, MAX_DRAWN)
         return fresh
 
     def _enter(self, row: Genes) -> Proposal:
         proposal = Proposal(len(self._proposals), self._space.decode(row))
-        self._rows.append(row.copy())  # not a view of everything that was drawn
+        self._rows.add(row[np.newaxis])
         self._proposals.append(proposal)
         return proposal
 
@@ -160,9 +193,9 @@ class Ledger:
         losses = self._problem.loss_matrix([metrics for _, metrics in measured])
         violations = [self._problem.violation(metrics) for _, metrics in measured]
         self._told.update(numbers)
-        self._measured += [number for number, _ in measured]
-        self._losses += list(losses)
-        self._violations += violations
+        self._genes.add(self.rows([number for number, _ in measured]))
+        self._losses.add(losses)
+        self._violations.add(np.array(violations).reshape(-1, 1))
 
     def _check(self, proposal: Proposal) -> None:
         number = proposal.number

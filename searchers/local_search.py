@@ -18,7 +18,7 @@ proposals of one neighbourhood, in random order, may be out together, and when a
 next best open architecture is in turn. Nothing waits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -27,9 +27,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from search_space.operators import neighbours
 from search_space.space import Genes
 from searchers.ledger import Ledger
-from searchers.nsga2 import constrained_order
+from searchers.nsga2 import Contenders
 from searchers.pareto import non_dominated
 from searchers.protocol import Observation, Problem, Proposal, Searcher, WarmStart
+
+NUM_RANKED = 16
+"""Architectures that are ranked at first to find an open one."""
 
 
 class LocalSearchSettings(BaseModel):
@@ -79,60 +82,63 @@ class LocalSearcher(Searcher):
         self._closed: set[bytes] = set()  # rows all of whose neighbours were proposed
         self._centre: Genes | None = None  # the row whose neighbours were proposed last
         self._run: set[bytes] | None = None  # rows that count since a restart; None: all
+        self._places: dict[bytes, int] = {}  # of rows among the measurements
+        self._counted = Contenders()  # measurements that count
 
     @property
     def batch_size(self) -> int:  # noqa: D102 - as in Searcher
         return self._settings.batch_size
 
     def ask(self, count: int) -> Sequence[Proposal]:  # noqa: D102 - as in Searcher
-        ranked, num_best = self._ranked()
-        if self._is_at_optimum(ranked[:num_best]):
+        if self._is_at_optimum():
             self._num_before_descent = self._ledger.num_proposed + self._settings.num_initial
-            self._centre, self._run = None, set()
-            ranked = ranked[:0]
+            self._centre, self._run, self._counted = None, set(), Contenders()
         num_random = max(0, self._num_before_descent - self._ledger.num_proposed)
         proposals = self._ledger.propose(min(count, num_random), self._sample, self._rng)
         if len(proposals) < count:
-            proposals += self._ledger.propose(
-                count - len(proposals), lambda n: self._descend(ranked, n), self._rng
-            )
-        if self._run is not None:
-            self._run.update(
-                row.tobytes() for row in self._ledger.rows([p.number for p in proposals])
-            )
+            proposals += self._ledger.propose(count - len(proposals), self._descend, self._rng)
+        self._count_in(self._ledger.rows([proposal.number for proposal in proposals]))
         return proposals
 
     def tell(self, observations: Sequence[Observation]) -> None:  # noqa: D102 - as in Searcher
+        num_measured = len(self._ledger.losses)
         self._ledger.record(observations)
         self._num_told += len(observations)
+        for place, row in enumerate(self._ledger.genes[num_measured:], num_measured):
+            self._places[row.tobytes()] = place
+            if self._run is None or row.tobytes() in self._run:
+                self._counted.add([place])
+
+    def _count_in(self, rows: Genes) -> None:
+        """Makes rows count in a run; what is known of them does from now on."""
+        if self._run is None:
+            return
+        new = [key for key in (row.tobytes() for row in rows) if key not in self._run]
+        self._run.update(new)
+        self._counted.add([self._places[key] for key in new if key in self._places])
 
     def _sample(self, count: int) -> Genes:
         return self._space.sample(count, self._rng)
 
-    def _ranked(self) -> tuple[Genes, int]:
-        """Returns what counts, best first, and how many of it nothing else is better than."""
-        ledger, run = self._ledger, self._run
-        genes, losses, violations = ledger.genes, ledger.losses, ledger.violations
-        if run is not None:
-            kept = np.array([row.tobytes() in run for row in genes], dtype=np.bool_)
-            genes, losses, violations = genes[kept], losses[kept], violations[kept]
-        if len(genes) == 0:
-            return genes, 0
-        least = violations == violations.min()
-        num_best = int(non_dominated(losses[least]).sum() if violations.min() == 0 else least.sum())
-        return genes[constrained_order(losses, violations)], num_best
-
-    def _is_at_optimum(self, best: Genes) -> bool:
+    def _is_at_optimum(self) -> bool:
         """Returns whether a new run is due: nothing is out, and the best have no neighbours left.
 
         While something is out, it may be better, and proposals go on as if there were no restarts.
         """
-        return (
-            self._settings.at_optimum == "restart"
-            and len(best) > 0
-            and self._num_told == self._ledger.num_proposed
-            and not any(self._is_open(row) for row in best)
-        )
+        if (
+            self._settings.at_optimum == "continue"
+            or self._num_told < self._ledger.num_proposed
+            or self._counted.num_added == 0
+        ):
+            return False
+        ledger = self._ledger
+        order = self._counted.order(NUM_RANKED, ledger.losses, ledger.violations)
+        losses, violations = ledger.losses[order], ledger.violations[order]
+        # What breaks limits is as good as what breaks them as much.
+        best = violations == violations[0]
+        if violations[0] == 0:
+            best[best] = non_dominated(losses[best])
+        return not any(self._is_open(row) for row in ledger.genes[order[best]])
 
     def _is_open(self, row: Genes) -> bool:
         return row.tobytes() not in self._closed and len(self._new_neighbours(row)) > 0
@@ -145,21 +151,36 @@ class LocalSearcher(Searcher):
             self._closed.add(row.tobytes())
         return new
 
-    def _descend(self, ranked: Genes, count: int) -> Genes:
+    def _centres(self) -> Iterator[Genes]:
+        """Yields rows whose neighbours are in turn: the last centre, if to the end; then the best.
+
+        Only the best are ranked, and more of them where those are not enough.
+        """
+        if self._settings.neighbourhood == "full" and self._centre is not None:
+            yield self._centre
+        ledger, num_yielded, num_ranked = self._ledger, 0, NUM_RANKED
+        while num_yielded < self._counted.num_added:
+            order = self._counted.order(num_ranked, ledger.losses, ledger.violations)
+            ranked = order[num_yielded:num_ranked]
+            yield from ledger.genes[ranked]
+            num_yielded += len(ranked)
+            num_ranked *= 2
+
+    def _descend(self, count: int) -> Genes:
         """Returns new neighbours of the best open architectures; without any, random rows."""
         drawn: dict[bytes, Genes] = {}
-        centres = [*ranked]
-        if self._settings.neighbourhood == "full" and self._centre is not None:
-            centres.insert(0, self._centre)
-        for centre in centres:
+        chosen: list[Genes] = []
+        for centre in self._centres():
             if len(drawn) == count:
                 break
-            if centre.tobytes() in self._closed:
-                continue
-            self._centre = centre
-            if self._run is not None:  # what is known of the neighbourhood is used as well
-                self._run.update(row.tobytes() for row in neighbours(self._space, centre))
-            for row in self._rng.permutation(self._new_neighbours(centre))[: count - len(drawn)]:
-                drawn[row.tobytes()] = row
+            if centre.tobytes() not in self._closed:
+                chosen.append(centre)
+                new = self._rng.permutation(self._new_neighbours(centre))[: count - len(drawn)]
+                drawn |= {row.tobytes(): row for row in new}
+        if chosen:
+            self._centre = chosen[-1]
+        if self._run is not None:  # what is known of the neighbourhoods is used as well
+            for centre in chosen:
+                self._count_in(neighbours(self._space, centre))
         chance = self._sample(count - len(drawn))
         return np.concatenate([*(row[np.newaxis] for row in drawn.values()), chance])

@@ -15,7 +15,7 @@ Differences from the paper:
 - A child that was proposed before is replaced by another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -26,8 +26,12 @@ from pymoo.operators.mutation.pm import mut_pm
 
 from search_space.space import Genes, SearchSpace
 from searchers.ledger import Ledger
-from searchers.pareto import crowding_by_front, fronts
+from searchers.pareto import Losses, crowding_by_front, fronts
 from searchers.protocol import Observation, Problem, Proposal, Searcher, WarmStart
+
+Positions = npt.NDArray[np.int64]
+ROWS_AT_ONCE = 128
+"""Rows that are compared with all others at once; bounds the memory that it takes."""
 
 
 class NSGA2Settings(BaseModel):
@@ -73,6 +77,7 @@ class NSGA2Searcher(Searcher):
         self._settings = settings
         self._rng = np.random.default_rng(seed)
         self._ledger = Ledger(problem, settings.warm_start)
+        self._contenders = Contenders()
 
     @property
     def batch_size(self) -> int:  # noqa: D102 - as in Searcher
@@ -89,15 +94,18 @@ class NSGA2Searcher(Searcher):
         )
 
     def tell(self, observations: Sequence[Observation]) -> None:  # noqa: D102 - as in Searcher
+        num_measured = len(self._ledger.losses)
         self._ledger.record(observations)
+        self._contenders.add(range(num_measured, len(self._ledger.losses)))
 
     def _sample(self, count: int) -> Genes:
         return self._problem.space.sample(count, self._rng)
 
     def _survivors(self) -> Genes:
         """Returns the best measured architectures, best first, shape (count, num_choices)."""
-        order = constrained_order(self._ledger.losses, self._ledger.violations)
-        return self._ledger.genes[order[: self._settings.population_size]]
+        size = self._settings.population_size
+        order = self._contenders.order(size, self._ledger.losses, self._ledger.violations)
+        return self._ledger.genes[order[:size]]
 
     def _breed(self, survivors: Genes, count: int) -> Genes:
         """Returns children of the survivors; random architectures as long as there are none."""
@@ -128,6 +136,76 @@ def constrained_order(
     distances = np.zeros(len(losses))
     distances[feasible] = crowding_by_front(losses[feasible], ranks[feasible])
     return np.lexsort((-distances, violations, ranks))
+
+
+class Contenders:
+    """Ranks more and more measurements without ranking them all again each time.
+
+    What as many rows dominate as are wanted is never among the best of that number, whatever
+    follows, and nothing that may be is ranked by it: the rows that dominate it dominate all that it
+    does. So it is left out, and the best are those that `constrained_order` finds among all.
+    """
+
+    def __init__(self) -> None:
+        self._added: list[int] = []
+        self._kept: list[int] = []
+        self._count = 0  # the most that were wanted so far
+        self._num_pruned = 0  # how many were left when that was last looked at
+        self._order: Positions | None = None  # since the last addition
+
+    @property
+    def num_added(self) -> int:
+        """How many rows were added."""
+        return len(self._added)
+
+    def add(self, positions: Iterable[int]) -> None:
+        """Adds rows by position, each once."""
+        before = len(self._added)
+        self._added += positions
+        self._kept += self._added[before:]
+        self._order = None
+
+    def order(self, count: int, losses: Losses, violations: Losses) -> Positions:
+        """Returns positions from best to worst.
+
+        Args:
+            count: how many are wanted.
+            losses: of all positions, shape (n, num_objectives), those that were added among them.
+            violations: shape (n,).
+
+        Returns:
+            The best `count` of those that were added, and all that nothing is better than; behind
+            them some others.
+        """
+        if count > self._count:
+            self._count, self._num_pruned = max(count, 2 * self._count), 0
+            self._kept, self._order = [*self._added], None
+        if len(self._kept) > self._num_pruned + max(self._num_pruned // 4, 2 * self._count):
+            kept = np.sort(np.array(self._kept, dtype=np.int64))
+            beaten_by = num_better(losses[kept], violations[kept])
+            self._kept = kept[beaten_by < self._count].tolist()
+            self._num_pruned, self._order = len(self._kept), None
+        if self._order is None:
+            kept = np.sort(np.array(self._kept, dtype=np.int64))
+            self._order = kept[constrained_order(losses[kept], violations[kept])]
+        return self._order
+
+
+def num_better(losses: Losses, violations: Losses) -> Positions:
+    """Returns how many rows each row is dominated by, limits first; shape (count,).
+
+    Args:
+        losses: shape (count, num_objectives).
+        violations: shape (count,); 0 where feasible.
+    """
+    counts = np.searchsorted(np.sort(violations), violations, side="left").astype(np.int64)
+    feasible = np.flatnonzero(violations == 0)
+    rows = losses[feasible]
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        block = rows[start : start + ROWS_AT_ONCE, np.newaxis]
+        dominates = (rows <= block).all(axis=2) & (rows < block).any(axis=2)
+        counts[feasible[start : start + ROWS_AT_ONCE]] = dominates.sum(axis=1)
+    return counts
 
 
 def vary(

@@ -97,11 +97,11 @@ class Policy:
         self._admits = [np.ones(0, dtype=np.bool_)] * space.num_choices
         for position, parent in enumerate(space.parents):
             if parent >= 0:
+                when = space.choices[position].when
+                assert when is not None
+                admitted = set(when.options)
                 self._admits[position] = np.array(
-                    [
-                        position in space.children(parent, k)
-                        for k in range(space.num_options[parent])
-                    ]
+                    [option in admitted for option in space.choices[parent].options]
                 )
         num_options = int(space.num_options.sum())
         self._shapes = {

@@ -25,6 +25,8 @@ Repeats from an evened policy are left out. What chance or a warm start has prop
 it is learned from as if the policy had drawn it when it was told. Failures teach nothing.
 """
 
+import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -48,6 +50,10 @@ from searchers.rewards import Known, RewardSettings, ScalarizedReward, draw_weig
 
 HEAT = 1.5
 """How much more even the policy becomes after a round of draws without anything new."""
+LEAST_SHARE = 2.0**-60
+"""A reward that weighs less than this, against the newest one's 1, is forgotten."""
+MAX_REMEMBERED = 10_000
+"""Rewards in a moving average, however slow its decay is."""
 MAX_LOG_RATIO = 20.0
 """Larger ratios are cut here: they are clipped anyway, or their advantage is negative."""
 
@@ -172,7 +178,8 @@ class PPOSearcher(Searcher):
         self._places: dict[bytes, int] = {}  # of outcomes, by the architecture's row
         self._out: dict[bytes, list[_Draw]] = {}  # draws of what was not told yet
         self._lessons: list[_Lesson] = []  # that were not learned from yet
-        self._learned: list[int] = []  # places of all that were, in their order
+        # Places of those that were, in their order: as many as weigh anything in the baseline.
+        self._learned: deque[int] = deque(maxlen=num_remembered(settings.baseline_decay))
         self._num_updates = 0
 
     @property
@@ -279,10 +286,20 @@ class PPOSearcher(Searcher):
         if self._learned:
             ages = np.arange(len(self._learned))[::-1]
             shares = np.power(self._settings.baseline_decay, ages)
-            baseline = rewards[:, self._learned] @ (shares / shares.sum())
+            baseline = rewards[:, [*self._learned]] @ (shares / shares.sum())
         elif len(places) > 1:
             baseline = (rewards[:, places].sum(axis=1) - own) / (len(places) - 1)
         return np.subtract(own, baseline)
+
+
+def num_remembered(decay: float) -> int:
+    """Returns after how many rewards those before weigh less than rounding in a moving average.
+
+    Draws that are repeated are learned from at no cost, so that there is no end to them.
+    """
+    if decay == 0:
+        return 1
+    return min(MAX_REMEMBERED, math.ceil(math.log(LEAST_SHARE) / math.log(decay)))
 
 
 def clipped_slopes(log_ratios: Values, advantages: Values, clip: float) -> Values:

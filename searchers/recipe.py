@@ -38,6 +38,11 @@ class Recipe:
             "limits": [limit.model_dump(mode="json") for limit in self.limits],
         }
 
+    @property
+    def limited(self) -> tuple[str, ...]:
+        """The metrics that limits are about."""
+        return tuple(limit.metric for limit in self.limits)
+
     def build(self, space: SearchSpace, goals: Mapping[str, Goal]) -> "OneByOne":
         """Returns a policy that knows nothing yet.
 

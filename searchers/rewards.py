@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from searchers.ledger import GrowingRows
 from searchers.protocol import MetricName, Problem, UnsuitableProblemError
 
 Values = npt.NDArray[np.float64]
@@ -32,37 +33,39 @@ class Known:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.metrics: list[Mapping[str, float] | None] = []
-        self._losses: list[Values] = []
-        self._violations: list[float] = []
+        self._metrics = GrowingRows(len(problem.metrics), np.float64)
+        self._losses = GrowingRows(len(problem.objectives), np.float64)
+        self._violations = GrowingRows(1, np.float64)
 
     def __len__(self) -> int:
-        return len(self.metrics)
+        return len(self.violations)
 
     def add(self, metrics: Mapping[str, float] | None) -> int:
         """Notes an evaluation and returns its place; None: the architecture cannot be had."""
-        self.metrics.append(metrics)
         if metrics is None:
-            self._losses.append(np.full(len(self.problem.objectives), np.inf))
-            self._violations.append(np.inf)
+            values = [0.0] * len(self.problem.metrics)
+            losses, violation = np.full(len(self.problem.objectives), np.inf), np.inf
         else:
-            self._losses.append(self.problem.losses(metrics))
-            self._violations.append(self.problem.violation(metrics))
-        return len(self.metrics) - 1
+            losses, violation = self.problem.losses(metrics), self.problem.violation(metrics)
+            values = [metrics[name] for name in self.problem.metrics]
+        self._metrics.add(np.array([values]))
+        self._losses.add(losses[np.newaxis])
+        self._violations.add(np.array([[violation]]))
+        return len(self) - 1
 
     @property
     def losses(self) -> Values:
         """Shape (count, num_objectives); infinite for what cannot be had."""
-        return np.array(self._losses).reshape(len(self), len(self.problem.objectives))
+        return self._losses.rows
 
     @property
     def violations(self) -> Values:
         """Shape (count,); infinite for what cannot be had."""
-        return np.array(self._violations)
+        return self._violations.rows[:, 0]
 
     def metric(self, name: str) -> Values:
         """Returns a metric in natural units, shape (count,); 0 for what cannot be had."""
-        return np.array([0.0 if m is None else m[name] for m in self.metrics])
+        return self._metrics.rows[:, self.problem.metrics.index(name)]
 
 
 class Reward(Protocol):
@@ -138,7 +141,9 @@ def _shares_that_are_worse(losses: Values, counted: npt.NDArray[np.bool_]) -> Va
         From 0 to 1, shape of the losses; 0 where nothing is counted.
     """
     reference = np.sort(losses[counted], axis=0)
-    count = max(1, len(reference))
+    count = len(reference)
+    if count == 0:
+        return np.zeros(losses.shape)
     shares = [
         1
         - (np.searchsorted(column, own, "left") + np.searchsorted(column, own, "right"))

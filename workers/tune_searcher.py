@@ -45,6 +45,11 @@ class PolicyRecipe(Protocol):
         """All of it as JSON values: equal documents build equal policies."""
         ...
 
+    @property
+    def limited(self) -> Sequence[str]:
+        """The metrics that limits are about; every result must hold them."""
+        ...
+
     def build(self, space: SearchSpace, goals: Mapping[str, Goal]) -> Policy:
         """Returns a policy that knows nothing yet; objectives are metrics, with a goal each."""
         ...
@@ -58,8 +63,9 @@ class TuneSearcher(ray.tune.search.Searcher):  # type: ignore[misc]  # Ray ships
     not to be searched stays as it is.
 
     A trial's last result counts, also where a scheduler stopped it early. One that ended in an
-    error, or without a finite number for each metric, counts as an evaluation that failed. Limits
-    of the recipe need their metrics reported, too.
+    error, or without a finite number for each metric, counts as an evaluation that failed; so does
+    one with a number that is not finite for a limit of the recipe. Limits need their metrics
+    reported, too.
 
     What is saved is JSON, the recipe and the log of suggestions and results, by which a restored
     searcher goes on as if nothing had happened.
@@ -210,7 +216,8 @@ class TuneSearcher(ray.tune.search.Searcher):  # type: ignore[misc]  # Ray ships
             for name, value in result.items()
             if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
         }
-        missing = [metric for metric in _listed(self._metric) if metric not in figures]
+        wanted = [*_listed(self._metric), *(m for m in self._recipe.limited if m in result)]
+        missing = [metric for metric in wanted if metric not in figures]
         if missing:
             return {"trial": trial_id, "failed": f"no finite number for {missing}"}
         return {"trial": trial_id, "metrics": figures}

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from searchers.predictors.base import Vector
 
+LEAST_EXPONENT = -300
+"""Of a unit that is a power of ten: that of still smaller numbers would be 0."""
 TargetScaleKind = Literal["standardized", "power_of_ten", "winsorized", "rank_normal"]
 LossScaleKind = Literal["standardized", "rank_normal", "half_rank"]
 
@@ -105,7 +107,7 @@ def fit_scale(kind: TargetScaleKind, values: npt.ArrayLike) -> TargetScale:
         case "power_of_ten":
             largest = float(np.abs(known).max())
             exponent = int(np.floor(np.log10(largest))) - 1 if largest > 0 else 0
-            return Linear(0.0, 10.0**exponent)
+            return Linear(0.0, 10.0 ** max(exponent, LEAST_EXPONENT))
         case "winsorized":
             low, high = np.percentile(known, (25, 75))
             reach = 3 * (high - low) or np.inf  # where half of all are equal, nothing is moved

@@ -5,7 +5,15 @@ from hypothesis import strategies as st
 from strategies import spaces
 
 from search_space.cnn import MobileNetV3Settings
-from search_space.operators import crossover, enumerate_genes, genes_at, mutate, neighbours, step
+from search_space.operators import (
+    crossover,
+    enumerate_genes,
+    genes_at,
+    mutate,
+    neighbours,
+    sample_evenly,
+    step,
+)
 from search_space.space import Choice, Condition, SearchSpace
 
 seeds = st.integers(0, 2**32 - 1)
@@ -92,3 +100,14 @@ def test_only_spaces_below_64_bits_can_be_ranked() -> None:
     three_stages = MobileNetV3Settings.from_preset("digits").build()
     last = genes_at(three_stages, np.array([three_stages.size - 1]))[0]
     assert three_stages.decode(last) == three_stages.largest()
+
+
+@given(spaces(max_choices=4, max_options=3), st.integers(0, 1000))
+def test_every_architecture_is_drawn_as_often_as_any_other(space: SearchSpace, seed: int) -> None:
+    per_architecture = 200
+    count = per_architecture * space.size
+    rows = sample_evenly(space, count, np.random.default_rng(seed))
+    assert np.array_equal(rows, space.canonical(rows))
+    _, found = np.unique(rows, axis=0, return_counts=True)
+    assert len(found) == space.size
+    assert np.abs(found - per_architecture).max() < 6 * np.sqrt(per_architecture)

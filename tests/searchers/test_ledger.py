@@ -10,6 +10,7 @@ from search_space.outcomes import Failed, Measured
 from search_space.space import Choice, Condition, Genes, SearchSpace
 from searchers.ledger import MAX_ENUMERATED, Ledger
 from searchers.protocol import Limit, Objective, Observation, Problem
+from searchers.random import RandomSettings
 
 SMALL, MEDIUM, LARGE = grid(2, 10), grid(5, 20), MobileNetV3Settings().build()
 
@@ -62,3 +63,18 @@ def test_measurements_are_kept_in_the_order_of_telling() -> None:
     assert [SMALL.decode(row) for row in ledger.genes] == measured
     assert ledger.losses.tolist() == [[-90.0, 3.0], [-80.0, 1.0]]
     assert ledger.violations.tolist() == [0.5, 0.0]
+
+
+@pytest.mark.parametrize("num_widths", [3, 10], ids=["ranked", "too large to be ranked"])
+def test_what_chance_does_not_come_to_is_proposed(num_widths: int) -> None:
+    # What is below the last of 60 switches is drawn once in 2^60 times.
+    when = [None, *(Condition(parent=f"on{i}", options=(1,)) for i in range(60))]
+    switches = [Choice(name=f"on{i}", options=(0, 1), when=when[i]) for i in range(60)]
+    widths = [
+        Choice(name=f"width{i}", options=tuple(range(100)), when=when[60])
+        for i in range(num_widths)
+    ]
+    space = SearchSpace("chain", [*switches, *widths])
+    assert (space.size > MAX_ENUMERABLE) == (num_widths == 10)
+    proposals = RandomSettings().build(two_losses(space), 0).ask(200)
+    assert len({proposal.architecture for proposal in proposals}) == 200

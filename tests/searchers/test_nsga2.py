@@ -19,7 +19,14 @@ from toy_problems import grid, losses, search, two_losses, zdt1
 
 from search_space.outcomes import Failed, Infeasible, Measured, Outcome
 from search_space.space import Architecture, Choice, Condition, SearchSpace
-from searchers.nsga2 import NSGA2Settings, constrained_order, vary
+from searchers.nsga2 import (
+    Contenders,
+    NSGA2Searcher,
+    NSGA2Settings,
+    constrained_order,
+    num_better,
+    vary,
+)
 from searchers.pareto import Losses, hypervolume
 from searchers.protocol import Limit, Observation
 from searchers.random import RandomSettings
@@ -213,3 +220,54 @@ def test_a_choice_of_one_parent_is_inherited() -> None:
 def test_bad_settings_are_refused(document: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         NSGA2Settings.model_validate(document)
+
+
+@given(loss_matrices(max_count=40), st.lists(st.integers(1, 8), min_size=1, max_size=8), st.data())
+def test_contenders_are_ranked_as_among_all(
+    losses: Losses, counts: list[int], data: st.DataObject
+) -> None:
+    violation = st.sampled_from([0.0, 0.0, 0.5, 1.0])
+    size = len(losses)
+    violations = np.array(data.draw(st.lists(violation, min_size=size, max_size=size)))
+    contenders = Contenders()
+    # They come in portions, those that are not wanted in between, and in any order.
+    positions = data.draw(st.permutations(range(size)))
+    bounds = np.linspace(0, size, len(counts) + 1).astype(int)
+    for count, start, end in zip(counts, bounds, bounds[1:], strict=False):
+        contenders.add(positions[start:end])
+        added = np.sort(np.array(positions[:end], dtype=np.int64))
+        expected = added[constrained_order(losses[added], violations[added])]
+        found = contenders.order(count, losses, violations)
+        beaten_by = num_better(losses[added], violations[added])
+        num_sure = max(count, int((beaten_by == 0).sum()))
+        assert found[:num_sure].tolist() == expected[:num_sure].tolist()
+    assert contenders.num_added == size
+
+
+def test_better_rows_are_counted_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = np.random.default_rng(0).integers(0, 4, (30, 2)).astype(float)
+    violations = np.array([0.0, 0.0, 0.3] * 10)
+    expected = [
+        sum(
+            violations[j] < violations[i]
+            or (
+                (violations[i] == violations[j] == 0)
+                and (losses[j] <= losses[i]).all()
+                and (losses[j] < losses[i]).any()
+            )
+            for j in range(30)
+        )
+        for i in range(30)
+    ]
+    for at_once in (1, 7, 100):
+        monkeypatch.setattr("searchers.nsga2.ROWS_AT_ONCE", at_once)
+        assert num_better(losses, violations).tolist() == expected
+
+
+def test_what_is_ranked_does_not_grow_with_the_search() -> None:
+    searcher = NSGA2Settings().build(two_losses(grid(NUM_VARIABLES, NUM_STEPS)), 0)
+    assert isinstance(searcher, NSGA2Searcher)
+    search(searcher, zdt1, 2000)
+    searcher.ask(1)
+    assert searcher._contenders.num_added == 2000
+    assert len(searcher._contenders._kept) < 400

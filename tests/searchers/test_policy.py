@@ -55,6 +55,29 @@ def test_the_probabilities_of_all_architectures_add_up_to_one(
     assert (probabilities * entropies.sum(axis=1)).sum() == pytest.approx(expected)
 
 
+def test_conditions_on_many_options_are_looked_up_once() -> None:
+    # Each condition was worked out option by option, by a pass over all choices for each.
+    many = tuple(range(3000))
+    parent = Choice(name="parent", options=many)
+    when = Condition(parent="parent", options=many[1::2])
+    space = SearchSpace(
+        "many", [parent, *(Choice(name=f"c{i}", options=(0, 1), when=when) for i in range(20))]
+    )
+    calls = 0
+
+    class Counting(SearchSpace):
+        def children(self, position: int, option: int) -> list[int]:
+            nonlocal calls
+            calls += 1
+            return super().children(position, option)
+
+    counting = Counting("many", space.choices)
+    drawn = policy(counting).draw(np.empty((200, 0)), np.random.default_rng(0))
+    assert calls == 0
+    assert np.array_equal(counting.canonical(drawn.genes), drawn.genes)
+    assert (drawn.genes[:, 1:].any(axis=1) <= (drawn.genes[:, 0] % 2 == 1)).all()
+
+
 def test_what_is_drawn_has_the_probability_that_is_said() -> None:
     subject, count = policy(NESTED, seed=3), 20_000
     drawn = subject.draw(np.empty((count, 0)), np.random.default_rng(0))

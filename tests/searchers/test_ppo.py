@@ -16,7 +16,7 @@ from toy_problems import grid, losses, search, two_losses, zdt1
 from search_space.outcomes import Failed, Infeasible, Measured, Outcome
 from search_space.space import Architecture
 from searchers.policy import Values
-from searchers.ppo import PPOSearcher, PPOSettings, clipped_slopes
+from searchers.ppo import PPOSearcher, PPOSettings, clipped_slopes, num_remembered
 from searchers.protocol import Limit, Objective, Observation, Problem, UnsuitableProblemError
 from searchers.random import RandomSettings
 from searchers.settings import SearcherSettings
@@ -62,6 +62,15 @@ def test_advantages_are_each_draws_own() -> None:
     weights = np.ones((4, 1))
     baseline = rewards @ [1, 2, 4, 8] / 15  # the youngest weighs most; the weights' sum is one
     assert searcher._advantages([0, 1, 2, 3], weights) == pytest.approx(rewards - baseline)
+
+
+def test_rewards_that_weigh_nothing_are_forgotten() -> None:
+    assert [num_remembered(decay) for decay in (0.0, 0.5, 0.95, 0.9999)] == [1, 60, 811, 10_000]
+    searcher = PPOSettings(batch_size=4, baseline_decay=0.5).build(F1, 0)
+    # It draws what it has drawn again and again, and learns from it each time.
+    search(searcher, total, 400)
+    assert searcher._num_updates * 4 > 400
+    assert len(searcher._learned) == 60
 
 
 def test_the_first_batchs_baseline_is_the_mean_of_the_others() -> None:

@@ -17,6 +17,7 @@ from searchers.rewards import (
     N2NReward,
     Reward,
     ScalarizedReward,
+    _shares_that_are_worse,
     draw_weights,
     feasibility_first,
 )
@@ -108,6 +109,15 @@ def test_a_scalarized_reward_is_the_least_weighted_share_of_worse_ones() -> None
     weights = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
     expected = [first, second, np.minimum(first / 0.6, second / 0.8)]
     assert ScalarizedReward().rewards(known, weights, 0) == pytest.approx(np.array(expected))
+
+
+def test_without_anything_feasible_nothing_is_better_than_anything() -> None:
+    known = Known(two_losses(SPACE, Limit(metric="f1", upper=-1)))
+    known.add({"f1": 0.0, "f2": 1.0})
+    known.add(None)
+    assert _shares_that_are_worse(known.losses, known.violations == 0).tolist() == [[0, 0], [0, 0]]
+    missed, unknown = ScalarizedReward().rewards(known, np.array([[0.6, 0.8]]), 0)[0]
+    assert (missed, unknown) == (-0.75, -1)
 
 
 def test_a_scalarized_reward_has_no_units() -> None:

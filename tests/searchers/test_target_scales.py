@@ -49,6 +49,14 @@ def test_the_largest_magnitude_lies_between_ten_and_a_hundred() -> None:
     assert fit_scale("power_of_ten", [0.0]).forward([0.0]) == 0
 
 
+def test_no_unit_is_zero() -> None:
+    for known in ([5e-324], [0.0, 1e-310], [-3e-320, 2e-315]):
+        for kind in KINDS:
+            scale = fit_scale(kind, known)
+            assert np.isfinite(scale.forward(known)).all()
+            assert scale.inverse(scale.forward(known)) == pytest.approx(known, abs=1e-307)
+
+
 def test_normal_scores_are_those_of_blom() -> None:
     scale = fit_scale("rank_normal", [30.0, 10.0, 20.0, 20.0])
     ranks = [1, 2.5, 4]

@@ -118,6 +118,9 @@ def test_results_without_the_metric_are_failures_and_limits_count() -> None:
     with pytest.raises(ValueError, match="'size' must be measured"):
         made.on_trial_complete("unlimited", {"loss": 1.0})
     made.on_trial_complete("unlimited", {"loss": 1.0, "size": 4})
+    made.suggest("diverged")
+    made.on_trial_complete("diverged", {"loss": 1.0, "size": float("nan")})
+    assert made._log[-1] == {"trial": "diverged", "failed": "no finite number for ['size']"}
     made.on_trial_complete("unknown", {"loss": 1.0})
 
 
