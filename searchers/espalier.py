@@ -189,15 +189,17 @@ class EspalierSearcher(Searcher):
     def _front(self) -> tuple[Losses, Vector]:
         """Returns the front of what keeps the limits, and the point from which volumes count.
 
-        As long as nothing keeps them, the front is empty, below the worst that was measured.
+        Both are shares of the range of what was measured. As long as nothing keeps the limits, the
+        front is empty, below the worst that was measured.
         """
-        losses, feasible = self._ledger.losses, self._ledger.violations == 0
+        losses = self._surrogates.shares(self._ledger.losses)
+        feasible = self._ledger.violations == 0
         front = losses[feasible]
         front = front[non_dominated(front)]
         basis = front if len(front) else losses
         low, high = basis.min(axis=0), basis.max(axis=0)
         spans = np.where(high > low, high - low, np.std(losses, axis=0))
-        spans = np.where(spans > 0, spans, np.maximum(np.abs(high), 1.0) * 1e-3)
+        spans = np.where(spans > 0, spans, 1.0)
         return front, high + self._settings.reach * spans
 
     def _candidates(self, boxes: OpenBoxes) -> Genes:

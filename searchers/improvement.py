@@ -105,7 +105,7 @@ def _expected_below(bounds: Vector, scale: TargetScale, mean: Vector, deviation:
     density = np.exp(-0.5 * standard**2) / np.sqrt(2 * np.pi)
     integral = deviation[:, None] * (standard * ndtr(standard) + density)
     widths = np.diff(targets)
-    steps = np.divide(np.diff(bounds), widths, out=np.zeros(len(widths)), where=widths > 0)
+    steps = np.divide(np.diff(bounds), widths, out=np.zeros(len(widths)), where=widths > 1e-12)
     unit = max(float(np.ptp(bounds)), abs(float(bounds[0])), 1e-300) * 1e-3
     first = unit / max(float(targets[0] - scale.forward(bounds[:1] - unit)[0]), 1e-300)
     return np.cumsum(np.diff(integral, axis=1, prepend=0) * np.append(first, steps), axis=1)

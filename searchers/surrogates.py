@@ -7,6 +7,7 @@ infeasible, for whether that happens.
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from search_space.outcomes import Infeasible, Measured
 from search_space.space import Genes
@@ -24,8 +25,41 @@ from searchers.space_columns import SpaceColumns
 
 _REFUSED = " infeasible"
 """Names the process of whether there is no measurement at all; no metric begins with a space."""
+ALL = slice(None)
+MAX_SHARE = 1e6
+"""A limit farther away than that from what was measured is taken to lie there."""
+SHARE_DIGITS = 12
+"""Losses that differ by less are equal."""
+LARGEST = float(np.finfo(np.float64).max) / 4
 MIN_DEVIATION = 1e-9
 """Of a standardized belief; a candidate is never known exactly before it is measured."""
+
+
+class LossUnit:
+    """Losses as shares of the range of what was measured: from 0 to 1, whatever their magnitude.
+
+    Args:
+        losses: what was measured, shape (count, num_objectives), one at least.
+    """
+
+    def __init__(self, losses: Losses) -> None:
+        # Halves: the range of huge losses may exceed the largest float.
+        self._low = losses.min(axis=0) / 2
+        half = losses.max(axis=0) / 2 - self._low
+        self._half_range = np.where(half > np.finfo(np.float64).tiny, half, 1.0)
+
+    def shares(self, losses: npt.ArrayLike, objective: int | slice = ALL) -> Losses:
+        """Returns losses, of one objective or of all in columns, in this unit."""
+        low, half_range = self._low[objective], self._half_range[objective]
+        with np.errstate(over="ignore"):  # what is that far away is clipped
+            shares = (np.asarray(losses) / 2 - low) / half_range
+        rounded: Losses = np.round(np.clip(shares, -MAX_SHARE, MAX_SHARE), SHARE_DIGITS)
+        return rounded
+
+    def losses(self, shares: Losses) -> Losses:
+        """Returns what losses some shares are, shape (count, num_objectives)."""
+        halves: Losses = self._low + np.clip(shares, -1, 2) * self._half_range
+        return 2 * np.clip(halves, -LARGEST, LARGEST)
 
 
 class Surrogates:
@@ -55,6 +89,8 @@ class Surrogates:
         self._refused: list[Genes] = []
         self._processes: dict[str, GaussianProcess] = {}
         self._scales: dict[str, TargetScale] = {}
+        self._unit = LossUnit(np.zeros((1, len(problem.objectives))))
+        self._limit_units: dict[str, LossUnit] = {}
 
     @property
     def num_measured(self) -> int:
@@ -77,18 +113,25 @@ class Surrogates:
     def fit(self, learned: Sequence[int]) -> None:
         """Learns from some measurements, by their positions in the order of telling."""
         rows = self._columns.matrix(np.stack([self._genes[i] for i in learned]))
-        losses = self._problem.loss_matrix([self._metrics[i] for i in learned])
+        self._unit = LossUnit(self._problem.loss_matrix(self._metrics))
+        losses = self.shares(self._problem.loss_matrix([self._metrics[i] for i in learned]))
         for position, objective in enumerate(self._problem.objectives):
             scale = fit_loss_scale(self._scale_kind, losses[:, position])
             self._learn(objective.metric, rows, losses[:, position], scale)
         for limit in self._other_limits():
-            values = np.array([self._metrics[i][limit.metric] for i in learned])
+            known = np.array([[metrics[limit.metric]] for metrics in self._metrics])
+            self._limit_units[limit.metric] = LossUnit(known)
+            values = self._limit_units[limit.metric].shares(known[learned])[:, 0]
             self._learn(limit.metric, rows, values, fit_scale("rank_normal", values))
         if self._refused:
             refused = self._columns.matrix(np.stack(self._refused[-len(learned) :]))
             labels = np.repeat([0.0, 1.0], [len(rows), len(refused)])
             both = np.concatenate([rows, refused])
             self._learn(_REFUSED, both, labels, fit_scale("standardized", labels))
+
+    def shares(self, losses: Losses) -> Losses:
+        """Returns losses as shares of the range of what was measured at the last fit."""
+        return self._unit.shares(losses)
 
     def _learn(self, name: str, rows: Matrix, values: Vector, scale: TargetScale) -> None:
         process = GaussianProcess(self._settings, self._columns.scales)
@@ -105,35 +148,43 @@ class Surrogates:
         """Returns what is believed of candidates, shape (count, num_choices)."""
         matrix = self._columns.matrix(genes)
         posteriors = {name: one.posterior(matrix) for name, one in self._processes.items()}
-        return Beliefs(self._problem, posteriors, self._scales)
+        return Beliefs(self._problem, posteriors, self._scales, self._unit, self._limit_units)
 
 
 class Beliefs:
     """What is believed of some candidates, as one after the other is assumed to be measured."""
 
     def __init__(
-        self, problem: Problem, posteriors: dict[str, Posterior], scales: dict[str, TargetScale]
+        self,
+        problem: Problem,
+        posteriors: dict[str, Posterior],
+        scales: dict[str, TargetScale],
+        unit: LossUnit,
+        limit_units: dict[str, LossUnit],
     ) -> None:
         self._problem = problem
         self._posteriors = posteriors
         self._scales = scales
+        self._unit = unit
+        self._limit_units = limit_units
 
     def losses(self) -> Losses:
-        """Returns the median losses, shape (count, num_objectives)."""
+        """Returns the median losses as shares, shape (count, num_objectives)."""
         names = [objective.metric for objective in self._problem.objectives]
         columns = [self._scales[name].inverse(self._posteriors[name].mean) for name in names]
         return np.stack(columns, axis=1)
 
     def metrics(self) -> dict[str, Vector]:
         """Returns the median of each metric of the problem, in natural units."""
-        losses = self.losses()
+        losses = self._unit.losses(self.losses())
         found = {
             objective.metric: -losses[:, i] if objective.goal == "maximize" else losses[:, i]
             for i, objective in enumerate(self._problem.objectives)
         }
         for name in self._problem.metrics:
             if name not in found:
-                found[name] = self._scales[name].inverse(self._posteriors[name].mean)
+                shares = self._scales[name].inverse(self._posteriors[name].mean)
+                found[name] = self._limit_units[name].losses(shares[:, None])[:, 0]
         return found
 
     def improvements(self, boxes: OpenBoxes) -> Vector:
@@ -148,12 +199,18 @@ class Beliefs:
         """Returns how likely it is that all limits are kept and there is a measurement."""
         count = len(next(iter(self._posteriors.values())).mean)
         probability: Vector = np.ones(count)
-        signs = {o.metric: -1.0 if o.goal == "maximize" else 1.0 for o in self._problem.objectives}
+        objectives = {o.metric: (i, o.goal) for i, o in enumerate(self._problem.objectives)}
         for limit in self._problem.limits:
             for bound, side in ((limit.upper, 1.0), (limit.lower, -1.0)):
-                if bound is not None:
-                    sign = signs.get(limit.metric, 1.0)
-                    probability *= self._below(limit.metric, sign * bound, side * sign)
+                if bound is None:
+                    continue
+                if limit.metric not in objectives:
+                    value = float(self._limit_units[limit.metric].shares(bound, 0))
+                else:
+                    position, goal = objectives[limit.metric]
+                    sign = -1.0 if goal == "maximize" else 1.0
+                    value, side = float(self._unit.shares(sign * bound, position)), side * sign
+                probability *= self._below(limit.metric, value, side)
         if _REFUSED in self._posteriors:
             probability *= self._below(_REFUSED, 0.5, 1.0)
         return probability

@@ -121,10 +121,17 @@ def _tau_b(x_RN: Values, y_RN: Values) -> Values:
     """Returns tau-b of each row: (concordant - discordant) / sqrt(untied in x * untied in y)."""
     count = x_RN.shape[1]
     i, j = np.triu_indices(count, 1)
-    sign_x = np.sign(x_RN[:, i] - x_RN[:, j])
-    sign_y = np.sign(y_RN[:, i] - y_RN[:, j])
+    sign_x, sign_y = _order(x_RN[:, i], x_RN[:, j]), _order(y_RN[:, i], y_RN[:, j])
     scale = np.sqrt(np.sum(sign_x**2, axis=1) * np.sum(sign_y**2, axis=1))
     return _ratio(np.sum(sign_x * sign_y, axis=1), scale)
+
+
+def _order(first: Values, second: Values) -> Values:
+    """Returns 1 where the first is larger, -1 where the second is, else 0.
+
+    No difference is taken: those of huge numbers overflow.
+    """
+    return (first > second).astype(np.float64) - (first < second)
 
 
 def _rho(x_RN: Values, y_RN: Values) -> Values:

@@ -1,5 +1,6 @@
 """Espalier: what it proposes first, what it learns from, and that learning helps."""
 
+import numpy as np
 import pytest
 from toy_problems import grid, losses, search, two_losses, zdt1
 
@@ -102,3 +103,27 @@ def test_long_logs_are_learned_in_part() -> None:
     learned = searcher._learned()
     assert len(set(learned)) == len(learned) == 12
     assert learned == sorted(learned)
+
+
+@pytest.mark.parametrize("num_objectives", [1, 2, 4])
+def test_numbers_of_any_magnitude_are_learned(num_objectives: int) -> None:
+    rng = np.random.default_rng(num_objectives)
+    names = [f"f{position}" for position in range(num_objectives)]
+    problem = Problem(
+        grid(4, 3),
+        tuple(Objective(metric=name, goal="minimize") for name in names),
+        (Limit(metric="joules", upper=1.0), Limit(metric="f0", lower=-1e300)),
+    )
+    numbers = [0.0, 1e-310, -1e-300, 1.0, 1.0, 1 + 1e-15, 1e308, -1e308, 5e-324, 3.0, 1e30]
+    searcher = EspalierSettings(num_initial=4, batch_size=3).build(problem, seed=0)
+    for _ in range(8):
+        drawn = rng.choice(numbers, (3, num_objectives + 1))
+        searcher.tell(
+            [
+                Observation(
+                    proposal, Measured(dict(zip([*names, "joules"], row.tolist(), strict=True)))
+                )
+                for proposal, row in zip(searcher.ask(3), drawn, strict=True)
+            ]
+        )
+    assert len(searcher.prediction_quality()) > 1
