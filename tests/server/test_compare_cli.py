@@ -116,7 +116,7 @@ def test_a_comparison_that_was_killed_goes_on(folder: Path, run: Run) -> None:
         "objective": "macs:min num_params:max",
         "evaluations": "100",
         "searchers": "random",
-        "seeds": "6",
+        "seeds": "18",
     }
     interrupted = arguments(folder, **changes, log=str(folder / "killed"))
     process = subprocess.Popen(
@@ -132,21 +132,21 @@ def test_a_comparison_that_was_killed_goes_on(folder: Path, run: Run) -> None:
     assert session_of(process.pid) == []  # its child has ended with it
 
     kept = {path: path.stat().st_ino for path in (folder / "killed").glob("*.jsonl")}
-    assert 2 <= len(kept) < 6
+    assert 2 <= len(kept) < 18
     changes["processes"] = "2"
     files = {"json": str(folder / "killed.json"), "log": str(folder / "killed")}
     resumed = run(*arguments(folder, **changes, **files))
     assert resumed.code == 0
-    assert f"{len(kept)} of 6 runs are there already" in resumed.err
+    assert f"{len(kept)} of 18 runs are there already" in resumed.err
     assert all(path.stat().st_ino == number for path, number in kept.items())
     assert "note: the space is too large for its exact front" in resumed.out
     manifest = RunFolder(folder / "killed").read_manifest()
     assert manifest is not None
-    for seed in range(6):
+    for seed in range(0, 18, 3):
         settings, place = RandomSettings(), folder / "killed"
         assert replay_one(RunTask("random", seed, settings, manifest.problem, 100, place)) is None
     report = json.loads((folder / "killed.json").read_text(encoding="utf-8"))
-    assert report["searchers"]["random"]["num_runs"] == 6
+    assert report["searchers"]["random"]["num_runs"] == 18
 
     changes["evaluations"] = "99"
     refused = run(*arguments(folder, **changes, log=str(folder / "killed")))
