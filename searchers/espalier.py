@@ -1,10 +1,10 @@
-"""Espalier: Gaussian processes that choose by expected hypervolume improvement. The default.
+"""Espalier: Gaussian processes that choose by expected hypervolume improvement.
 
 Each batch is chosen one by one: processes are fitted to what was measured (`surrogates.py`), each
 candidate's expected improvement of the front is computed exactly (`improvement.py`), and the best
 one is then assumed to turn out as expected, so that the next one is of use beside it (Ginsbourger
-et al. 2010, "kriging believer"). What was proposed and is still out is assumed likewise. What the
-choices are made of, and what each is worth (docs/benchmarks.md):
+et al. 2010, "kriging believer"). What was proposed and is still out is assumed likewise. What it
+adds to that:
 
 - The first measurements are not all random: networks that take the first, a middle or the last
   option everywhere lie at the ends of most fronts, and tell what options do.
@@ -234,10 +234,10 @@ class EspalierSearcher(Searcher):
 
     def _choose(self, candidates: Genes, pending: Genes, count: int) -> Genes:
         """Returns up to `count` candidates that together are expected to improve the front most."""
-        beliefs = self._surrogates.beliefs(np.concatenate([pending, candidates]))
-        num_pending = len(pending)
         if len(candidates) == 0:
             return candidates
+        beliefs = self._surrogates.beliefs(np.concatenate([pending, candidates]))
+        num_pending = len(pending)
         front, reference = self._front()
         gains = self._gains(beliefs, open_boxes(front, reference))
         gains[:num_pending] = -1

@@ -206,5 +206,5 @@ def _factor(kernel: Matrix, noise: float) -> Matrix:
                 kernel + (noise + more * np.trace(kernel) / size) * np.eye(size)
             )
         except np.linalg.LinAlgError:
-            continue
+            continue  # rows so close that rounding makes the matrix singular: with more noise
     raise AssertionError("a kernel matrix is positive definite with a hundredth of it as noise")
