@@ -182,6 +182,7 @@ BY_CACHE = {
     "version",
     "metrics",
     "list_space_families",
+    "get_caller",
 }  # answered as long as it is known whether there are keys
 SENT = {
     "append_to_upload": {
