@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from search_space.outcomes import MAX_FIGURE, Failed, Infeasible, Measured, Outcome
-from searchers.nsga2 import NSGA2Settings
+from searchers.espalier import EspalierSettings
 from searchers.protocol import FiniteNumber, Limits, MetricName, Objectives
 from searchers.settings import SearcherSettings
 from server.job_states import JobStatus
@@ -69,7 +69,7 @@ class OutsideSearchBody(Body):
                 {
                     "name": "phones",
                     "space": {"kind": "mobilenetv3", "preset": "digits"},
-                    "searcher": {"kind": "nsga2"},
+                    "searcher": {"kind": "espalier"},
                     "objectives": [
                         {"metric": "top1_percent"},
                         {"metric": "joules", "goal": "minimize"},
@@ -84,7 +84,7 @@ class OutsideSearchBody(Body):
 
     name: Name
     space: SpaceReference = Field(description="A space's id, or its settings.")
-    searcher: SearcherSettings = NSGA2Settings()
+    searcher: SearcherSettings = EspalierSettings()
     objectives: Objectives
     limits: Limits = ()
     evaluations: Whole = Field(ge=1, le=MAX_EVALUATIONS)

@@ -19,7 +19,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from search_space.families import SpaceSettings
 from search_space.outcomes import METRIC_GOALS
-from searchers.nsga2 import NSGA2Settings
+from searchers.espalier import EspalierSettings
 from searchers.protocol import Limits, Objectives
 from searchers.settings import SearcherSettings
 from server.schemas.job_options import DEFAULT_OPTIONS, MAX_PRIORITY, JobOptions
@@ -208,7 +208,7 @@ class SearchBody(Body):
                 {
                     "name": "fast and accurate",
                     "supernet": f"net_{EXAMPLE_ID}",
-                    "searcher": {"kind": "nsga2"},
+                    "searcher": {"kind": "espalier"},
                     "objectives": [{"metric": "top1_percent"}, {"metric": "latency_ms"}],
                     "limits": [{"metric": "latency_ms", "upper": 1.0}],
                     "evaluations": 60,
@@ -221,7 +221,7 @@ class SearchBody(Body):
 
     name: Name
     supernet: str = Field(description="A supernet's id.", max_length=100)
-    searcher: SearcherSettings = NSGA2Settings()
+    searcher: SearcherSettings = EspalierSettings()
     objectives: Annotated[Objectives, BeforeValidator(_with_known_metrics)]
     limits: KnownLimits = ()
     evaluations: Whole = Field(ge=1, le=MAX_EVALUATIONS)

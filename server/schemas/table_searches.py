@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from searchers.nsga2 import NSGA2Settings
+from searchers.espalier import EspalierSettings
 from searchers.protocol import Limits, MetricName, Objectives
 from searchers.settings import SearcherSettings
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
@@ -55,7 +55,7 @@ class TableSearchBody(Body):
             "examples": [
                 {
                     "name": "nasbench201",
-                    "searcher": {"kind": "nsga2"},
+                    "searcher": {"kind": "espalier"},
                     "objectives": [
                         {"metric": "accuracy", "goal": "maximize"},
                         {"metric": "latency_ms"},
@@ -74,7 +74,7 @@ class TableSearchBody(Body):
         description="A space's id, or its settings; its choices are columns of the table. Without "
         "one it is all combinations of what the table holds.",
     )
-    searcher: SearcherSettings = NSGA2Settings()
+    searcher: SearcherSettings = EspalierSettings()
     objectives: Objectives
     limits: Limits = ()
     evaluations: Whole = Field(ge=1, le=MAX_EVALUATIONS)
