@@ -18,7 +18,7 @@ THREE = Problem(SPACE, (*TWO.objectives, Objective(metric="num_params")))
 MNASNET = PPOSettings.model_validate(
     {"reward": {"kind": "mnasnet", "metric": "latency_ms", "target": 5}}
 )
-GENERAL = ["local_search", "nsga2", "ppo", "random", "regularized_evolution"]
+GENERAL = ["espalier", "local_search", "nsga2", "ppo", "random", "regularized_evolution"]
 
 
 @pytest.mark.parametrize("problem", [ONE, TWO, THREE])
@@ -33,8 +33,8 @@ def test_who_is_said_to_be_able_is_and_learns(problem: Problem, searcher: Any) -
     if kind in able_searchers(problem):
         check_problem(searcher(), problem)
         built = searcher().build(problem, 0)
-        history = search(built, lambda _: Measured(dict.fromkeys(FIGURES, 1.0)), 40)
-        assert len({proposal.architecture for proposal, _ in history}) == 40
+        history = search(built, lambda _: Measured(dict.fromkeys(FIGURES, 1.0)), 25)
+        assert len({proposal.architecture for proposal, _ in history}) == 25
     else:
         with pytest.raises(UnsuitableProblemError):
             searcher().build(problem, 0)
