@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 Values = npt.NDArray[np.float64]
+Ranks = npt.NDArray[np.int64]
 Kind = Literal["kendall", "spearman"]
 
 CONFIDENCE_PERCENT = 95
@@ -61,11 +62,24 @@ class Correlation:
 def kendall_tau_b(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """Returns Kendall's tau-b, which allows for ties (Kendall 1945, Biometrika 33:239-251).
 
+    In memory that grows with the number of values, not of pairs (after Knight 1966, Journal of the
+    American Statistical Association 61:436-439): there may be many thousands.
+
     Returns:
-        From -1 to 1; NaN where it is not defined.
+        From -1 to 1; NaN where it is not defined: a side is all ties, or a value is no number.
     """
     first, second = _paired(x, y)
-    return float(_tau_b(first[None], second[None])[0])
+    if np.isnan(first).any() or np.isnan(second).any():
+        return float("nan")
+    rank_x, rank_y = (np.unique(side, return_inverse=True)[1] for side in (first, second))
+    both = rank_x * (int(rank_y.max(initial=0)) + 1) + rank_y
+    num_pairs = len(first) * (len(first) - 1) // 2
+    untied_x, untied_y = num_pairs - _num_tied(rank_x), num_pairs - _num_tied(rank_y)
+    untied = untied_x + untied_y - (num_pairs - _num_tied(both))  # in both
+    # In the order of x, then of y, what is tied in x is in order.
+    discordant = _num_inversions(rank_y[np.argsort(both)])
+    scale = np.sqrt(np.array([float(untied_x) * float(untied_y)]))
+    return float(_ratio(np.array([float(untied - 2 * discordant)]), scale)[0])
 
 
 def spearman_rho(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
@@ -117,8 +131,37 @@ def _paired(x: npt.ArrayLike, y: npt.ArrayLike, at_least: int = 0) -> tuple[Valu
     return first, second
 
 
+def _num_tied(ranks: Ranks) -> int:
+    """Returns how many pairs have the same rank."""
+    counts = np.unique(ranks, return_counts=True)[1]
+    return int(np.sum(counts * (counts - 1) // 2))
+
+
+def _num_inversions(ranks: Ranks) -> int:
+    """Returns in how many pairs the first has the larger rank.
+
+    The highest bit in which the two differ says which is larger. So for each bit what has the same
+    higher bits is looked at by itself, and for each 0 the ones before it are counted.
+
+    Args:
+        ranks: shape (count,), at least 0.
+    """
+    inversions = 0
+    for bit in range(int(ranks.max(initial=0)).bit_length()):
+        higher = ranks >> (bit + 1)
+        order = np.argsort(higher, kind="stable")
+        is_one = (ranks[order] >> bit) & 1
+        before = np.cumsum(is_one) - is_one
+        begins = np.searchsorted(higher[order], higher[order])  # where its group does
+        inversions += int(np.sum((before - before[begins])[is_one == 0]))
+    return inversions
+
+
 def _tau_b(x_RN: Values, y_RN: Values) -> Values:
-    """Returns tau-b of each row: (concordant - discordant) / sqrt(untied in x * untied in y)."""
+    """Returns tau-b of each row: (concordant - discordant) / sqrt(untied in x * untied in y).
+
+    For many rows of few values: it compares all pairs of all rows at once.
+    """
     count = x_RN.shape[1]
     i, j = np.triu_indices(count, 1)
     sign_x, sign_y = _order(x_RN[:, i], x_RN[:, j]), _order(y_RN[:, i], y_RN[:, j])

@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from searchers.trust import (
+    _tau_b,
     kendall_tau_b,
     mean_pareto_accuracy,
     rank_correlation,
@@ -16,6 +17,7 @@ from searchers.trust import (
 )
 
 # Few distinct values, so that ties are common.
+numbers = st.integers(-3, 3).map(float) | st.sampled_from([-math.inf, -0.0, 1e308, math.inf])
 pairs = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=12)
 
 
@@ -25,6 +27,26 @@ def test_correlations_are_those_of_scipy(drawn: list[tuple[int, int]]) -> None:
     assume(len(set(x)) > 1 and len(set(y)) > 1)
     assert kendall_tau_b(x, y) == pytest.approx(scipy.stats.kendalltau(x, y).statistic)
     assert spearman_rho(x, y) == pytest.approx(scipy.stats.spearmanr(x, y).statistic)
+
+
+@given(st.lists(st.tuples(numbers, numbers), max_size=20))
+def test_pairs_are_counted_without_making_them(drawn: list[tuple[float, float]]) -> None:
+    x, y = np.array(drawn, dtype=float).reshape(-1, 2).T
+    counted, made = kendall_tau_b(x, y), float(_tau_b(x[None], y[None])[0])
+    assert counted == made or (math.isnan(counted) and math.isnan(made))
+
+
+def test_many_thousands_of_values_correlate_in_little_memory() -> None:
+    rng = np.random.default_rng(5)
+    x = rng.integers(0, 5000, 30_000)  # their pairs take 3.6 GB for each of their signs
+    y = x + rng.integers(-3000, 3000, len(x))
+    expected = scipy.stats.kendalltau(x, y).statistic
+    assert kendall_tau_b(x, y) == pytest.approx(expected, rel=1e-12)
+
+
+def test_what_is_no_number_has_no_order() -> None:
+    assert math.isnan(kendall_tau_b([1, 2, math.nan], [1, 2, 3]))
+    assert kendall_tau_b([1, 2, math.inf], [-math.inf, 2, 3]) == 1
 
 
 def test_what_is_tied_altogether_has_no_correlation() -> None:
