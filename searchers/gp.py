@@ -64,5 +64,5 @@ class GPSettings(BaseModel):
             retries=0,  # it suggests nothing twice, unless it finds nothing else
             max_trials=self.max_observations,
         )
-        sampler.proposed = searcher.proposed
+        sampler.is_new = searcher.is_new
         return searcher

@@ -7,6 +7,7 @@ random ones and mutants of the best measured, then twice mutants of the candidat
 most. On six choices and 80 observations a suggestion took 0.9 s that takes 0.3 s here.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +37,8 @@ class ArchitectureGPSampler(GPSampler):
         seed: the only source of randomness.
 
     Attributes:
-        proposed: canonical gene rows, as bytes, that are no candidates; to be set.
+        is_new: tells which canonical gene rows, shape (count, num_choices), may be candidates; all,
+            until it is set.
     """
 
     def __init__(self, space: SearchSpace, num_candidates: int, seed: int) -> None:
@@ -44,7 +46,7 @@ class ArchitectureGPSampler(GPSampler):
         self._space = space
         self._num_candidates = num_candidates
         self._generator = np.random.default_rng(seed)
-        self.proposed: set[bytes] = set()
+        self.is_new: Callable[[Genes], npt.NDArray[np.bool_]] = _are_all_new
         # Optuna leaves out what has one option and sorts the rest by name.
         varied = [j for j in range(space.num_choices) if space.num_options[j] > 1]
         self._columns = sorted(varied, key=lambda j: space.choices[j].name)
@@ -64,7 +66,7 @@ class ArchitectureGPSampler(GPSampler):
         candidates, values = rows[:0], np.zeros(0)
         for _ in range(NUM_ROUNDS):
             rows = np.unique(rows, axis=0)
-            rows = rows[[row.tobytes() not in self.proposed for row in rows]]
+            rows = rows[self.is_new(rows)]
             if len(rows):
                 found = acqf.eval_acqf_no_grad(self._points(rows, options))
                 candidates = np.concatenate([candidates, rows])
@@ -98,3 +100,7 @@ class ArchitectureGPSampler(GPSampler):
             for position, values in zip(self._columns, options, strict=True)
         ]
         return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _are_all_new(genes: Genes) -> npt.NDArray[np.bool_]:
+    return np.ones(len(genes), dtype=np.bool_)

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from copy import deepcopy
 
 import numpy as np
+import numpy.typing as npt
 import optuna
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import Trial, TrialState, create_trial
@@ -61,9 +62,6 @@ class OptunaSearcher(Searcher):
             domination, as `tempered` losses. For samplers that fit a model to values in a time that
             grows faster than their number. By default a sampler sees all, as they are.
 
-    Attributes:
-        proposed: the canonical gene rows of all proposals so far, as bytes.
-
     Raises:
         InvalidArchitectureError: a warm start is not of the space.
         ValueError: the sampler cannot do with several objectives.
@@ -97,9 +95,9 @@ class OptunaSearcher(Searcher):
             choice.name: distribution_of(choice, ordered) for choice in self._space.choices
         }
         self._study = self._new_study(sampler)
-        # What is proposed and not told, by row; without a trial until the sampler must know of it.
+        # What is proposed, or about to be, and not told, by row; without a trial until the sampler
+        # must know of it.
         self._out: dict[bytes, Trial | None] = {}
-        self.proposed: set[bytes] = set()
         self._margins: list[dict[str, float]] = []  # of what is measured, in the order of telling
         self._is_current = True  # whether the study is of all that was told
         self._is_stuck = False  # since when nothing is asked of the sampler in this ask
@@ -114,10 +112,13 @@ class OptunaSearcher(Searcher):
         with _quiet():
             proposals = self._ledger.propose(count, self._draw, self._rng)
             for proposal in proposals:
-                row = self._space.encode(proposal.architecture)
-                self.proposed.add(row.tobytes())
-                self._out.setdefault(row.tobytes(), None)
+                self._out.setdefault(self._space.encode(proposal.architecture).tobytes(), None)
         return proposals
+
+    def is_new(self, genes: Genes) -> npt.NDArray[np.bool_]:
+        """Returns which canonical rows are not proposed, or about to be, shape (count,)."""
+        is_held = np.array([row.tobytes() in self._out for row in genes], dtype=np.bool_)
+        return self._ledger.is_new(genes) & ~is_held
 
     def tell(self, observations: Sequence[Observation]) -> None:  # noqa: D102 - as in Searcher
         self._ledger.record(observations)
@@ -174,7 +175,7 @@ class OptunaSearcher(Searcher):
             trial = self._study.ask()
             suggested = self._suggest(trial)
             row = self._space.canonical(suggested[np.newaxis])[0]
-            if row.tobytes() in self.proposed:
+            if not self.is_new(row[np.newaxis])[0]:
                 self._study.tell(trial, state=TrialState.FAIL)
             elif (row != suggested).any():
                 self._study.tell(trial, state=TrialState.FAIL)
@@ -182,9 +183,10 @@ class OptunaSearcher(Searcher):
             else:
                 return self._hold(row, trial)
         rate = 1 / max(self._space.num_choices, 1)
-        for mutant in mutate(self._space, np.tile(row, (NUM_MUTANTS, 1)), rate, self._rng):
-            if mutant.tobytes() not in self.proposed:
-                return self._hold(mutant, self._trial_of(mutant))
+        mutants = mutate(self._space, np.tile(row, (NUM_MUTANTS, 1)), rate, self._rng)
+        mutants = mutants[self.is_new(mutants)]
+        if len(mutants):
+            return self._hold(mutants[0], self._trial_of(mutants[0]))
         self._is_stuck = True
         return row
 
@@ -208,7 +210,6 @@ class OptunaSearcher(Searcher):
         return trial
 
     def _hold(self, row: Genes, trial: Trial) -> Genes:
-        self.proposed.add(row.tobytes())
         self._out[row.tobytes()] = trial
         return row
 

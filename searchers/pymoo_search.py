@@ -77,7 +77,6 @@ class PymooSearcher(Searcher):
         self._generation: Population | Individual | None = None
         self._rows: list[bytes] = []  # of the generation
         self._queue: list[bytes] = []  # those of them that wait to be proposed
-        self._proposed: set[bytes] = set()
         self._told: dict[bytes, Mapping[str, float] | None] = {}  # None: infeasible or failed
 
     @property
@@ -86,19 +85,15 @@ class PymooSearcher(Searcher):
         return int(getattr(self._algorithm, "pop_size", None) or 1)
 
     def ask(self, count: int) -> Sequence[Proposal]:  # noqa: D102 - as in Searcher
-        proposals = self._ledger.propose(count, self._draw, self._rng)
-        self._proposed |= {self._key(proposal) for proposal in proposals}
-        return proposals
+        return self._ledger.propose(count, self._draw, self._rng)
 
     def tell(self, observations: Sequence[Observation]) -> None:  # noqa: D102 - as in Searcher
         self._ledger.record(observations)
         for observation in observations:
             outcome = observation.outcome
             metrics = outcome.metrics if isinstance(outcome, Measured) else None
-            self._told[self._key(observation.proposal)] = metrics
-
-    def _key(self, proposal: Proposal) -> bytes:
-        return self._space.encode(proposal.architecture).tobytes()
+            key = self._space.encode(observation.proposal.architecture).tobytes()
+            self._told[key] = metrics
 
     def _draw(self, count: int) -> Genes:
         """Returns members of the generation; random rows where there are none to be had now."""
@@ -120,13 +115,15 @@ class PymooSearcher(Searcher):
             self._algorithm.evaluator.eval(values, self._generation, algorithm=self._algorithm)
             self._algorithm.advance(infills=self._generation)
         self._generation = self._algorithm.infill()
-        self._rows = []
+        self._rows, self._queue = [], []
         if self._generation is not None:
             points = np.atleast_2d(self._generation.get("X")).astype(np.float64)
             genes = np.zeros((len(points), self._space.num_choices), dtype=np.int64)
             genes[:, self._varied] = options_at(points, self._space.num_options[self._varied])
-            self._rows = [row.tobytes() for row in self._space.canonical(genes)]
-        self._queue = [row for row in dict.fromkeys(self._rows) if row not in self._proposed]
+            genes = self._space.canonical(genes)
+            self._rows = [row.tobytes() for row in genes]
+            new = [row.tobytes() for row in genes[self._ledger.is_new(genes)]]
+            self._queue = list(dict.fromkeys(new))
 
     def _worse(self) -> Matrix:
         """Returns losses worse than all that were measured, shape (num_objectives,)."""
