@@ -29,7 +29,7 @@ from server.routes.searcher_checks import check_searcher, outside_faults
 from server.schemas.computed_searches import ComputedSearchBody
 from server.schemas.descriptions import DescriptionPatch
 from server.schemas.outside import AnySearchBody, OutsideSearchBody
-from server.schemas.requests import SearchBody
+from server.schemas.requests import SearchBody, SearchFields
 from server.schemas.responses import AssessmentSummary, PageOf
 from server.schemas.searches import (
     FrontView,
@@ -39,6 +39,7 @@ from server.schemas.searches import (
     SearchView,
 )
 from server.schemas.table_searches import TableSearchBody
+from server.store.search_terms import SearchTerms
 from server.tables import JobRow, SearchRow
 
 router = APIRouter(prefix="/v1/searches", tags=["searches"])
@@ -117,11 +118,12 @@ def _add_inside(body: SearchBody, service: Service) -> tuple[SearchRow, JobRow]:
     space = service.store.get_space(space_id)
     check_searcher(space, body.searcher, body.objectives, body.limits)
     return service.store.add_search(
+        name=body.name,
         supernet_id=body.supernet,
         evaluator=body.evaluator.model_dump(mode="json", exclude={"kind"}),
         resources=granted(body, "search", service).model_dump(mode="json"),
         options=body.job,
-        **_common(body),
+        **_terms(body),
     )
 
 
@@ -131,9 +133,10 @@ def _add_outside(body: OutsideSearchBody, service: Service) -> tuple[SearchRow, 
     space = spaces.resolve(service.store, body.space, "/space")
     check_searcher(space, body.searcher, body.objectives, body.limits)
     return service.store.add_outside_search(
+        name=body.name,
         space_id=space.id,
         evaluator=body.evaluator.model_dump(mode="json"),
-        **_common(body),
+        **_terms(body),
     )
 
 
@@ -143,31 +146,30 @@ def _add_with_table(body: TableSearchBody, service: Service) -> tuple[SearchRow,
     table, space = table_searches.prepare(body, service)
     check_searcher(space, body.searcher, body.objectives, body.limits)
     return service.store.add_table_search(
+        name=body.name,
         space_id=space.id,
         table=table,
         choices=body.evaluator.choices,
         metrics=body.metrics,
         options=body.job,
-        **_common(body),
+        **_terms(body),
     )
 
 
 def _add_computed(body: ComputedSearchBody, service: Service) -> tuple[SearchRow, JobRow]:
     space = computed_searches.prepare(body, service)
     return service.store.add_computed_search(
+        name=body.name,
         space_id=space.id,
         evaluator=body.evaluator.model_dump(mode="json"),
         options=body.job,
-        **_common(body),
+        **_terms(body),
     )
 
 
-def _common(
-    body: SearchBody | OutsideSearchBody | TableSearchBody | ComputedSearchBody,
-) -> dict[str, Any]:
-    """Returns what every search has, as it is stored."""
+def _terms(body: SearchFields) -> SearchTerms:
+    """Returns which problem is searched, and how, as it is stored."""
     return {
-        "name": body.name,
         "searcher": body.searcher.model_dump(mode="json"),
         "objectives": [objective.model_dump(mode="json") for objective in body.objectives],
         "limits": [limit.model_dump(mode="json") for limit in body.limits],

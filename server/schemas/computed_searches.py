@@ -5,10 +5,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from searchers.analytic import AnalyticSettings
-from searchers.protocol import Limits, Objectives
 from searchers.settings import SearcherSettings
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
-from server.schemas.requests import MAX_EVALUATIONS, Body, Name, Seed, SpaceReference, Whole
+from server.schemas.requests import SearchFields, SpaceReference
 
 
 class ComputedEvaluator(BaseModel):
@@ -19,7 +18,7 @@ class ComputedEvaluator(BaseModel):
     kind: Literal["computed"]
 
 
-class ComputedSearchBody(Body):
+class ComputedSearchBody(SearchFields):
     """A search whose metrics are all computed from architectures: no supernet, no data, no workers.
 
     Metrics are those that the family of the space knows on paper; scores need a `goal`.
@@ -46,12 +45,7 @@ class ComputedSearchBody(Body):
         },
     )
 
-    name: Name
     space: SpaceReference = Field(description="A space's id, or its settings; one of networks.")
     searcher: SearcherSettings = AnalyticSettings()
-    objectives: Objectives
-    limits: Limits = ()
-    evaluations: Whole = Field(ge=1, le=MAX_EVALUATIONS)
     evaluator: ComputedEvaluator
-    seed: Seed = 0
     job: JobOptions = DEFAULT_OPTIONS

@@ -5,9 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from search_space.outcomes import MAX_FIGURE, Failed, Infeasible, Measured, Outcome
-from searchers.espalier import EspalierSettings
-from searchers.protocol import FiniteNumber, Limits, MetricName, Objectives
-from searchers.settings import SearcherSettings
+from searchers.protocol import FiniteNumber, MetricName
 from server.job_states import JobStatus
 from server.outside.orders import Shortage
 from server.schemas.computed_searches import ComputedSearchBody
@@ -17,7 +15,7 @@ from server.schemas.requests import (
     Body,
     Name,
     SearchBody,
-    Seed,
+    SearchFields,
     SpaceReference,
     Whole,
 )
@@ -57,7 +55,7 @@ class OutsideEvaluator(BaseModel):
     )
 
 
-class OutsideSearchBody(Body):
+class OutsideSearchBody(SearchFields):
     """A search whose architectures are evaluated outside the service.
 
     Metrics may have any name; those that the service does not measure itself need a `goal`.
@@ -82,14 +80,8 @@ class OutsideSearchBody(Body):
         },
     )
 
-    name: Name
     space: SpaceReference = Field(description="A space's id, or its settings.")
-    searcher: SearcherSettings = EspalierSettings()
-    objectives: Objectives
-    limits: Limits = ()
-    evaluations: Whole = Field(ge=1, le=MAX_EVALUATIONS)
     evaluator: OutsideEvaluator
-    seed: Seed = 0
 
 
 def _where_evaluated(body: Any) -> str:

@@ -199,7 +199,18 @@ class EvaluatorBody(Body):
         return metric in PROXY_NAMES and (self.proxies is None or metric not in self.proxies.names)
 
 
-class SearchBody(Body):
+class SearchFields(Body):
+    """What every search's body says, whoever evaluates."""
+
+    name: Name
+    searcher: SearcherSettings = EspalierSettings()
+    objectives: Objectives
+    limits: Limits = ()
+    evaluations: Whole = Field(ge=1, le=MAX_EVALUATIONS)
+    seed: Seed = 0
+
+
+class SearchBody(SearchFields):
     """A search to run."""
 
     model_config = ConfigDict(
@@ -219,15 +230,11 @@ class SearchBody(Body):
         }
     )
 
-    name: Name
     supernet: str = Field(description="A supernet's id.", max_length=100)
-    searcher: SearcherSettings = EspalierSettings()
     objectives: Annotated[Objectives, BeforeValidator(_with_known_metrics)]
     limits: KnownLimits = ()
-    evaluations: Whole = Field(ge=1, le=MAX_EVALUATIONS)
     evaluator: EvaluatorBody = EvaluatorBody()
     resources: ResourceSettings = ResourceSettings()
-    seed: Seed = 0
     job: JobOptions = DEFAULT_OPTIONS
 
 

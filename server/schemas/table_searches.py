@@ -4,11 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from searchers.espalier import EspalierSettings
-from searchers.protocol import Limits, MetricName, Objectives
-from searchers.settings import SearcherSettings
+from searchers.protocol import MetricName
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
-from server.schemas.requests import MAX_EVALUATIONS, Body, Name, Seed, SpaceReference, Whole
+from server.schemas.requests import SearchFields, SpaceReference
 from supernet.datasets.sources import Located
 
 MAX_COLUMNS = 1000
@@ -44,7 +42,7 @@ class TableEvaluator(Located):
     )
 
 
-class TableSearchBody(Body):
+class TableSearchBody(SearchFields):
     """A search whose architectures are evaluated by a table.
 
     Metrics are the table's columns; those that the service does not measure itself need a `goal`.
@@ -68,18 +66,12 @@ class TableSearchBody(Body):
         },
     )
 
-    name: Name
     space: SpaceReference | None = Field(
         default=None,
         description="A space's id, or its settings; its choices are columns of the table. Without "
         "one it is all combinations of what the table holds.",
     )
-    searcher: SearcherSettings = EspalierSettings()
-    objectives: Objectives
-    limits: Limits = ()
-    evaluations: Whole = Field(ge=1, le=MAX_EVALUATIONS)
     evaluator: TableEvaluator
-    seed: Seed = 0
     job: JobOptions = DEFAULT_OPTIONS
 
     @property

@@ -1,7 +1,10 @@
 """Searches whose evaluations are computed."""
 
+from typing import Unpack
+
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
 from server.store.base import Transactions
+from server.store.search_terms import SearchTerms
 from server.store.table_searches import submit_alone
 from server.tables import JobRow, Json, SearchRow
 
@@ -14,37 +17,21 @@ class ComputedSearchStore(Transactions):
         *,
         name: str,
         space_id: str,
-        searcher: Json,
-        objectives: list[Json],
-        limits: list[Json],
-        evaluations: int,
         evaluator: Json,
-        seed: int,
         options: JobOptions = DEFAULT_OPTIONS,
+        **terms: Unpack[SearchTerms],
     ) -> tuple[SearchRow, JobRow]:
         """Adds a search without a supernet, and the job that runs it.
 
         Args:
             name: what people call it.
             space_id: where architectures come from.
-            searcher: settings of the policy.
-            objectives: what to optimize.
-            limits: what to keep within.
-            evaluations: how many architectures to evaluate.
             evaluator: settings of the computation.
-            seed: of the policy.
             options: of the job.
+            terms: which problem is searched, and how.
 
         Raises:
             NotFoundError: there is no such space.
         """
         with self._write() as session:
-            settings = {
-                "searcher": searcher,
-                "objectives": objectives,
-                "limits": limits,
-                "evaluations": evaluations,
-                "evaluator": evaluator,
-                "seed": seed,
-            }
-            return submit_alone(session, name, space_id, settings, options)
+            return submit_alone(session, name, space_id, evaluator, terms, options)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 from pydantic import TypeAdapter
 from sqlalchemy import select
@@ -25,6 +25,7 @@ from server.store.base import Transactions, clock, get
 from server.store.isolation import bind_project
 from server.store.jobs import OUTSIDE, move_outside_job, report_outside_progress, submit_job
 from server.store.outside_log import read_log, record
+from server.store.search_terms import SearchTerms
 from server.store.searches import add_quality_events
 from server.tables import (
     JobRow,
@@ -55,12 +56,8 @@ class OutsideStore(Transactions):
         *,
         name: str,
         space_id: str,
-        searcher: Json,
-        objectives: list[Json],
-        limits: list[Json],
-        evaluations: int,
         evaluator: Json,
-        seed: int,
+        **terms: Unpack[SearchTerms],
     ) -> tuple[SearchRow, JobRow]:
         """Adds a search whose proposals clients evaluate, and its job, which no runner claims.
 
@@ -70,12 +67,8 @@ class OutsideStore(Transactions):
         Args:
             name: what people call it.
             space_id: where architectures come from.
-            searcher: settings of the policy.
-            objectives: what to optimize.
-            limits: what to keep within.
-            evaluations: how many architectures to evaluate.
             evaluator: `kind`, `lease_seconds`, `barrier` and `description`.
-            seed: of the policy.
+            terms: which problem is searched, and how.
 
         Raises:
             NotFoundError: there is no such space.
@@ -85,18 +78,11 @@ class OutsideStore(Transactions):
             space = get(session, SpaceRow, space_id)
             search_id = new_id("sea", now)
             settings = {
-                "searcher": searcher,
-                "objectives": objectives,
-                "limits": limits,
-                "evaluations": evaluations,
+                **terms,
                 "evaluator": evaluator,
                 "evaluator_digest": digest_of({"search": search_id, **evaluator}),
-                "resources": {},
-                "seed": seed,
             }
-            # No resources: its job takes none of the runners'.
-            kept = {name: value for name, value in settings.items() if name != "resources"}
-            spec = {"search_id": search_id, "space_id": space.id, **kept}
+            spec = {"search_id": search_id, "space_id": space.id, **settings}
             job = submit_job(session, OUTSIDE, spec, now)
             search = SearchRow(
                 id=search_id,
@@ -105,6 +91,7 @@ class OutsideStore(Transactions):
                 space_id=space.id,
                 job_id=job.id,
                 log_length=0,
+                resources={},  # its job takes none of the runners'
                 created_at=now,
                 **settings,
             )

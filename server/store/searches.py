@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Unpack
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -24,6 +25,7 @@ from server.store.jobs import (
     succeed_job,
 )
 from server.store.listing import NEWEST, Part, page_of, with_job_status, with_values
+from server.store.search_terms import SearchTerms
 from server.tables import (
     DataSetRow,
     EvaluationRow,
@@ -46,29 +48,21 @@ class SearchStore(Transactions):
         *,
         name: str,
         supernet_id: str,
-        searcher: Json,
-        objectives: list[Json],
-        limits: list[Json],
-        evaluations: int,
         evaluator: Json,
         resources: Json,
-        seed: int,
         options: JobOptions = DEFAULT_OPTIONS,
+        **terms: Unpack[SearchTerms],
     ) -> tuple[SearchRow, JobRow]:
         """Adds a search and the job that runs it.
 
         Args:
             name: what people call it.
             supernet_id: whose sub-networks are searched; the job waits while it is in training.
-            searcher: settings of the policy.
-            objectives: what to optimize.
-            limits: what to keep within.
-            evaluations: how many architectures to evaluate.
             evaluator: settings of the evaluation without the versions of the supernet and of its
                 data set, which are added here.
             resources: of the workers.
-            seed: of the policy.
             options: of the job.
+            terms: which problem is searched, and how.
 
         Raises:
             NotFoundError: there is no such supernet.
@@ -87,14 +81,10 @@ class SearchStore(Transactions):
             }
             search_id = new_id("sea", now)
             settings = {
-                "searcher": searcher,
-                "objectives": objectives,
-                "limits": limits,
-                "evaluations": evaluations,
+                **terms,
                 "evaluator": evaluator,
                 "evaluator_digest": None if awaited else digest_of(evaluator),
                 "resources": resources,
-                "seed": seed,
             }
             spec = {
                 "search_id": search_id,

@@ -1,7 +1,7 @@
 """Searches whose evaluations are a table's."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 from sqlalchemy.orm import Session
 
@@ -10,6 +10,7 @@ from server.ids import new_id
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
 from server.store.base import Artifact, Transactions, add_artifact, clock, get
 from server.store.jobs import submit_job
+from server.store.search_terms import SearchTerms
 from server.tables import JobRow, Json, SearchRow, SpaceRow
 
 
@@ -22,14 +23,10 @@ class TableSearchStore(Transactions):
         name: str,
         space_id: str,
         table: Artifact,
-        searcher: Json,
-        objectives: list[Json],
-        limits: list[Json],
-        evaluations: int,
         choices: Sequence[str],
         metrics: Sequence[str],
-        seed: int,
         options: JobOptions = DEFAULT_OPTIONS,
+        **terms: Unpack[SearchTerms],
     ) -> tuple[SearchRow, JobRow]:
         """Adds a search without a supernet, and the job that runs it.
 
@@ -39,14 +36,10 @@ class TableSearchStore(Transactions):
             name: what people call it.
             space_id: where architectures come from.
             table: its file.
-            searcher: settings of the policy.
-            objectives: what to optimize.
-            limits: what to keep within.
-            evaluations: how many architectures to evaluate.
             choices: columns that tell architectures apart.
             metrics: columns of figures.
-            seed: of the policy.
             options: of the job.
+            terms: which problem is searched, and how.
 
         Raises:
             NotFoundError: there is no such space.
@@ -59,19 +52,16 @@ class TableSearchStore(Transactions):
                 "choices": list(choices),
                 "metrics": list(metrics),
             }
-            settings = {
-                "searcher": searcher,
-                "objectives": objectives,
-                "limits": limits,
-                "evaluations": evaluations,
-                "evaluator": evaluator,
-                "seed": seed,
-            }
-            return submit_alone(session, name, space_id, settings, options)
+            return submit_alone(session, name, space_id, evaluator, terms, options)
 
 
 def submit_alone(
-    session: Session, name: str, space_id: str, settings: dict[str, Any], options: JobOptions
+    session: Session,
+    name: str,
+    space_id: str,
+    evaluator: Json,
+    terms: SearchTerms,
+    options: JobOptions,
 ) -> tuple[SearchRow, JobRow]:
     """Adds a search that the runner evaluates by itself, without a supernet, and its job.
 
@@ -79,7 +69,8 @@ def submit_alone(
         session: of a transaction that writes.
         name: what people call it.
         space_id: where architectures come from.
-        settings: searcher, objectives, limits, evaluations, evaluator and seed.
+        evaluator: its settings.
+        terms: which problem is searched, and how.
         options: of the job.
 
     Raises:
@@ -88,7 +79,7 @@ def submit_alone(
     now = clock(session)
     space = get(session, SpaceRow, space_id)
     search_id = new_id("sea", now)
-    settings = {**settings, "evaluator_digest": digest_of(settings["evaluator"])}
+    settings = {**terms, "evaluator": evaluator, "evaluator_digest": digest_of(evaluator)}
     # No resources of Ray's: nothing is evaluated by workers.
     spec = {"search_id": search_id, "space_id": space.id, "space": space.settings, **settings}
     job = submit_job(session, "search", spec, now, **options.terms(now))
