@@ -1,26 +1,24 @@
-"""Problems whose outcomes are known at once: the rows of a table, or costs on paper."""
+"""Problems whose outcomes are known at once: the rows of a table, or what is known on paper."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from search_space.costs import Costs, costs
 from search_space.families import AnySpace, SpaceSettings
 from search_space.family import NetworkSettings
 from search_space.operators import enumerate_genes
-from search_space.outcomes import Measured, Outcome
-from search_space.space import Architecture, InvalidArchitectureError
+from search_space.outcomes import Infeasible, Measured, Outcome
+from search_space.space import Architecture, Genes, InvalidArchitectureError
 from search_space.table import InvalidTableError, Table
 from search_space.table_files import read_table
 from searchers.comparison.errors import ComparisonError
 from searchers.protocol import Limits, Objectives, Problem
 
-COST_METRICS = tuple(field.name for field in fields(Costs))
 MAX_COMPUTED = 10_000
 """Spaces up to this size are computed in full, for their exact front: some seconds."""
 
@@ -87,7 +85,10 @@ class TableProblem(_ProblemSettings):
 
 
 class CostProblem(_ProblemSettings):
-    """What networks cost on paper is searched (`search_space.costs.Costs`)."""
+    """What is known of networks on paper is searched (`NetworkSettings.compute`).
+
+    An architecture with a figure that is not finite is infeasible.
+    """
 
     kind: Literal["costs"] = "costs"
     space: SpaceSettings
@@ -96,26 +97,34 @@ class CostProblem(_ProblemSettings):
         """Returns the problem.
 
         Raises:
-            ComparisonError: the space has no networks, or a metric is no cost.
+            ComparisonError: the space has no networks, or a metric of them is not known on paper.
         """
         family = self.space
         if not isinstance(family, NetworkSettings):
             raise ComparisonError("family", "must be a family of networks", family.kind)
         for field, parts in (("objective", self.objectives), ("limit", self.limits)):
             for part in parts:
-                if part.metric not in COST_METRICS:
-                    rule = f"must name one of the costs {list(COST_METRICS)}"
+                if part.metric not in family.computed_metrics:
+                    rule = f"must name one of {list(family.computed_metrics)}"
                     raise ComparisonError(field, rule, part.metric)
         problem = Problem(family.build(), self.objectives, self.limits)
 
-        def outcome(architecture: Architecture) -> Measured:
-            found = asdict(costs(family.lower(architecture)))
-            return Measured({name: float(found[name]) for name in self.metrics})
+        def known_of(genes: Genes) -> list[Metrics]:
+            figures = family.compute(genes)
+            return [
+                {name: float(figures[name][row]) for name in self.metrics}
+                for row in range(len(genes))
+            ]
+
+        def outcome(architecture: Architecture) -> Outcome:
+            (metrics,) = known_of(problem.space.encode(architecture)[np.newaxis])
+            if _is_finite(metrics):
+                return Measured(metrics)
+            return Infeasible("a figure of it is not finite")
 
         def everything() -> list[Metrics]:
-            space = problem.space
-            rows = np.concatenate(list(enumerate_genes(space)))
-            return [outcome(space.decode(row)).metrics for row in rows]
+            rows = np.concatenate(list(enumerate_genes(problem.space)))
+            return [metrics for metrics in known_of(rows) if _is_finite(metrics)]
 
         is_small = problem.space.size <= MAX_COMPUTED
         return KnownProblem(problem, outcome, everything if is_small else None)
@@ -180,6 +189,10 @@ def _rows(table: Table, problem: Problem) -> list[Metrics]:
         if known[row] and _is_of(problem, architecture):
             rows.append({name: float(column[row]) for name, column in columns.items()})
     return rows
+
+
+def _is_finite(metrics: Metrics) -> bool:
+    return bool(np.isfinite(list(metrics.values())).all())
 
 
 def _is_of(problem: Problem, architecture: Mapping[str, Any]) -> bool:

@@ -32,7 +32,7 @@ def compare(
         str, typer.Option(help="Its columns that tell architectures apart, with commas.")
     ] = "",
     family: Annotated[
-        str | None, typer.Option(help="Without a table: networks, by their costs on paper.")
+        str | None, typer.Option(help="Without a table: networks, by what is known on paper.")
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Of the family.")] = None,
     space: Annotated[

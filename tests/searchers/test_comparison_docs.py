@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
+from search_space.families import NETWORK_FAMILIES
+from search_space.family import NetworkSettings
 from searchers.comparison.folder import _Line
-from searchers.comparison.problems import COST_METRICS
 from searchers.settings import SearcherSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "comparing-searchers.md").read_text(encoding="utf-8")
@@ -32,5 +33,11 @@ def test_settings_and_lines_of_a_log_are_such() -> None:
     assert [_Line.model_validate_json(line).number for line in log.splitlines()] == [0, 1]
 
 
-def test_all_costs_are_named() -> None:
-    assert [name for name in COST_METRICS if f"`{name}`" not in PAGE] == []
+def test_all_that_is_known_on_paper_is_named() -> None:
+    known = {name for family in NETWORK_FAMILIES.values() for name in metrics_of(family)}
+    assert {"macs", "deepmad_score"} <= known
+    assert [name for name in known if f"`{name}`" not in PAGE] == []
+
+
+def metrics_of(family: type[NetworkSettings]) -> tuple[str, ...]:
+    return family.from_preset(next(iter(family.presets))).computed_metrics

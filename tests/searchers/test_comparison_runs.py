@@ -15,6 +15,7 @@ from strategies import spaces
 
 from search_space.cnn import MobileNetV3Settings
 from search_space.custom import CustomSettings
+from search_space.deepmad import DeepMADSettings
 from search_space.outcomes import Measured
 from search_space.space import Choice, Condition, SearchSpace
 from searchers.comparison.comparison import Comparison, begin
@@ -237,6 +238,21 @@ def test_costs_on_paper_are_a_problem() -> None:
     exact = exact_front(small)
     assert exact is not None
     assert exact.num_feasible == small.problem.space.size
+
+
+def test_a_familys_own_figures_are_objectives_too() -> None:
+    objectives = (Objective(metric="deepmad_score", goal="maximize"), Objective(metric="macs"))
+    limits = (Limit(metric="shape_violation", upper=0),)
+    family = DeepMADSettings.from_preset("tiny")
+    known = CostProblem(space=family, objectives=objectives, limits=limits).build()
+    run = play(RandomSettings().build(known.problem, 0), known, 5, time.perf_counter)
+    genes = np.array([one.choices for one in run.trials])
+    expected = family.compute(genes)
+    for row, trial in enumerate(run.trials):
+        assert trial.metrics is not None
+        assert trial.metrics == {name: expected[name][row] for name in known.problem.metrics}
+    with pytest.raises(ComparisonError, match=r"must name one of \['macs', "):
+        CostProblem(space=MobileNetV3Settings.from_preset("digits"), objectives=objectives).build()
 
 
 def test_a_table_of_a_space_with_inactive_choices(tmp_path: Path) -> None:
