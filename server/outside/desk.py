@@ -7,11 +7,9 @@ be recorded, and the store records that in the transaction in which the desk has
 transaction fails, the desk must be thrown away, for it knows more than the log.
 """
 
-import heapq
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from search_space.outcomes import Measured
 from search_space.space import Architecture
@@ -19,6 +17,7 @@ from searchers.protocol import Observation, PredictionQuality, Problem, Proposal
 from searchers.replay import ReplayError
 from server.errors import ConflictError, Fault, InvalidRequestError, ServerError
 from server.job_states import TERMINAL, JobStatus
+from server.outside.leases import LeaseBook
 from server.outside.log import Changes, LogEntry
 from server.outside.orders import (
     Answer,
@@ -62,9 +61,8 @@ class Desk:
         self._proposals: list[Proposal] = []
         self._told: dict[int, str] = {}  # fingerprints, by number
         self._counts = {"measured": 0, "infeasible": 0, "failed": 0}
-        self._leases: dict[int, Lease] = {}  # of proposals that are not told; the last of each
+        self._leases = LeaseBook(terms.lease_seconds)
         self._new: deque[int] = deque()  # never leased
-        self._ends: list[tuple[datetime, int]] = []  # a heap; ends that were put off stay in it
         self._batch: list[Observation] = []  # told to us, not yet to the searcher: see `barrier`
         self.log_length = 0
 
@@ -120,8 +118,11 @@ class Desk:
             if entry.asked:
                 self._ask_again(entry)
             for lease in entry.leases:
-                self._lend(lease)
-        self._new = deque(n for n in self._new if n not in self._leases and n not in self._told)
+                if lease.number not in self._told:
+                    self._leases.note(lease)
+        self._new = deque(
+            n for n in self._new if self._leases.of(n) is None and n not in self._told
+        )
         self.log_length = log_length
 
     def _ask_again(self, entry: LogEntry) -> None:
@@ -148,17 +149,12 @@ class Desk:
         for observation in observations:
             number = observation.proposal.number
             self._told[number] = fingerprint(observation.outcome)
-            self._leases.pop(number, None)
+            self._leases.strike(number)
             self._counts[fields_of(observation.outcome)["status"]] += 1
         if self._terms.barrier:
             self._batch += observations
         else:
             self._searcher.tell(observations)
-
-    def _lend(self, lease: Lease) -> None:
-        if lease.number not in self._told:
-            self._leases[lease.number] = lease
-            heapq.heappush(self._ends, (lease.expires_at, lease.number))
 
     # --- orders --------------------------------------------------------------------------------
 
@@ -229,7 +225,7 @@ class Desk:
             new[report.number] = Observation(self._proposals[report.number], report.outcome)
         for number, observation in new.items():
             self._told[number] = fingerprint(observation.outcome)
-            self._leases.pop(number, None)
+            self._leases.strike(number)
             changes.leases.pop(number, None)
             self._counts[fields_of(observation.outcome)["status"]] += 1
         changes.told += new.values()
@@ -255,7 +251,7 @@ class Desk:
         return known is not None
 
     def _check_lease(self, report: Report, position: int) -> None:
-        lease = self._leases.get(report.number)
+        lease = self._leases.of(report.number)
         if lease is None:
             rule = f"must be of a lease: proposal {report.number} was not leased yet"
             raise InvalidRequestError.single(f"/items/{position}/lease", rule, report.token)
@@ -286,15 +282,13 @@ class Desk:
     # --- leases --------------------------------------------------------------------------------
 
     def _renew(self, order: RenewOrder, now: datetime, changes: Changes) -> Renewed:
-        ends = now if order.give_back else self._end(now)
         kept, lost = [], []
         for held in order.leases:
-            lease = self._leases.get(held.number)
+            lease = self._leases.of(held.number)
             if lease is None or lease.token != held.token:
                 lost.append((held.number, self._fate(held, lease)))
                 continue
-            renewed = replace(lease, expires_at=ends)
-            self._lend(renewed)
+            renewed = self._leases.renew(lease, now, give_back=order.give_back)
             changes.leases[held.number] = renewed
             kept.append(renewed)
         return Renewed(tuple(kept), tuple(lost))
@@ -305,9 +299,6 @@ class Desk:
         if held.number in self._told:
             return f"proposal {held.number} was told"
         return f"search {self._name} has leased no proposal {held.number}"
-
-    def _end(self, now: datetime) -> datetime:
-        return now + timedelta(seconds=self._terms.lease_seconds)
 
     def _lend_all(
         self,
@@ -320,7 +311,7 @@ class Desk:
     ) -> None:
         is_open = status is JobStatus.RUNNING and not self.is_done
         wanted = sum(order.count for order in orders.values()) if is_open else 0
-        pool = self._expired(wanted, now)
+        pool = self._leases.expired(wanted, now)
         missing = wanted - len(pool) - len(self._new)
         if missing > 0:
             changes.asked = self._ask_within_budget(missing)
@@ -343,20 +334,6 @@ class Desk:
             return self._ask(min(self._searcher.batch_size, left))
         return []
 
-    def _expired(self, count: int, now: datetime) -> list[int]:
-        """Returns up to `count` proposals whose leases are over, the first to expire first."""
-        numbers: list[int] = []
-        while self._ends and len(numbers) < count and self._ends[0][0] <= now:
-            end = heapq.heappop(self._ends)
-            if self._is_end(*end) and end[1] not in numbers:
-                numbers.append(end[1])
-        return numbers
-
-    def _is_end(self, expires_at: datetime, number: int) -> bool:
-        """Whether a proposal's lease ends then, and was not told, renewed or replaced since."""
-        lease = self._leases.get(number)
-        return lease is not None and lease.expires_at == expires_at
-
     def _lease(
         self,
         number: int,
@@ -365,16 +342,8 @@ class Desk:
         new_token: Callable[[datetime], str],
         changes: Changes,
     ) -> Lease:
-        earlier = self._leases.get(number)
-        lease = Lease(
-            number,
-            self.architecture(number),
-            new_token(now),
-            1 if earlier is None else earlier.fence + 1,
-            worker,
-            self._end(now),
-        )
-        self._lend(lease)
+        architecture = self.architecture(number)
+        lease = self._leases.grant(number, architecture, worker, now, new_token)
         changes.leases[number] = lease
         return lease
 
@@ -394,9 +363,7 @@ class Desk:
 
     def _next_end_s(self, now: datetime) -> int:
         """Returns in how many seconds asking again may be of use; at least one."""
-        while self._ends and not self._is_end(*self._ends[0]):
-            heapq.heappop(self._ends)
-        if not self._ends:
+        end = self._leases.next_end()
+        if end is None:
             return 1
-        seconds = (self._ends[0][0] - now).total_seconds()
-        return min(max(1, round(seconds)), MAX_RETRY_AFTER_S)
+        return min(max(1, round((end - now).total_seconds())), MAX_RETRY_AFTER_S)
