@@ -8,7 +8,7 @@ from searchers.analytic import AnalyticSettings
 from searchers.protocol import Limits, Objectives
 from searchers.settings import SearcherSettings
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
-from server.schemas.requests import MAX_EVALUATIONS, Body, Name, Seed, SpaceReference, Whole
+from server.schemas.requests import MAX_EVALUATIONS, Body, Name, Seed, SpaceReference
 
 
 class ComputedEvaluator(BaseModel):
@@ -51,7 +51,7 @@ class ComputedSearchBody(Body):
     searcher: SearcherSettings = AnalyticSettings()
     objectives: Objectives
     limits: Limits = ()
-    evaluations: Whole = Field(ge=1, le=MAX_EVALUATIONS)
+    evaluations: int = Field(ge=1, le=MAX_EVALUATIONS)
     evaluator: ComputedEvaluator
     seed: Seed = 0
     job: JobOptions = DEFAULT_OPTIONS

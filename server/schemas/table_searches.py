@@ -8,7 +8,7 @@ from searchers.nsga2 import NSGA2Settings
 from searchers.protocol import Limits, MetricName, Objectives
 from searchers.settings import SearcherSettings
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
-from server.schemas.requests import MAX_EVALUATIONS, Body, Name, Seed, SpaceReference, Whole
+from server.schemas.requests import MAX_EVALUATIONS, Body, Name, Seed, SpaceReference
 from supernet.datasets.sources import Located
 
 MAX_COLUMNS = 1000
@@ -77,7 +77,7 @@ class TableSearchBody(Body):
     searcher: SearcherSettings = NSGA2Settings()
     objectives: Objectives
     limits: Limits = ()
-    evaluations: Whole = Field(ge=1, le=MAX_EVALUATIONS)
+    evaluations: int = Field(ge=1, le=MAX_EVALUATIONS)
     evaluator: TableEvaluator
     seed: Seed = 0
     job: JobOptions = DEFAULT_OPTIONS
