@@ -1,7 +1,7 @@
 """Bodies of requests: JSON that the service and its databases can hold, and nothing else.
 
 No NaN, no infinities (which Python's parser lets in and its writer lets out), no NUL characters and
-no lone surrogates (which databases cannot store).
+no lone surrogates (which databases cannot store). No numeral in quotes for a number, either.
 """
 
 import json
@@ -25,6 +25,7 @@ from server.errors import (
 MAX_FIELDS = 20_000
 """Of one object: twice those of the largest architecture. Each unknown one would be a fault."""
 
+_KINDS = {bool: "a boolean", int: "a number", float: "a number", str: "a string"}
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
@@ -60,6 +61,29 @@ def check_json(headers: Headers, body: bytes) -> None:
     faults = list(islice(_forbidden_values(document), MAX_FAULTS))
     if faults:
         raise InvalidRequestError(faults)
+
+
+def mistyped(given: Any, taken: Any, pointer: str = "") -> Iterator[Fault]:
+    """Yields the scalars that were taken for something of another type of JSON.
+
+    Args:
+        given: a JSON document.
+        taken: what it was validated as, as a JSON document again. What only one of the two has is
+            not looked at: fields may be added, and others may stand for several.
+        pointer: JSON pointer to the document.
+    """
+    match given, taken:
+        case dict(), dict():
+            for name in given.keys() & taken.keys():
+                part = name.replace("~", "~0").replace("/", "~1")
+                yield from mistyped(given[name], taken[name], f"{pointer}/{part}")
+        case list(), list() if len(given) == len(taken):
+            for index, (one, other) in enumerate(zip(given, taken, strict=True)):
+                yield from mistyped(one, other, f"{pointer}/{index}")
+        case ((bool() | int() | float() | str()), (bool() | int() | float() | str())):
+            expected = _KINDS[type(taken)]
+            if _KINDS[type(given)] != expected:
+                yield Fault(pointer, f"must be {expected}", given)
 
 
 def _forbidden_values(document: Any) -> Iterator[Fault]:

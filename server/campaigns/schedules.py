@@ -110,7 +110,7 @@ class IntervalSchedule(_Schedule):
     """
 
     kind: Literal["interval"] = "interval"
-    every_seconds: int = Field(ge=MIN_INTERVAL_S, le=MAX_INTERVAL_S, strict=True)
+    every_seconds: int = Field(ge=MIN_INTERVAL_S, le=MAX_INTERVAL_S)
     anchor: Time
 
     def after(self, moment: datetime) -> Iterator[datetime]:

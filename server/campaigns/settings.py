@@ -13,7 +13,7 @@ from searchers.protocol import FiniteNumber, MetricName
 from searchers.settings import SearcherSettings
 from server.campaigns.schedules import Schedule
 from server.ids import PATTERN
-from server.schemas.requests import KnownLimits, SearchBody, Seed, Whole
+from server.schemas.requests import KnownLimits, SearchBody, Seed
 from supernet.settings import TrainingSettings
 from workers.settings import LatencySettings, ResourceSettings
 
@@ -125,8 +125,8 @@ class Template(_Part):
 
     search: SearchBody
     matrix: Matrix = Matrix()
-    warm_start: bool = Field(default=True, strict=True)
-    vary_seed: bool = Field(default=True, strict=True)
+    warm_start: bool = True
+    vary_seed: bool = True
     retraining: Retraining | None = None
 
     @property
@@ -200,7 +200,7 @@ class RunAll(_Part):
     """
 
     kind: Literal["run_all"] = "run_all"
-    max_age_seconds: Whole = Field(ge=60, le=366 * 86_400)
+    max_age_seconds: int = Field(ge=60, le=366 * 86_400)
 
 
 CatchUp = Annotated[SkipMissed | RunOnce | RunAll, Field(discriminator="kind")]
@@ -216,7 +216,7 @@ class Budget(_Part):
             the occurrence that passes it is the last one.
     """
 
-    evaluations: Whole | None = Field(default=None, ge=1, lt=2**53)
+    evaluations: int | None = Field(default=None, ge=1, lt=2**53)
     worker_hours: float | None = Field(default=None, gt=0, le=1e9, allow_inf_nan=False)
 
 
@@ -261,7 +261,7 @@ class Promotion(_Part):
     """
 
     rule: Annotated[BestByObjective | BestByHypervolume, Field(discriminator="kind")]
-    report_test: bool = Field(default=False, strict=True)
+    report_test: bool = False
 
 
 class CampaignSettings(_Part):
@@ -284,7 +284,7 @@ class CampaignSettings(_Part):
     template: Template
     overlap: Literal["skip", "queue", "cancel_old"] = "skip"
     catch_up: CatchUp = RunOnce()
-    grace_seconds: Whole = Field(default=60, ge=10, le=86_400)
+    grace_seconds: int = Field(default=60, ge=10, le=86_400)
     budget: Budget = Budget()
     promotion: Promotion | None = None
 

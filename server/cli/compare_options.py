@@ -17,6 +17,7 @@ from searchers.comparison.manifest import RunName
 from searchers.comparison.problems import CostProblem, ProblemSettings, table_problem
 from searchers.protocol import Limit, Objective
 from searchers.settings import SearcherSettings
+from server.strict_json import mistyped
 
 GOALS = {"max": "maximize", "min": "minimize", "maximize": "maximize", "minimize": "minimize"}
 _LIMIT = re.compile(r"([A-Za-z0-9_.\-]+) *(>=|<=) *(\S+)")
@@ -225,9 +226,12 @@ def _named(file: Path) -> Mapping[str, Any]:
 
 def _settings(option: str, name: str, given: Any) -> Any:
     try:
-        return _SEARCHER.validate_python(given)
+        settings = _SEARCHER.validate_python(given)
     except ValidationError as error:
         raise ComparisonError(option, f"{name}: {_message(error)}", given) from None
+    for fault in mistyped(given, settings.model_dump(mode="json"), f"/{name}"):
+        raise ComparisonError(option, f"{fault.pointer} {fault.rule}", fault.value)
+    return settings
 
 
 def stored_searchers(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from server.callers import Scope
 from server.routes import content_tags
 from server.routes.common import Id, WholeServiceDep, problems
 from server.routes.creating import creates
+from server.routes.exact_route import ExactRoute
 from server.routes.lists import ListDep
 from server.schemas.access import (
     PROJECT_PATTERN,
@@ -30,7 +31,7 @@ from server.store import Quotas, Store
 from server.store.quotas import ProjectUsage
 from server.tables import ApiKeyRow, ChangeRow, ProjectRow
 
-router = APIRouter(prefix="/v1", tags=["access"])
+router = APIRouter(prefix="/v1", tags=["access"], route_class=ExactRoute)
 
 ProjectName = Annotated[str, Path(pattern=PROJECT_PATTERN)]
 ProjectFilter = Annotated[

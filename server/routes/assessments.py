@@ -19,6 +19,7 @@ from server.routes.common import (
     problems,
 )
 from server.routes.creating import creates
+from server.routes.exact_route import ExactRoute
 from server.routes.lists import DatedListDep, IdQuery
 from server.routes.resources import granted
 from server.schemas.assessments import (
@@ -33,7 +34,7 @@ from server.schemas.responses import AssessmentSummary, PageOf
 from server.tables import AssessedRow, AssessmentRow, JobRow, Json, SupernetRow
 from server.training_alone import completed, schedule_faults
 
-router = APIRouter(prefix="/v1", tags=["assessments"])
+router = APIRouter(prefix="/v1", tags=["assessments"], route_class=ExactRoute)
 
 
 def view(row: AssessmentRow, job: JobRow) -> AssessmentView:

@@ -19,6 +19,7 @@ from server.routes import content_tags, describing, downloads, exports
 from server.routes.campaign_checks import checked, promotion_faults
 from server.routes.common import Service, ServiceDep, problems
 from server.routes.creating import creates
+from server.routes.exact_route import ExactRoute
 from server.routes.lists import DatedListDep
 from server.schemas.campaign_bodies import CampaignBody, CampaignPatch
 from server.schemas.campaigns import (
@@ -35,7 +36,7 @@ from server.schemas.responses import FileView, PageOf
 from server.store import Usage
 from server.tables import CampaignRow, ExportRow, OccurrenceRow, PromotionRow
 
-router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
+router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=ExactRoute)
 
 CampaignRef = Annotated[
     str,

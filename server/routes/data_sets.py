@@ -11,6 +11,7 @@ from server.errors import BusyError, InvalidRequestError
 from server.routes import describing
 from server.routes.common import Id, Service, ServiceDep, problems
 from server.routes.creating import creates
+from server.routes.exact_route import ExactRoute
 from server.routes.lists import NamedListDep, NameQuery
 from server.routes.places import places_of
 from server.schemas.descriptions import DescriptionPatch
@@ -27,7 +28,7 @@ from supernet.datasets import (
     write_data_set,
 )
 
-router = APIRouter(prefix="/v1/data-sets", tags=["data sets"])
+router = APIRouter(prefix="/v1/data-sets", tags=["data sets"], route_class=ExactRoute)
 logger = structlog.get_logger(__name__)
 
 PATIENCE_S = 20.0

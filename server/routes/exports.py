@@ -9,12 +9,13 @@ from server.job_states import JobStatus
 from server.routes import downloads
 from server.routes.common import Id, ServiceDep, problems
 from server.routes.creating import creates
+from server.routes.exact_route import ExactRoute
 from server.routes.lists import DatedListDep, IdQuery
 from server.schemas.requests import Digest, ExportBody
 from server.schemas.responses import ExportView, FileView, PageOf
 from server.tables import ExportRow, JobRow
 
-router = APIRouter(prefix="/v1/exports", tags=["exports"])
+router = APIRouter(prefix="/v1/exports", tags=["exports"], route_class=ExactRoute)
 
 
 def view(row: ExportRow, job: JobRow) -> ExportView:

@@ -17,6 +17,7 @@ from server.errors import (
 from server.job_states import TERMINAL, JobStatus
 from server.routes import content_tags
 from server.routes.common import Id, Service, ServiceDep, problems
+from server.routes.exact_route import ExactRoute
 from server.routes.lists import DatedListDep
 from server.schemas.jobs import EventsView, EventView, JobView
 from server.schemas.requests import JobChangeBody, JobKind
@@ -24,7 +25,7 @@ from server.schemas.responses import PageOf
 from server.store import Store
 from server.tables import JobEventRow, JobRow
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=ExactRoute)
 
 STREAM_POLL_SECONDS = 0.25
 _EVENTS_PER_READ = 500

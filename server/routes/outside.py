@@ -19,6 +19,7 @@ from server.outside.orders import (
     ReportOrder,
 )
 from server.routes.common import Id, Service, ServiceDep, problems
+from server.routes.exact_route import ExactRoute
 from server.schemas.outside import (
     LeasesBody,
     LeasesView,
@@ -31,7 +32,7 @@ from server.schemas.outside import (
     ToldView,
 )
 
-router = APIRouter(prefix="/v1/searches/{search_id}", tags=["searches"])
+router = APIRouter(prefix="/v1/searches/{search_id}", tags=["searches"], route_class=ExactRoute)
 
 Kind = TypeVar("Kind", bound=Answer)
 

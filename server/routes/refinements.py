@@ -11,6 +11,7 @@ from server.job_states import JobStatus
 from server.routes import downloads
 from server.routes.common import Id, Service, ServiceDep, problems
 from server.routes.creating import creates
+from server.routes.exact_route import ExactRoute
 from server.routes.lists import IdQuery, NamedListDep, NameQuery
 from server.routes.resources import granted
 from server.routes.searches import report
@@ -29,7 +30,7 @@ from server.store.searches import supernet_of
 from server.tables import FineTuningRow, JobRow, Json, RefinedNetworkRow, RefinementRow
 from server.training_alone import FINE_TUNING, completed, schedule_faults
 
-router = APIRouter(prefix="/v1/refinements", tags=["refinements"])
+router = APIRouter(prefix="/v1/refinements", tags=["refinements"], route_class=ExactRoute)
 
 
 def views(

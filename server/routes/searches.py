@@ -23,6 +23,7 @@ from server.routes.common import (
 )
 from server.routes.computed_searches import analytic_faults
 from server.routes.creating import creates
+from server.routes.exact_route import ExactRoute
 from server.routes.lists import IdQuery, ListDep, NamedListDep, NameQuery
 from server.routes.resources import granted
 from server.routes.searcher_checks import check_searcher, outside_faults
@@ -42,7 +43,7 @@ from server.schemas.table_searches import TableSearchBody
 from server.store.search_terms import SearchTerms
 from server.tables import JobRow, SearchRow
 
-router = APIRouter(prefix="/v1/searches", tags=["searches"])
+router = APIRouter(prefix="/v1/searches", tags=["searches"], route_class=ExactRoute)
 
 
 def view(

@@ -12,6 +12,7 @@ from search_space.space import Architecture, InvalidArchitectureError, SearchSpa
 from server.errors import InvalidRequestError
 from server.routes.common import Id, ServiceDep, problems
 from server.routes.creating import creates
+from server.routes.exact_route import ExactRoute
 from server.routes.lists import DatedListDep
 from server.schemas.requests import CostBody, SampleBody
 from server.schemas.responses import (
@@ -26,7 +27,7 @@ from server.schemas.responses import (
 from server.store import Store
 from server.tables import SpaceRow
 
-router = APIRouter(prefix="/v1", tags=["spaces"])
+router = APIRouter(prefix="/v1", tags=["spaces"], route_class=ExactRoute)
 
 
 def view(row: SpaceRow) -> SpaceView:

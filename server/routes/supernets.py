@@ -13,6 +13,7 @@ from server.routes import describing, spaces, starts
 from server.routes.assessments import newest_summaries
 from server.routes.common import Id, Service, ServiceDep, problems
 from server.routes.creating import creates
+from server.routes.exact_route import ExactRoute
 from server.routes.lists import IdQuery, NamedListDep, NameQuery
 from server.routes.resources import granted
 from server.schemas.descriptions import DescriptionPatch
@@ -22,7 +23,7 @@ from server.store import Page
 from server.tables import DataSetRow, JobRow, SupernetRow
 from supernet.schedules.base import InvalidTrainingError
 
-router = APIRouter(prefix="/v1/supernets", tags=["supernets"])
+router = APIRouter(prefix="/v1/supernets", tags=["supernets"], route_class=ExactRoute)
 
 
 def view(row: SupernetRow, job: JobRow, assessment: AssessmentSummary | None) -> SupernetView:

@@ -16,13 +16,14 @@ from starlette.requests import ClientDisconnect
 from server.errors import InvalidRequestError
 from server.routes.common import Id, Service, ServiceDep, problems
 from server.routes.creating import creates
+from server.routes.exact_route import ExactRoute
 from server.routes.lists import NamedListDep, NameQuery
 from server.schemas.requests import UploadBody
 from server.schemas.responses import PageOf, UploadView
 from server.tables import UploadRow
 from server.uploads import Appender
 
-router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
+router = APIRouter(prefix="/v1/uploads", tags=["uploads"], route_class=ExactRoute)
 
 CHUNK_PATH = re.compile(r"/v1/uploads/[^/]+")
 MEDIA_TYPE = "application/octet-stream"

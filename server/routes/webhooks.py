@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Response
 from server.routes import content_tags
 from server.routes.common import Id, ServiceDep, problems
 from server.routes.creating import creates
+from server.routes.exact_route import ExactRoute
 from server.routes.lists import ListDep
 from server.schemas.responses import PageOf
 from server.schemas.webhooks import (
@@ -19,7 +20,7 @@ from server.schemas.webhooks import (
 )
 from server.tables import DeliveryRow, WebhookRow
 
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=ExactRoute)
 
 
 def _fields(row: WebhookRow) -> dict[str, Any]:

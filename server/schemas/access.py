@@ -6,14 +6,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from server.callers import DEFAULT_PROJECT, Scope
-from server.schemas.requests import Body, Name, Whole
+from server.schemas.requests import Body, Name
 from server.schemas.responses import Moment
 
 MAX_YEAR = 9000
 PROJECT_PATTERN = r"^[a-z0-9]([a-z0-9_]{0,48}[a-z0-9])?$"
 
 ProjectId = Annotated[str, Field(pattern=PROJECT_PATTERN)]
-Quota = Annotated[Whole, Field(ge=0, lt=2**63)] | None
+Quota = Annotated[int, Field(ge=0, lt=2**63)] | None
 
 
 def _conceivable(moment: datetime) -> datetime:

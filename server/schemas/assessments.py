@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from server.job_states import JobStatus
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
-from server.schemas.requests import Body, Seed, Whole
+from server.schemas.requests import Body, Seed
 from server.schemas.responses import AssessmentSummary, Moment, Values
 from supernet.settings import AccuracySettings, TrainingSettings
 from workers.settings import ResourceSettings
@@ -18,7 +18,7 @@ MAX_STANDALONE = 64
 class StandaloneBody(Body):
     """Some of the sampled architectures, trained alone."""
 
-    count: Whole = Field(
+    count: int = Field(
         default=6,
         ge=3,
         le=MAX_STANDALONE,
@@ -31,7 +31,6 @@ class StandaloneBody(Body):
     )
     use_asha: bool = Field(
         default=True,
-        strict=True,
         description="Stop trainings early whose validation accuracy falls behind (ASHA); those do "
         "not count in the correlations, which are then of the better ones.",
     )
@@ -53,13 +52,13 @@ class AssessmentBody(Body):
         }
     )
 
-    samples: Whole = Field(
+    samples: int = Field(
         default=24,
         ge=3,
         le=MAX_SAMPLES,
         description="Architectures to evaluate, the smallest and the largest among them.",
     )
-    strata: Whole = Field(
+    strata: int = Field(
         default=6,
         ge=1,
         le=MAX_SAMPLES,

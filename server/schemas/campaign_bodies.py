@@ -13,7 +13,7 @@ from server.campaigns.settings import (
     Promotion,
     Template,
 )
-from server.schemas.requests import EXAMPLE_ID, Whole
+from server.schemas.requests import EXAMPLE_ID
 
 
 class CampaignBody(CampaignSettings):
@@ -60,6 +60,6 @@ class CampaignPatch(BaseModel):
     template: Template | None = None
     overlap: Literal["skip", "queue", "cancel_old"] | None = None
     catch_up: CatchUp | None = None
-    grace_seconds: Whole | None = Field(default=None, ge=10, le=86_400)
+    grace_seconds: int | None = Field(default=None, ge=10, le=86_400)
     budget: Budget | None = None
     promotion: Promotion | None = Field(default=None, description="null promotes nothing.")

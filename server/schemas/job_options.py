@@ -6,8 +6,6 @@ from typing import Annotated, Literal, Self, TypedDict
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from server.schemas.numbers import Whole
-
 MAX_PRIORITY = 1000
 MAX_DEADLINE_S = 10 * 366 * 86_400.0
 MAX_AFTER = 100
@@ -35,7 +33,7 @@ class RetryPolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_attempts: Whole = Field(default=3, ge=1, le=100)
+    max_attempts: int = Field(default=3, ge=1, le=100)
     delay_seconds: float = Field(default=30.0, ge=0, le=86_400, allow_inf_nan=False)
     backoff: float = Field(default=2.0, ge=1, le=10, allow_inf_nan=False)
     retry_on: tuple[ErrorKind, ...] = ("failed", "internal")
@@ -89,7 +87,7 @@ class JobOptions(BaseModel):
         },
     )
 
-    priority: Whole = Field(default=0, ge=-MAX_PRIORITY, le=MAX_PRIORITY)
+    priority: int = Field(default=0, ge=-MAX_PRIORITY, le=MAX_PRIORITY)
     deadline_seconds: float | None = Field(
         default=None, gt=0, le=MAX_DEADLINE_S, allow_inf_nan=False
     )

@@ -17,7 +17,6 @@ from server.schemas.requests import (
     SearchBody,
     SearchFields,
     SpaceReference,
-    Whole,
 )
 from server.schemas.responses import Moment, Values
 from server.schemas.table_searches import TableSearchBody
@@ -27,7 +26,7 @@ EXAMPLE_LEASE = f"lea_{EXAMPLE_ID}"
 
 Reason = Annotated[str, Field(min_length=1, max_length=10_000)]
 Token = Annotated[str, Field(min_length=1, max_length=100)]
-Number = Annotated[Whole, Field(ge=0, lt=MAX_EVALUATIONS)]
+Number = Annotated[int, Field(ge=0, lt=MAX_EVALUATIONS)]
 
 
 class OutsideEvaluator(BaseModel):
@@ -49,7 +48,6 @@ class OutsideEvaluator(BaseModel):
     )
     barrier: bool = Field(
         default=False,
-        strict=True,
         description="Whether the searcher makes the next batch only when all of the last one are "
         "told. Then the same seed gives the same front, whoever was faster.",
     )
@@ -115,7 +113,7 @@ class ProposalsBody(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"count": 8, "worker": "desk 3"}]})
 
-    count: Whole = Field(default=1, ge=1, le=MAX_ITEMS)
+    count: int = Field(default=1, ge=1, le=MAX_ITEMS)
     worker: Name | None = Field(default=None, description="Who evaluates them, for people to read.")
 
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from server.job_states import JobStatus
 from server.schemas.job_options import DEFAULT_OPTIONS, JobOptions
-from server.schemas.requests import EXAMPLE_ID, Body, Name, Seed, Whole
+from server.schemas.requests import EXAMPLE_ID, Body, Name, Seed
 from server.schemas.responses import FileView, Moment, Values
 from supernet.settings import TrainingSettings
 from workers.settings import ResourceSettings
@@ -35,7 +35,7 @@ class RefinementBody(Body):
 
     name: Name
     search: str = Field(description="The id of the search whose front is refined.", max_length=100)
-    count: Whole = Field(
+    count: int = Field(
         default=3, ge=1, le=MAX_COUNT, description="How many points of the front, the best first."
     )
     training: TrainingSettings = Field(
@@ -50,7 +50,7 @@ class RefinementBody(Body):
         description="Weight of the loss against the outputs of the supernet's largest network, "
         "beside the loss on the labels.",
     )
-    runs: Whole = Field(
+    runs: int = Field(
         default=1,
         ge=1,
         le=MAX_RUNS,
@@ -58,9 +58,9 @@ class RefinementBody(Body):
         "a greedy soup.",
     )
     resources: ResourceSettings = ResourceSettings()
-    export: bool = Field(default=True, strict=True, description="Write files of every network.")
+    export: bool = Field(default=True, description="Write files of every network.")
     report_test: bool = Field(
-        default=False, strict=True, description="Read the test split, once, for the best of them."
+        default=False, description="Read the test split, once, for the best of them."
     )
     seed: Seed = Field(default=0, description="Of the first run; the next ones count up.")
     job: JobOptions = DEFAULT_OPTIONS

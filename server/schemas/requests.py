@@ -23,7 +23,6 @@ from searchers.espalier import EspalierSettings
 from searchers.protocol import Limits, Objectives
 from searchers.settings import SearcherSettings
 from server.schemas.job_options import DEFAULT_OPTIONS, MAX_PRIORITY, JobOptions
-from server.schemas.numbers import Whole as Whole  # the other bodies find it here
 from supernet.datasets import DataSetSource
 from supernet.proxy_settings import PROXY_NAMES, ProxySettings
 from supernet.settings import AccuracySettings, TrainingSettings
@@ -43,7 +42,7 @@ def _printable(name: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
-Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Values = dict[str, StrictInt | StrictFloat | StrictStr]
 
@@ -81,7 +80,7 @@ class UploadBody(Body):
     )
 
     name: Name
-    size_bytes: Whole = Field(ge=1, lt=2**63)
+    size_bytes: int = Field(ge=1, lt=2**63)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the whole file.")
 
 
@@ -90,7 +89,7 @@ class SampleBody(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"count": 3, "seed": 0}]})
 
-    count: Whole = Field(ge=1, le=MAX_SAMPLES)
+    count: int = Field(ge=1, le=MAX_SAMPLES)
     seed: Seed = 0
 
 
@@ -206,7 +205,7 @@ class SearchFields(Body):
     searcher: SearcherSettings = EspalierSettings()
     objectives: Objectives
     limits: Limits = ()
-    evaluations: Whole = Field(ge=1, le=MAX_EVALUATIONS)
+    evaluations: int = Field(ge=1, le=MAX_EVALUATIONS)
     seed: Seed = 0
 
 
@@ -255,7 +254,7 @@ class ExportBody(Body):
 
     search: str = Field(description="The id of the search that found it.", max_length=100)
     architecture_digest: Digest
-    report_test: bool = Field(default=False, strict=True, description="Read the test split, once.")
+    report_test: bool = Field(default=False, description="Read the test split, once.")
     job: JobOptions = DEFAULT_OPTIONS
 
 
@@ -264,7 +263,7 @@ class JobChangeBody(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"priority": 10}]})
 
-    priority: Whole = Field(
+    priority: int = Field(
         ge=-MAX_PRIORITY, le=MAX_PRIORITY, description="The highest is claimed first."
     )
 

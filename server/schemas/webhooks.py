@@ -66,7 +66,7 @@ class WebhookPatch(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"active": False}]})
 
-    active: bool = Field(strict=True, description="Whether it is told of what happens from now on.")
+    active: bool = Field(description="Whether it is told of what happens from now on.")
 
 
 class WebhookView(BaseModel):

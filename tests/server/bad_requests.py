@@ -55,6 +55,34 @@ def custom(**changes: Any) -> dict[str, Any]:
 
 
 CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
+    "boolean for a number": (
+        "/v1/searches",
+        search_body(searcher={"kind": "nsga2", "crossover_probability": False}),
+        "/searcher/crossover_probability",
+        "must be a number",
+        False,
+    ),
+    "numeral in quotes": (
+        "/v1/searches",
+        search_body(searcher={"kind": "nsga2", "population_size": "20"}),
+        "/searcher/population_size",
+        "must be a number",
+        "20",
+    ),
+    "boolean for a number of epochs": (
+        "/v1/supernets",
+        supernet_body(training={"epochs": True}),
+        "/training/epochs",
+        "must be a number",
+        True,
+    ),
+    "number for a boolean": (
+        "/v1/refinements",
+        refinement_body(report_test=1),
+        "/report_test",
+        "must be a boolean",
+        1,
+    ),
     "unknown space kind": (
         "/v1/spaces",
         {"kind": "perceptron"},
@@ -348,7 +376,7 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/v1/spaces/SPACE/sample",
         {"count": True},
         "/count",
-        "must be a valid integer",
+        "must be a number",
         True,
     ),
     "data set outside the data folder": (
@@ -756,7 +784,7 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/v1/searches",
         search_body(evaluations=1.5),
         "/evaluations",
-        "must be a valid integer",
+        "must be a valid integer, got a number with a fractional part",
         1.5,
     ),
     "unknown metric": (

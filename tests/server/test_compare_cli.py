@@ -269,6 +269,7 @@ def test_tables_that_compare_nothing_are_refused(
     ("text", "words"),
     [
         ('{"a": {"kind": "nsga2", "population_size": 1}}', ["a: nsga2.population_size", "2"]),
+        ('{"a": {"kind": "nsga2", "population_size": "8"}}', ["/a/population_size", "a number"]),
         ('{"a": {"kind": "magic"}}', ["a: ", "'magic'"]),
         ('{"a/b": {"kind": "random"}}', ["names of at most 64", "'a/b'"]),
         ('{"random": {"kind": "random"}}', ["name of --searchers", "'random'"]),
