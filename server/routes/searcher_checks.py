@@ -1,30 +1,13 @@
-"""What is looked at when a searcher is submitted: can it do the problem, from where it starts?
-
-And may it think where it would have to: a search that is evaluated outside has its searcher in the
-API process.
-"""
+"""What is looked at when a searcher is submitted: can it do the problem, from where it starts?"""
 
 from typing import Any
 
 from search_space.families import space_settings
 from search_space.space import InvalidArchitectureError, SearchSpace
-from searchers.gp import GPSettings
 from searchers.protocol import Limit, Objective, Problem, UnsuitableProblemError, WarmStart
 from searchers.settings import check_problem
-from server.errors import Fault, InvalidRequestError
+from server.errors import InvalidRequestError
 from server.tables import SpaceRow
-
-NEEDS_TORCH = (
-    "must not be gp where the evaluator is outside: Optuna's sampler needs torch, which the API "
-    "process does without; Gaussian processes without it are espalier's"
-)
-
-
-def outside_faults(searcher: object) -> list[Fault]:
-    """Returns why a searcher cannot be the one of a search that is evaluated outside."""
-    if isinstance(searcher, GPSettings):
-        return [Fault("/searcher/kind", NEEDS_TORCH, searcher.kind)]
-    return []
 
 
 def check_searcher(

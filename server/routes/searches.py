@@ -26,7 +26,7 @@ from server.routes.creating import creates
 from server.routes.exact_route import ExactRoute
 from server.routes.lists import IdQuery, ListDep, NamedListDep, NameQuery
 from server.routes.resources import granted
-from server.routes.searcher_checks import check_searcher, outside_faults
+from server.routes.searcher_checks import check_searcher
 from server.schemas.computed_searches import ComputedSearchBody
 from server.schemas.descriptions import DescriptionPatch
 from server.schemas.outside import AnySearchBody, OutsideSearchBody
@@ -129,7 +129,7 @@ def _add_inside(body: SearchBody, service: Service) -> tuple[SearchRow, JobRow]:
 
 
 def _add_outside(body: OutsideSearchBody, service: Service) -> tuple[SearchRow, JobRow]:
-    if faults := [*analytic_faults(body.searcher), *outside_faults(body.searcher)]:
+    if faults := analytic_faults(body.searcher):
         raise InvalidRequestError(faults)
     space = spaces.resolve(service.store, body.space, "/space")
     check_searcher(space, body.searcher, body.objectives, body.limits)

@@ -9,7 +9,6 @@ from search_space.cnn import MobileNetV3Settings
 from search_space.families import FAMILIES
 from search_space.outcomes import METRIC_GOALS
 from searchers.settings import SearcherSettings
-from server.routes.searcher_checks import NEEDS_TORCH
 
 DIGITS = {"kind": "mobilenetv3", "preset": "digits"}
 DISTILLED = {
@@ -185,20 +184,6 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/searcher/reward/weights",
         ...,
         [1.0, 2.0],
-    ),
-    "searcher outside that needs torch": (
-        "/v1/searches",
-        {
-            "name": "x",
-            "space": DIGITS,
-            "searcher": {"kind": "gp"},
-            "objectives": OBJECTIVES,
-            "evaluations": 5,
-            "evaluator": {"kind": "outside"},
-        },
-        "/searcher/kind",
-        NEEDS_TORCH,
-        "gp",
     ),
     "searcher of a matrix that cannot do the problem": (
         "/v1/campaigns",
