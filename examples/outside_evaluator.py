@@ -39,7 +39,6 @@ def submit(client: Client, evaluations: int) -> str:
         {
             "name": "little energy",
             "space": FAMILY.model_dump(mode="json"),
-            "searcher": {"kind": "nsga2"},
             "objectives": [
                 {"metric": "microjoules", "goal": "minimize"},
                 {"metric": "num_params", "goal": "maximize"},

@@ -169,7 +169,6 @@ class Demo:
             {
                 "name": f"digits, at most {limit_ms:g} ms",
                 "supernet": supernet.id,
-                "searcher": {"kind": "nsga2"},
                 "objectives": OBJECTIVES,
                 "limits": [{"metric": "latency_ms", "upper": limit_ms}],
                 "evaluations": self._num_evaluations,
