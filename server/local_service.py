@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -70,7 +69,7 @@ class LocalService:
             stdout=log,
             stderr=log,
             # A session of its own: Ctrl-C in the terminal reaches this process only, which then
-            # stops the service in order; what is left can be ended as one group.
+            # stops the service in order.
             start_new_session=True,
         )
 
@@ -107,7 +106,7 @@ class LocalService:
             raise ServiceDiedError(f"the service has ended with exit code {code}")
 
     def stop(self) -> None:
-        """Ends the service by SIGTERM, and all of its group by SIGKILL if that takes too long."""
+        """Ends the service by SIGTERM, and by SIGKILL if that takes too long."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -117,8 +116,8 @@ class LocalService:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_TIMEOUT_S)
         finally:
-            # Also after an interrupt while waiting, and for what an ended service left behind.
-            _kill_group(process.pid)
+            # Also after an interrupt while waiting. Its runner then ends for want of a parent.
+            process.kill()
             process.wait()
             process.stdin.close()
 
@@ -148,11 +147,6 @@ def complaint_of(line: str) -> str | None:
         f"{cause['exc_type']}: {cause['exc_value']}" for cause in record.get("exception", ())
     ]
     return f"{level}: " + ": ".join([event, *reasons])
-
-
-def _kill_group(group: int) -> None:
-    with contextlib.suppress(ProcessLookupError):  # nothing was left
-        os.killpg(group, signal.SIGKILL)
 
 
 def service_environment(environment: Mapping[str, str], home: Path, port: int) -> dict[str, str]:

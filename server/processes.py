@@ -1,6 +1,8 @@
-"""A process that ends with its parent."""
+"""Processes that end with their parent, and groups of them that end as one."""
 
+import contextlib
 import os
+import signal
 import threading
 from collections.abc import Callable
 
@@ -19,3 +21,13 @@ def stop_with_parent(stop: Callable[[], None]) -> None:
         stop()
 
     threading.Thread(target=wait, name="parent watch", daemon=True).start()
+
+
+def kill_group(leader: int) -> None:
+    """Ends by SIGKILL whatever is left of a process group; also after its leader has ended.
+
+    Args:
+        leader: the process that was started as the head of the group.
+    """
+    with contextlib.suppress(ProcessLookupError):  # nothing was left
+        os.killpg(leader, signal.SIGKILL)

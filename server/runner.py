@@ -1,8 +1,9 @@
 """The runner: claims jobs by lease and runs them, by default one at a time for quiet measurements.
 
-`python -m server.runner` is one process. On SQLite it is the only one, which a file lock sees to;
-on PostgreSQL there may be any number. A job runs in a thread of its own; the main thread keeps the
-leases, passes on requests to stop, and ends the whole process when a job does not heed them.
+`python -m server.runner` is one process, `server.supervised` one that ends with its parent. On
+SQLite it is the only one, which a file lock sees to; on PostgreSQL there may be any number. A job
+runs in a thread of its own; the main thread keeps the leases, passes on requests to stop, and ends
+the whole process when a job does not heed them.
 """
 
 import os
@@ -13,10 +14,11 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import structlog
 from sqlalchemy.engine import make_url
@@ -35,7 +37,6 @@ from server.execution.heartbeats import renew_lease
 from server.locks import FileLock, RunnerLockedError
 from server.logs import configure_logs
 from server.maintenance.retention import retention_duties
-from server.processes import stop_with_parent
 from server.schema import require_current
 from server.settings import Settings
 from server.store import ClaimedJob, ClaimLimits, RunnerFacts, Store
@@ -111,16 +112,23 @@ class Runner:
         self._has_orphans = sole
         self._duties = duties
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        self._shutdown = threading.Event()
-        self._wake = threading.Event()
+        self._is_ending = False
+        self._is_connecting = False
+        # Not an event: a signal may come while the thread that it interrupts holds an event's lock.
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self._running: list[_RunningJob] = []
         self._registered: RunnerFacts | None = None
         self._seen_at = 0.0
 
     def stop(self) -> None:
         """Asks the runner to end; its jobs stop at their next step and wait for another runner."""
-        self._shutdown.set()
-        self._wake.set()
+        self._is_ending = True
+        self._wake.put(None)
+
+    @property
+    def is_connecting(self) -> bool:
+        """Whether the runner waits for a cluster: it has no job then, and does not heed `stop`."""
+        return self._is_connecting
 
     def run(self) -> None:
         """Works until `stop`; waits for a database or a cluster that is not there."""
@@ -135,7 +143,7 @@ class Runner:
             # Before a claim, which settles the leases that have expired: so have ours after a
             # database that was away, or a machine that slept.
             are_kept = self._watch_all()
-            is_ending = self._shutdown.is_set()
+            is_ending = self._is_ending
             if is_ending and not self._running:
                 return
             wait_s = HEARTBEAT_S
@@ -143,8 +151,8 @@ class Runner:
             if are_kept and not is_ending and not is_full:
                 wait_s = self._take_job()
             # The end of a job's thread wakes us too.
-            self._wake.wait(wait_s)
-            self._wake.clear()
+            with suppress(Empty):
+                self._wake.get(timeout=wait_s)
 
     def _watch_all(self) -> bool:
         """Looks after all jobs; returns whether the database answered."""
@@ -158,8 +166,9 @@ class Runner:
         """Starts a job if there is one to do; returns how long to wait before the next look."""
         try:
             if not self._running:
-                self._register(self._connect())
-            job = self._claim()
+                self._find_cluster()
+            # To find it may have taken long.
+            job = None if self._is_ending else self._claim()
         except (DatabaseUnavailableError, ClusterError) as error:
             logger.warning("cannot take jobs", error=str(error))
             return HEARTBEAT_S if self._running else RETRY_S
@@ -167,6 +176,18 @@ class Runner:
             self._start(job)
         is_full = len(self._running) >= self._settings.max_running_jobs
         return HEARTBEAT_S if is_full else min(self._settings.poll_seconds, HEARTBEAT_S)
+
+    def _find_cluster(self) -> None:
+        """Makes sure of the cluster, and lets others know what it offers; not if asked to end."""
+        self._is_connecting = True
+        try:
+            # Whoever asks it to end just now either has been heard here or sees it connecting.
+            if self._is_ending:
+                return
+            offer = self._connect()
+        finally:
+            self._is_connecting = False
+        self._register(offer)
 
     def _register(self, cluster_resources: ClusterResources | None) -> None:
         """Lets others know that this runner lives, and what its cluster offers now."""
@@ -240,7 +261,7 @@ class Runner:
             Whether the database answered.
         """
         job, stop = running.context.job, running.context.stop
-        if self._shutdown.is_set():
+        if self._is_ending:
             stop.set(StopReason.SHUTDOWN)
         is_kept = renew_lease(self._store, job, stop, self._settings.lease_seconds)
         if stop.reason is None:
@@ -271,7 +292,7 @@ class Runner:
         try:
             run_attempt(context, self._executors[context.job.kind], self._store)
         finally:
-            self._wake.set()
+            self._wake.put(None)
 
 
 def connect_cluster(runner_stop: Callable[[], None]) -> ClusterResources:
@@ -289,16 +310,21 @@ def connect_cluster(runner_stop: Callable[[], None]) -> ClusterResources:
     if not cluster.is_alive():
         cluster.disconnect()
         cluster.connect(ClusterSettings())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: runner_stop())
+    stop_at_signals(runner_stop)
     return cluster.resources()
 
 
-def main(arguments: Sequence[str] = ()) -> int:
+def stop_at_signals(stop: Callable[[], None]) -> None:
+    """Lets SIGTERM and SIGINT call `stop`."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop())
+
+
+def main(tell: Callable[[Runner], None] = lambda _: None) -> int:
     """Runs a runner until SIGTERM or SIGINT; returns the exit status.
 
     Args:
-        arguments: `--supervised` where a parent holds the other end of standard input.
+        tell: called with the runner before it begins.
     """
     settings = Settings()
     configure_logs(settings.log_level, settings.log_format)
@@ -308,8 +334,10 @@ def main(arguments: Sequence[str] = ()) -> int:
             runner = open_runner(settings)
             if settings.is_sqlite:
                 stack.enter_context(FileLock(runner_lock(settings)))
-            if "--supervised" in arguments:
-                stop_with_parent(runner.stop)
+            tell(runner)
+            # Also before there is a Ray: one that is interrupted while it starts leaves processes
+            # behind for a minute.
+            stop_at_signals(runner.stop)
             runner.run()
             cluster.disconnect()
     except (
@@ -367,4 +395,4 @@ def open_runner(settings: Settings) -> Runner:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

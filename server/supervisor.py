@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from server.processes import kill_group
 from server.settings import Settings
 
 logger = structlog.get_logger(__name__)
@@ -19,14 +20,16 @@ LONGEST_DELAY_S = 30.0
 STEADY_S = 15.0
 """A runner that lived this long is restarted without delay, however often others died before."""
 
-RUNNER_COMMAND = (sys.executable, "-m", "server.runner", "--supervised")
+RUNNER_COMMAND = (sys.executable, "-m", "server.supervised")
 
 
 class RunnerSupervisor:
     """Starts a runner as a child process and starts it again, ever later, when it dies.
 
     The child holds the reading end of a pipe as its standard input and ends when that is closed:
-    by `stop`, or by the death of this process, in whatever way it dies.
+    by `stop`, or by the death of this process, in whatever way it dies. It has a session of its
+    own: Ctrl-C in the terminal reaches this process only, which then ends the runner in order, and
+    what a runner leaves behind, which a Ray that was broken off does, is ended as one group.
 
     Args:
         settings: handed to the child in its environment.
@@ -86,6 +89,7 @@ class RunnerSupervisor:
                 if child is None:
                     return
                 code = child.wait()
+                kill_group(child.pid)
                 if self._stopping.is_set():
                     return
                 assert child.stdin is not None
@@ -105,6 +109,7 @@ class RunnerSupervisor:
                 self._command,
                 stdin=subprocess.PIPE,
                 env={**os.environ, **self._settings.environment()},
+                start_new_session=True,
             )
             self._child = child
         logger.info("runner started", pid=child.pid)

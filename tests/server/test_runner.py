@@ -1,6 +1,7 @@
 """The runner's decisions, on a real database, with executors made for the occasion."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -160,6 +161,69 @@ def test_jobs_wait_while_there_is_no_cluster(
         is_there.set()
         wait_for(store, job.id, JobStatus.SUCCEEDED)
     assert store.get_job(job.id).attempt == 1
+
+
+def test_a_runner_that_is_asked_to_end_while_it_connects_takes_no_job(
+    store: Store, settings: Settings
+) -> None:
+    _, job = add_supernet(store)
+    is_connecting, proceed = threading.Event(), threading.Event()
+
+    def connect() -> None:
+        is_connecting.set()
+        assert proceed.wait(20)
+
+    with running(store, settings, until_stopped, connect=connect) as runner:
+        assert is_connecting.wait(20)
+        assert runner.is_connecting
+        runner.stop()
+        proceed.set()
+    assert not runner.is_connecting
+    assert store.get_job(job.id).state is JobStatus.QUEUED
+
+
+CONNECTING = """
+import sys, time
+from server import runner, supervised
+
+def connect(_stop):
+    print("connecting", flush=True)
+    time.sleep(3600)
+
+runner.connect_cluster = connect
+sys.exit(supervised.main())
+"""
+
+
+@pytest.mark.parametrize("at", ["connecting", "loading"])
+def test_a_supervised_runner_ends_with_its_parent_also_where_it_cannot_heed(
+    tmp_path: Path, at: str
+) -> None:
+    from server import schema
+    from server.database import open_engine
+
+    settings = Settings(home=tmp_path)
+    engine = open_engine(settings)
+    schema.upgrade(engine)
+    engine.dispose()
+    process = subprocess.Popen(
+        [sys.executable, "-c", CONNECTING],
+        env={**os.environ, **settings.environment()},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            if at == "connecting":
+                # The log comes first.
+                assert b"connecting\n" in iter(process.stdout.readline, b"")
+            process.stdin.close()
+            assert process.wait(30) == -signal.SIGKILL
+        finally:
+            process.kill()
 
 
 DEAF = """

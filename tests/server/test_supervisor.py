@@ -70,6 +70,25 @@ def test_a_runner_that_does_not_end_is_killed(tmp_path: Path) -> None:
     assert not is_alive(pids(tmp_path)[0])
 
 
+# Leaves a process behind that knows nothing of its end, as a Ray does that is broken off.
+LITTERING = """
+import subprocess, sys
+left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+home = __import__("os").environ["ESPALIER_HOME"]
+print(left.pid, file=open(home + "/pids", "a"), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_a_runner_leaves_behind_is_ended(tmp_path: Path) -> None:
+    supervisor = RunnerSupervisor(Settings(home=tmp_path), [sys.executable, "-c", LITTERING])
+    supervisor.start()
+    wait_until(lambda: len(pids(tmp_path)) == 1)
+    supervisor.stop(10)
+    # Nobody's child any more: it is gone once the system has collected it.
+    wait_until(lambda: not is_alive(pids(tmp_path)[0]))
+
+
 def test_a_runner_that_starts_while_it_is_stopped_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
