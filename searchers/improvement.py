@@ -15,9 +15,9 @@ from searchers.pareto import Losses, non_dominated
 from searchers.predictors.base import Matrix, Vector
 from searchers.predictors.targets import TargetScale
 
-MAX_POINTS = {1: 1_000_000, 2: 200, 3: 40, 4: 14}
+MAX_POINTS = {1: 1_000_000, 2: 200, 3: 40, 4: 14, 5: 11, 6: 8, 7: 6, 8: 5}
 """Points of a front that boxes are made of, by the number of objectives: a thousand boxes or so."""
-MAX_POINTS_BEYOND = 8
+MAX_POINTS_BEYOND = 3
 
 
 @dataclass(frozen=True)

@@ -81,3 +81,11 @@ def test_a_front_of_many_points_is_thinned_but_keeps_its_ends() -> None:
     assert len(boxes.upper) == MAX_POINTS[2] + 1
     assert boxes.upper[:, 0].min() == front[:, 0].min()
     assert boxes.upper[:, 1].min() == front[:, 1].min()
+
+
+@pytest.mark.parametrize("num_objectives", range(2, 13))
+def test_boxes_of_any_number_of_objectives_are_few(num_objectives: int) -> None:
+    points = np.random.default_rng(0).random((300, num_objectives))
+    front = points / np.linalg.norm(points, axis=1, keepdims=True)
+    boxes = open_boxes(front, np.full(num_objectives, 2.0))
+    assert num_objectives < len(boxes.upper) < 2000
