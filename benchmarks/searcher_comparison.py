@@ -9,7 +9,8 @@ point; then the median over the pairs of data set and device, and the worst pair
 Peers are Optuna's NSGA-II and TPE and pymoo's NSGA-II on the same tables, see `_native_peers.py`.
 The folder that ESPALIER_BENCH_DATA names holds `nasbench201.npz`,
 `nats_bench_size_cifar10.csv.gz` and `nasbench_macro_cifar10.csv.gz`. All of it takes hours: with
-`--log DIR` it goes on where it was stopped.
+`--log DIR` it goes on where it was stopped. With --quick: three seeds of 60 evaluations on two
+tables, without `gp`.
 """
 
 import csv
@@ -57,6 +58,8 @@ COUNTS = (50, 60, 100, 150, 300, 500)
 TARGETS_PERCENT = ("95", "99")
 NUM_SEEDS, NUM_SEEDS_QUICK = 20, 3
 BUDGET, BUDGET_QUICK = 500, 60
+SLOW = "gp"
+"""What does not fit into a quick run."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,14 @@ class Case:
     group: str
     name: str
     problem: TableProblem
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is run."""
+
+    evaluations: int
+    num_seeds: int
 
 
 @dataclass(frozen=True)
@@ -85,7 +96,12 @@ def main() -> None:
     kinds = [s.model_fields["kind"].default for s in get_args(get_args(SearcherSettings)[0])]
     parser.add_argument("--log", type=Path, metavar="DIR", help="keep all runs there")
     parser.add_argument("--searchers", help="some only; by default all that can search tables")
+    parser.add_argument("--evaluations", type=int, default=BUDGET, help="%(default)s by default")
+    parser.add_argument("--seeds", type=int, default=NUM_SEEDS, help="%(default)s by default")
     given = parser.parse_args()
+    size = (
+        Size(BUDGET_QUICK, NUM_SEEDS_QUICK) if given.quick else Size(given.evaluations, given.seeds)
+    )
     folder = Path(os.environ.get(DATA_VARIABLE, ""))
     missing = [name for name in FILES if not (folder / name).is_file()]
     if DATA_VARIABLE not in os.environ or missing:
@@ -98,8 +114,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         cases = cases_of(folder, Path(temporary), quick=given.quick)
         names = names or [*searchers_of(cases), *PEERS]
+        if given.quick:
+            names = [name for name in names if name != SLOW]
         place = given.log or Path(temporary) / "runs"
-        analyses = run_cases(cases, names, place, quick=given.quick)
+        analyses = run_cases(cases, names, place, size)
     figures = list(show(cases, analyses))
     Console().print(machine(), highlight=False)
     if given.json is not None:
@@ -193,14 +211,13 @@ def searchers_of(cases: Sequence[Case]) -> list[str]:
 
 
 def run_cases(
-    cases: Sequence[Case], names: Sequence[str], place: Path, *, quick: bool
+    cases: Sequence[Case], names: Sequence[str], place: Path, size: Size
 ) -> list[Analysis]:
     """Makes all runs that are missing; returns the figures of each case."""
-    num_seeds = NUM_SEEDS_QUICK if quick else NUM_SEEDS
     folders, manifests, tasks = [], [], []
     for case in cases:
         folder = RunFolder(place / f"{case.group}-{case.name}".replace(" ", "-").replace(",", ""))
-        manifest, left = _begin(case, names, folder, num_seeds, BUDGET_QUICK if quick else BUDGET)
+        manifest, left = _begin(case, names, folder, size)
         folders.append(folder)
         manifests.append(manifest)
         tasks += left
@@ -212,22 +229,22 @@ def run_cases(
 
 
 def _begin(
-    case: Case, names: Sequence[str], folder: RunFolder, num_seeds: int, budget: int
+    case: Case, names: Sequence[str], folder: RunFolder, size: Size
 ) -> tuple[Manifest, list[Any]]:
     of_kind: Mapping[str, Callable[[], Any]] = {
         s.model_fields["kind"].default: s for s in get_args(get_args(SearcherSettings)[0])
     }
     settings = {name: of_kind[name]() for name in names if name in of_kind}
     here = this_machine(len(os.sched_getaffinity(0)), version("espalier"))
-    comparison = Comparison(case.problem, settings, budget, num_seeds)
+    comparison = Comparison(case.problem, settings, size.evaluations, size.num_seeds)
     manifest, tasks = begin(comparison, folder, here)
     peers = [name for name in names if name in PEERS]
-    entries = {name: _peer_entry(name, num_seeds) for name in peers}
+    entries = {name: _peer_entry(name, size.num_seeds) for name in peers}
     manifest = manifest.model_copy(update={"searchers": {**manifest.searchers, **entries}})
     folder.open_for(manifest)
     native = [
-        NativeTask(name, seed, case.problem, budget, folder.path)
-        for seed in range(num_seeds)
+        NativeTask(name, seed, case.problem, size.evaluations, folder.path)
+        for seed in range(size.num_seeds)
         for name in peers
         if not folder.has(name, seed)
     ]
