@@ -76,7 +76,7 @@ def test_without_data_it_says_what_is_missing() -> None:
 
 def test_sizes_have_the_macs_of_their_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(BENCHMARKS)
-    benchmark = importlib.import_module("searcher_comparison")
+    benchmark = importlib.import_module("_table_runs")
     # Of one channel each: 27 in the stem; 45 in a cell; 19 in a block; 10 in the classifier.
     expected = 1024 * 27 + 1024 * 45 + 256 * 19 + 256 * 45 + 64 * 19 + 64 * 45 + 10
     assert benchmark.size_macs(np.ones((1, 5), dtype=np.int64)).tolist() == [expected]
