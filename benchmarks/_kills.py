@@ -110,7 +110,7 @@ class KilledService:
             self._process.kill()
             self._process.wait()
             return True
-        title = {"runner": "server.runner", "worker": "ray::"}[victim]
+        title = {"runner": "server.supervised", "worker": "ray::"}[victim]
         pids = [
             pid
             for pid, name in descendants(self._process.pid)

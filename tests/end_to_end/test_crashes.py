@@ -142,7 +142,7 @@ def test_a_search_loses_and_repeats_nothing_when_its_processes_are_killed(
     kill(find_process(head.pid, "_EvaluationActor"))
     service.wait_for_progress(job, 15)
     remember()
-    kill(find_process(service.pid, "server.runner"))
+    kill(find_process(service.pid, "server.supervised"))
     service.wait_for_progress(job, 25)
     remember()
     attempt = service.job(job)["attempt"]

@@ -160,7 +160,14 @@ def test_the_demo_goes_from_nothing_to_a_tested_network(tmp_path: Path) -> None:
 @contextmanager
 def demo_process(output: Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-u", "-m", "server.cli", "demo", "--output", str(output)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A shell lets what runs in its background ignore Ctrl-C, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         yield process
     finally:
