@@ -34,7 +34,7 @@ VARIANTS: Mapping[str, EspalierSettings] = {
 }
 QUICK = (DEFAULT, "without_counts", "random_initial")
 COUNTS, COUNTS_QUICK = (50, 60, 100, 150), (60,)
-NUM_SEEDS, NUM_SEEDS_QUICK = 10, 3
+NUM_SEEDS, NUM_SEEDS_QUICK = 6, 3
 
 Shares = dict[str, Any]
 """Of each variant, shape (pairs x seeds, counts)."""
