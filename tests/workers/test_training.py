@@ -138,13 +138,15 @@ def test_a_killed_and_a_cancelled_worker_leave_what_the_training_goes_on_from(
 def test_two_workers_train_the_same_architectures(job: TrainingJob) -> None:
     short = TRAINING.model_copy(update={"epochs": 2})
     job = replace(job, training=short, resources=ResourceSettings(num_workers=2))
-    actors: dict[str, int] = {}
+    actors = dict.fromkeys(("RayTrainWorker", "DatasetManager", "PlacementGroupCleaner"), 0)
 
-    def count_actors(_: EpochReport) -> None:
-        for title in ("RayTrainWorker", "DatasetManager", "PlacementGroupCleaner"):
-            actors[title] = len(worker_pids(title))
+    def count_actors() -> bool:
+        for title, most in actors.items():
+            actors[title] = max(most, len(worker_pids(title)))
+        return False
 
-    result = run_training(job, on_report=count_actors)
+    # Counted while it runs: the reports of so short a training may arrive after its workers ended.
+    result = run_training(job, should_cancel=count_actors, poll_s=0.1)
     # Two trainers, and none of the actors that would do nothing here.
     assert actors == {"RayTrainWorker": 2, "DatasetManager": 0, "PlacementGroupCleaner": 0}
     _, expected_reports, all_sampled = trained_directly(job)
