@@ -6,7 +6,7 @@ the same by value, as files whose content nothing changes any more.
 
 import itertools
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +16,7 @@ from search_space.cnn import MobileNetV3Settings
 from search_space.family import NetworkSettings
 from search_space.tensors import Shape, supernet_tensors
 from supernet.datasets.sources import Located
-from supernet.errors import FieldError
+from supernet.errors import InvalidStartError
 from supernet.fitting import (
     UnreadableTensorsError,
     misfits,
@@ -27,10 +27,6 @@ from supernet.once_for_all import renamed
 
 # How torch's format of before version 1.6 begins: a pickle of a number that means just this.
 LEGACY_TORCH_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
-
-
-class InvalidStartError(FieldError):
-    """A training cannot start from what was given."""
 
 
 class ScratchStart(BaseModel):
@@ -129,19 +125,22 @@ def _is_torch_file(path: Path) -> bool:
         return file.read(len(LEGACY_TORCH_START)) == LEGACY_TORCH_START
 
 
-def check_same_network(wanted: NetworkSettings, found: NetworkSettings) -> None:
-    """Returns if two spaces are equal in all but their number of classes.
+def check_same_network(
+    wanted: NetworkSettings, found: NetworkSettings, ignoring: Collection[str] = ("num_classes",)
+) -> None:
+    """Returns if two spaces are equal.
 
     Args:
-        wanted: the space of the training.
+        wanted: the space of the training, or of an anchor in it.
         found: the space of what it would start from.
+        ignoring: fields that may differ.
 
     Raises:
         InvalidStartError: names the first field that differs, as a path through the settings.
     """
     difference = _difference(
-        wanted.model_dump(mode="json", exclude={"num_classes"}),
-        found.model_dump(mode="json", exclude={"num_classes"}),
+        wanted.model_dump(mode="json", exclude=set(ignoring)),
+        found.model_dump(mode="json", exclude=set(ignoring)),
     )
     if difference is not None:
         field, expected, value = difference

@@ -8,10 +8,10 @@ from server.routes.places import places_of
 from server.store import Artifact
 from server.tables import Json
 from supernet.datasets import InvalidDataSetError
+from supernet.errors import InvalidStartError
 from supernet.schedules.base import Schedule
 from supernet.starting_settings import (
     FileStart,
-    InvalidStartError,
     ScratchStart,
     StartSettings,
     SupernetStart,
