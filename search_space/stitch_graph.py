@@ -8,14 +8,11 @@ from itertools import accumulate, pairwise
 from search_space.blocks import BlockChain
 from search_space.costs import layer_macs
 from search_space.layers import Layer
-from search_space.stitch_routes import Part, Route, Stitch
+from search_space.stitch_routes import Pair, Part, Route, Stitch
 
 ANCHOR_PREFIX = "anchor"
 STITCH_PREFIX = "stitch"
 """How the names of layers begin: "anchor1.stem.conv", "stitch1to2.layer3"."""
-
-Pair = tuple[int, int]
-"""Numbers, from 1, of the anchors before and behind a stitching layer."""
 
 
 @dataclass(frozen=True, slots=True)

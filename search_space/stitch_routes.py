@@ -9,6 +9,8 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+Pair = tuple[int, int]
+"""Numbers, from 1, of the anchors before and behind a stitching layer."""
 Stitch = tuple[int, int]
 """(front, back): the last block before and the first block after a stitching layer."""
 
@@ -43,7 +45,7 @@ def paired(depth: int, kernel: int, stride: int, *, forward_only: bool) -> list[
     """Returns the stitches between equally deep stages, those of one stitching layer together.
 
     A window of `kernel` blocks moves by `stride`; all ordered pairs of blocks within it are
-    stitches of one layer, unless an earlier window had them (paired stitching, section 3.3). The
+    stitches of one layer, unless an earlier window had them. The
     last windows are cut off where the stage ends.
 
     Args:
