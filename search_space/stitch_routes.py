@@ -45,8 +45,8 @@ def paired(depth: int, kernel: int, stride: int, *, forward_only: bool) -> list[
     """Returns the stitches between equally deep stages, those of one stitching layer together.
 
     A window of `kernel` blocks moves by `stride`; all ordered pairs of blocks within it are
-    stitches of one layer, unless an earlier window had them. The
-    last windows are cut off where the stage ends.
+    stitches of one layer, unless an earlier window had them. The last window is cut off where the
+    stage ends.
 
     Args:
         depth: blocks of each stage.
@@ -54,18 +54,20 @@ def paired(depth: int, kernel: int, stride: int, *, forward_only: bool) -> list[
         stride: blocks between the beginnings of two windows.
         forward_only: whether the front block must come before the back block.
     """
-    known: set[Stitch] = set()
-    found = []
+    found, covered, end = [], 0, 0
     for start in range(1, depth + 1, stride):
-        window = range(start, min(start + kernel, depth + 1))
+        covered, end = end, min(start + kernel - 1, depth)
+        window = range(start, end + 1)
         new = [
             (front, back)
             for front, back in itertools.product(window, window)
-            if (front, back) not in known and (front < back or not forward_only)
+            # All pairs that lie before the end of the last window lie within it.
+            if max(front, back) > covered and (front < back or not forward_only)
         ]
-        known.update(new)
         if new:
             found.append(new)
+        if end == depth:
+            break
     return found
 
 

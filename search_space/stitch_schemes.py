@@ -82,8 +82,8 @@ class OneWaySettings(BaseModel):
                 found[pair] += [[(front[i - 1], back[k - 1]) for i, k in one] for one in local]
         if paired_depths and self.kernel > max(paired_depths):
             raise ValueError(
-                f"scheme.kernel must be at most {max(paired_depths)}, the number of blocks of the "
-                f"longest stage that it moves over, got {self.kernel}"
+                f"scheme.kernel must be at most {max(paired_depths)}, the blocks of the longest "
+                f"stage that it moves over, got {self.kernel}"
             )
         return found
 

@@ -77,7 +77,7 @@ class AnchorSettings(BaseModel):
         description="The space that the anchor is a network of."
     )
     architecture: Values = Field(
-        default=Architecture({}),
+        default={},
         validate_default=True,
         description="Which of its networks; by default the largest.",
     )
@@ -177,7 +177,7 @@ class StitchSettings(NetworkSettings):
         if not isinstance(values, Mapping) or not values.get("anchors"):
             return values
         try:
-            first, *_ = anchors = _ANCHORS.validate_python(values["anchors"])
+            first, *_ = _ANCHORS.validate_python(values["anchors"])
         except ValidationError:
             return values  # the field's own type says what is wrong with it
         taken = {
@@ -185,7 +185,7 @@ class StitchSettings(NetworkSettings):
             "num_classes": first.network.num_classes,
             "resolutions": (first.resolution,),
         }
-        return {**taken, **values, "anchors": anchors}
+        return {**taken, **values}
 
     @model_validator(mode="after")
     def _check_anchors(self) -> Self:
@@ -327,8 +327,8 @@ def _routes(settings: StitchSettings) -> dict[str, Route]:
     for position, (before, behind) in enumerate(pairwise(sizes), start=1):
         if before > behind:
             raise ValueError(
-                f"anchors must ascend in multiply-accumulates, got {behind} of anchors.{position} "
-                f"behind {before}"
+                f"anchors.{position} must have at least {before} multiply-accumulates, as "
+                f"anchors.{position - 1} has, got {behind}"
             )
     chained = chain.from_iterable(
         routes(order, graph.stitches, [len(c.blocks) for c in graph.chains])
@@ -336,7 +336,7 @@ def _routes(settings: StitchSettings) -> dict[str, Route]:
     )
     stitched = list(islice(chained, MAX_ROUTES - len(whole) + 1))
     if len(stitched) + len(whole) > MAX_ROUTES:
-        raise ValueError(f"scheme must give at most {MAX_ROUTES} networks, got more")
+        raise ValueError(f"scheme must give at most {MAX_ROUTES} networks, got more than that")
     first, *between, last = whole
     between = sorted([*between, *stitched], key=graph.macs)
     return {route_name(route): route for route in (first, *between, last)}
