@@ -15,6 +15,7 @@ from typing import Literal
 
 from search_space.family import NetworkSettings
 from search_space.layers import Layer
+from search_space.space import Option
 from search_space.tensors import Shape, network_tensors
 from search_space.vit import VisionTransformerSettings
 from supernet.errors import InvalidStartError
@@ -118,6 +119,27 @@ def origins(
     return {
         name: _origin(name, shape, names, blocks) for name, shape in network_tensors(layers).items()
     }
+
+
+def tensors_of_file(
+    kind: Literal["weights"] | LayoutName,
+    network: NetworkSettings,
+    architecture: Mapping[str, Option],
+) -> dict[str, Shape]:
+    """Returns names and shapes of the tensors that an anchor's file must hold.
+
+    Args:
+        kind: "weights" for our own names, else a package's layout.
+        network: the anchor's family.
+        architecture: which of its networks the anchor is.
+
+    Raises:
+        InvalidStartError: the layout cannot hold networks of the family.
+    """
+    layers = network.lower(architecture)
+    if kind == "weights":
+        return network_tensors(layers)
+    return {origin.name: origin.shape for origin in origins(network, layers, kind).values()}
 
 
 def _check_family(network: NetworkSettings, layout: LayoutName) -> None:

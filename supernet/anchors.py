@@ -10,9 +10,15 @@ import safetensors.torch
 from torch import Tensor
 
 from search_space.family import NetworkSettings
-from search_space.space import Architecture
+from search_space.space import InvalidArchitectureError, Option
 from search_space.tensors import Shape, network_tensors
-from supernet.anchor_layouts import POSITION, LayoutName, Origin, origins
+from supernet.anchor_layouts import (
+    POSITION,
+    LayoutName,
+    Origin,
+    origins,
+    tensors_of_file,
+)
 from supernet.checkpoints import InvalidSupernetError, load_supernet
 from supernet.data import TensorData
 from supernet.errors import InvalidStartError
@@ -39,7 +45,10 @@ class AnchorFile:
 
 
 def anchor_tensors(
-    file: AnchorFile, network: NetworkSettings, architecture: Architecture, data: TensorData
+    file: AnchorFile,
+    network: NetworkSettings,
+    architecture: Mapping[str, Option],
+    data: TensorData,
 ) -> dict[str, Tensor]:
     """Returns an anchor's parameters and batch-norm statistics by their names in `Network`.
 
@@ -55,14 +64,13 @@ def anchor_tensors(
     """
     if file.kind == "supernet":
         return _extracted(file.path, network, architecture, data)
+    wanted = tensors_of_file(file.kind, network, architecture)
+    tensors = _read(file.path)
+    _check(tensors, wanted)
     layers = network.lower(architecture)
     if file.kind == "weights":
-        tensors = _read(file.path)
-        _check(tensors, network_tensors(layers))
-        return {name: tensors[name] for name in network_tensors(layers)}
+        return {name: tensors[name] for name in wanted}
     found = origins(network, layers, file.kind)
-    tensors = _read(file.path)
-    _check(tensors, {origin.name: origin.shape for origin in found.values()})
     return {
         name: _taken(name, shape, found[name], tensors)
         for name, shape in network_tensors(layers).items()
@@ -70,7 +78,7 @@ def anchor_tensors(
 
 
 def _extracted(
-    path: Path, network: NetworkSettings, architecture: Architecture, data: TensorData
+    path: Path, network: NetworkSettings, architecture: Mapping[str, Option], data: TensorData
 ) -> dict[str, Tensor]:
     try:
         source = load_supernet(path)
@@ -78,8 +86,13 @@ def _extracted(
         rule = f"must be a stored supernet ({error.__cause__ or error})"
         raise InvalidStartError("path", rule, str(path)) from error
     check_same_network(network, source.settings, ignoring=())
+    try:
+        known = source.space.validate(architecture)
+    except InvalidArchitectureError as error:
+        field = f"architecture.{error.choice}"
+        raise InvalidStartError(field, error.rule, error.value) from error
     source = source.to(data.train.images.device)
-    extracted = extract_calibrated(source, architecture, data, AccuracySettings())
+    extracted = extract_calibrated(source, known, data, AccuracySettings())
     state = extracted.state_dict()
     return {name: tensor for name, tensor in state.items() if not is_counter(name)}
 

@@ -14,7 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from search_space.cnn import MobileNetV3Settings
 from search_space.family import NetworkSettings
+from search_space.stitching import AnchorSettings
 from search_space.tensors import Shape, supernet_tensors
+from supernet.anchor_layouts import tensors_of_file
+from supernet.anchor_settings import AnchorFileSource, AnchorsStart
 from supernet.datasets.sources import Located
 from supernet.errors import InvalidStartError
 from supernet.fitting import (
@@ -71,7 +74,8 @@ FileStart = WeightsStart | OnceForAllStart
 """The kinds that read a file of the user's."""
 
 StartSettings = Annotated[
-    ScratchStart | SupernetStart | WeightsStart | OnceForAllStart, Field(discriminator="kind")
+    ScratchStart | SupernetStart | WeightsStart | OnceForAllStart | AnchorsStart,
+    Field(discriminator="kind"),
 ]
 
 
@@ -99,6 +103,28 @@ def check_file(start: FileStart, path: Path, settings: NetworkSettings) -> None:
     if faults := misfits(own, shapes, unusable, head):
         rule = "must hold the tensors of the space's largest network"
         raise InvalidStartError(start.place_field, rule, faults)
+
+
+def check_anchor_file(source: AnchorFileSource, path: Path, anchor: AnchorSettings) -> None:
+    """Returns if a file's tensors have the names and shapes of an anchor; reads the header only.
+
+    Args:
+        source: the choice, whose path or upload is named in the error.
+        path: where the file is.
+        anchor: says which network it must hold.
+
+    Raises:
+        InvalidStartError: the file is of another kind, its tensors are those of another network, or
+            its layout cannot hold networks of the anchor's family.
+    """
+    own = tensors_of_file(source.kind, anchor.network, anchor.architecture)
+    try:
+        shapes, unusable = tensors_in(path)
+    except UnreadableTensorsError as error:
+        raise InvalidStartError(source.place_field, str(error), source.place) from None
+    if faults := misfits(own, shapes, unusable, head=None):
+        rule = "must hold the tensors of the anchor"
+        raise InvalidStartError(source.place_field, rule, faults)
 
 
 def _tensors(
