@@ -250,7 +250,8 @@ def naming(ids: dict[str, str], mine: dict[str, str]) -> dict[str, tuple[str, An
     digits = SPACE_SETTINGS.model_dump(mode="json")
     supernet = {"name": "x", "space": digits, "data_set": mine["data_set_id"]}
     distilled = {"kind": "single", "architecture": dict(SPACE.smallest()), "distillation": 1.0}
-    anchors = [{"network": digits, "architecture": dict(SPACE.smallest())}, {"network": digits}]
+    smallest = {**SPACE.smallest(), "resolution": max(SPACE_SETTINGS.resolutions)}
+    anchors = [{"network": digits, "architecture": smallest}, {"network": digits}]
     stitched = {**supernet, "space": {"kind": "stitch", "anchors": anchors}}
     own = {"kind": "supernet", "supernet": mine["supernet_id"]}
     table = {"kind": "table", "upload": ids["upload_id"], "choices": ["a"]}
