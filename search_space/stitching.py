@@ -216,7 +216,7 @@ class StitchSettings(NetworkSettings):
 
     def network_choices(self) -> list[Choice]:
         """Returns the route, the only choice but for the resolution."""
-        return [Choice(name="route", options=tuple(_routes(self)))]
+        return [Choice(name="route", options=tuple(_routes(self)), is_ordered=True)]
 
     def lower(self, architecture: Mapping[str, Option]) -> tuple[Layer, ...]:
         """Returns the layers of a valid architecture of the space, in execution order."""
