@@ -20,6 +20,7 @@ from torch import Tensor
 from search_space.space import Option
 from search_space.stitch_graph import StitchLayer
 from search_space.stitching import StitchSettings
+from search_space.tensors import LOW_RANK_UP
 from supernet.anchors import AnchorFile, anchor_tensors
 from supernet.base import Supernet
 from supernet.data import TensorData, in_memory_format, resize
@@ -81,7 +82,7 @@ class FromAnchors:
         """Fills a supernet: the anchors from their files, the stitching layers by least squares.
 
         Args:
-            supernet: stitched; nothing is left of what it was but low-rank updates.
+            supernet: stitched; nothing is left of what it computed.
             data: on its device; its training images are used.
 
         Raises:
@@ -134,7 +135,7 @@ def fill_anchors(supernet: Supernet, anchors: Sequence[Mapping[str, Tensor]]) ->
 def fit_stitches(
     supernet: Supernet, data: TensorData, *, images: int = 100, seed: int = 0, ridge: float = 0.0
 ) -> tuple[StitchFit, ...]:
-    """Sets weight and bias of every stitching layer by least squares.
+    """Sets weight and bias of every stitching layer by least squares; low-rank updates to zero.
 
     Args:
         supernet: stitched, its anchors trained; they compute in eval mode, with their own
@@ -164,6 +165,8 @@ def fit_stitches(
         solution = system.solve(ridge)
         own[f"{layer.name}.weight"].copy_(solution.weight[:, :, None, None])
         own[f"{layer.name}.bias"].copy_(solution.bias)
+        if settings.rank:
+            own[f"{layer.name}.{LOW_RANK_UP}"].zero_()
         fits.append(
             StitchFit(
                 layer=layer.name,

@@ -60,7 +60,7 @@ def _stitch(context: JobContext, network: StitchSettings, path: Path) -> tuple[S
         data_path=context.artifacts.path(spec["data_set"]["version"]),
         target=path,
         seed=spec["seed"],
-        num_threads=spec["resources"]["cpus_per_worker"],
+        num_threads=ResourceSettings.model_validate(spec["resources"]).cpus_per_worker,
     )
     return run(context, stitch_anchors, job, num_cpus=job.num_threads)
 
@@ -102,9 +102,10 @@ def _report(
         data_path=context.artifacts.path(spec["data_set"]["version"]),
         accuracy=accuracy,
     )
-    resources = {name: spec["resources"][name] for name in ("num_workers", "cpus_per_worker")}
+    # As many as train, but evaluators need no GPU.
+    resources = ResourceSettings.model_validate({**spec["resources"], "gpus_per_worker": 0})
     context.event("evaluating_stitches", count=len(architectures))
-    with start_pool(context, evaluators, ResourceSettings.model_validate(resources)) as pool:
+    with start_pool(context, evaluators, resources) as pool:
         evaluator = BatchEvaluator(
             context, pool, None, architectures[-1], baseline_ms=None, seed=spec["seed"]
         )

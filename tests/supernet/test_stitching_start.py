@@ -8,19 +8,21 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from supernet_examples import RESNET, few_digits, lively
+from supernet_examples import RESNET, few_digits, lively, random_architectures
 from torch import Tensor
 
 from search_space.stitching import StitchSettings
 from supernet.anchors import AnchorFile
 from supernet.base import Supernet
-from supernet.checkpoints import save_supernet
+from supernet.checkpoints import CheckpointFolder, save_supernet
 from supernet.data import TensorData, resize
 from supernet.errors import InvalidStartError
 from supernet.evaluate import extract_calibrated
 from supernet.network import Network
-from supernet.settings import AccuracySettings
+from supernet.schedules.sandwich import SandwichSettings
+from supernet.settings import AccuracySettings, TrainingSettings
 from supernet.stitching import FromAnchors, fill_anchors, fit_stitches
+from supernet.training import train
 
 DATA = few_digits(60)
 
@@ -231,3 +233,55 @@ def test_what_does_not_fit_says_which_anchor(tmp_path: Path) -> None:
         FromAnchors(start.anchors[:1]).apply(Supernet(TRANSFORMERS), DATA)
     with pytest.raises(InvalidStartError, match=r"^kind must be 'stitch', got 'resnet'$"):
         start.apply(Supernet(RESNET), DATA)
+
+
+LOW_RANK = CONVOLUTIONS.model_copy(update={"rank": 2})
+TRAINING = TrainingSettings(
+    epochs=2,
+    batch_size=20,
+    learning_rate=0.01,
+    warmup_epochs=0,
+    gradient_clip=1.0,
+    schedule=SandwichSettings(num_random=2),
+)
+
+
+def started(folder: Path) -> Supernet:
+    supernet = Supernet(LOW_RANK, generator=torch.Generator().manual_seed(0))
+    from_files(folder, LOW_RANK).apply(supernet, DATA)
+    return supernet
+
+
+def test_low_rank_updates_are_trained_beside_what_was_solved_and_resumed(tmp_path: Path) -> None:
+    supernet = started(tmp_path)
+    before = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
+    assert train(supernet, DATA, TRAINING, seed=0)
+    after = supernet.state_dict()
+    changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
+    layers = [layer.name for layer in LOW_RANK.stitch_layers()]
+    parts = {"weight": False, "bias": True, "low_rank_up": True, "low_rank_down": True}
+    assert len(layers) > 0
+    for layer in layers:
+        assert {part: f"{layer}.{part}" in changed for part in parts} == parts
+
+    stopped = started(tmp_path)
+    steps = iter([False] * 4 + [True])
+    folder = CheckpointFolder(tmp_path / "checkpoints")
+    arguments: dict[str, Any] = {"seed": 0, "checkpoints": folder}
+    assert not train(stopped, DATA, TRAINING, should_stop=lambda: next(steps), **arguments)
+    # What goes on has no anchors any more: all is in the checkpoint, the solved weights as well.
+    resumed = Supernet(LOW_RANK, generator=torch.Generator().manual_seed(8))
+    assert train(resumed, DATA, TRAINING, **arguments)
+    for name, tensor in resumed.state_dict().items():
+        assert torch.equal(tensor, after[name]), name
+
+    fit_stitches(supernet, DATA)
+    x = images(12)
+    for layer in layers:
+        module = supernet.get_submodule(layer)
+        merged = module.sliced(module.weight.shape[1], module.weight.shape[0], 1)[0]
+        assert torch.equal(merged, module.weight)
+    for architecture in random_architectures(supernet.space, 4):
+        with torch.no_grad():
+            found = supernet.eval()(x, architecture)
+            assert torch.allclose(supernet.extract(architecture)(x), found, atol=1e-4)
