@@ -50,7 +50,7 @@ def network_tensors(layers: Sequence[Layer]) -> dict[str, Shape]:
 
 
 def supernet_tensors(settings: NetworkSettings, space: SearchSpace) -> dict[str, Shape]:
-    """Returns the shapes of a supernet's tensors: the largest network's, and kernel transforms.
+    """Returns the shapes of a supernet's tensors: those of all layers, and kernel transforms.
 
     Args:
         settings: of the family.
@@ -61,7 +61,7 @@ def supernet_tensors(settings: NetworkSettings, space: SearchSpace) -> dict[str,
         for layer, sizes in kernel_sizes(settings, space).items()
         for small, large in itertools.pairwise(sizes)
     }
-    return network_tensors(settings.lower(space.largest())) | transforms
+    return network_tensors(settings.supernet_layers(space)) | transforms
 
 
 def transform_name(small: int, large: int) -> str:

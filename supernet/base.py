@@ -28,8 +28,7 @@ class Supernet(nn.Module):
     exactly zero outside the slice that `a` uses.
 
     Args:
-        settings: the family's settings. Its largest architecture must have every layer that any
-            other has, at its full size.
+        settings: the family's settings.
         allowed: restricts the space (`SearchSpace.restrict`); the weights are as large as what is
             left needs. With one option everywhere the supernet is one network trained alone.
         generator: draws the initial weights; by default one of seed 0.
@@ -38,6 +37,7 @@ class Supernet(nn.Module):
         settings: as given.
         allowed: as given.
         space: the space of `settings`, restricted.
+        layers: every layer of its networks (`NetworkSettings.supernet_layers`).
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Supernet(nn.Module):
         self.settings = settings
         self.allowed = {name: tuple(options) for name, options in (allowed or {}).items()}
         self.space: SearchSpace = settings.build().restrict(self.allowed)
-        self.layers = settings.lower(self.space.largest())
+        self.layers = settings.supernet_layers(self.space)
         kernels = kernel_sizes(settings, self.space)
         for layer in self.layers:
             if layer.op in PARAMETRIC:

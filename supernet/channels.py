@@ -31,14 +31,22 @@ class ChannelGroup:
 
 
 def channel_groups(layers: Sequence[Layer]) -> list[ChannelGroup]:
-    """Returns the groups of a network whose channels may be sorted, found by walking its layers."""
+    """Returns the groups of a network whose channels may be sorted, found by walking its layers.
+
+    Args:
+        layers: in execution order; where they are those of several networks, a layer's inputs are
+            what any of them reads there (`NetworkSettings.supernet_layers`), and sorting keeps the
+            functions of all.
+    """
     groups: dict[str, ChannelGroup] = {}  # by layer: the group of its output channels
+    read = {name for layer in layers for name in layer.inputs}
     shapes = {layer.name: layer.out_shape for layer in layers}
     for layer in layers:
         sources = [groups[name] for name in layer.inputs]
         if layer.op in ("conv", "linear") and not is_depthwise(layer):
-            sources[0].members.append((layer.name, 1))
-            sources[0].reader = layer.name
+            source = _merged(sources, groups)
+            source.members.append((layer.name, 1))
+            source.reader = layer.name
             group = ChannelGroup()
         else:
             group = _merged(sources, groups)
@@ -51,8 +59,9 @@ def channel_groups(layers: Sequence[Layer]) -> list[ChannelGroup]:
             group.run = layer.out_channels // layer.in_heads
         if layer.op == "flatten" and shapes[layer.inputs[0]][1:] != (1, 1):
             group.is_fixed = True  # a channel becomes several features
+        if layer.name not in read:
+            group.is_fixed = True  # an output
         groups[layer.name] = group
-    groups[layers[-1].name].is_fixed = True
     unique = {id(group): group for group in groups.values()}
     return [group for group in unique.values() if not group.is_fixed]
 
