@@ -8,14 +8,11 @@ from itertools import accumulate, pairwise
 from search_space.blocks import BlockChain
 from search_space.costs import layer_macs
 from search_space.layers import Layer
-from search_space.stitch_routes import Part, Route, Stitch
+from search_space.stitch_routes import Pair, Part, Route, Stitch
 
 ANCHOR_PREFIX = "anchor"
 STITCH_PREFIX = "stitch"
 """How the names of layers begin: "anchor1.stem.conv", "stitch1to2.layer3"."""
-
-Pair = tuple[int, int]
-"""Numbers, from 1, of the anchors before and behind a stitching layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +182,9 @@ def _stitch_layer(
         written, read = front.written_by(before), back.read_by(behind)
         if written[1:] != read[1:]:
             raise ValueError(
-                f"anchors must have one grid where they are stitched: block {before} of anchor "
-                f"{pair[0]} gives (channels, height, width) = {written}, block {behind} of anchor "
-                f"{pair[1]} reads {read}"
+                f"anchors.{pair[1] - 1} must have the grid of anchors.{pair[0] - 1} where they are "
+                f"stitched: block {before} there gives height and width {written[1:]}, block "
+                f"{behind} here reads others, got {read[1:]}"
             )
         assert (written[0], read[0]) == widths, f"{name} must have one shape, got {stitches}"
     pairs = ((front.blocks[i - 1].output, back.blocks[k - 1].reads) for i, k in stitches)

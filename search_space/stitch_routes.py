@@ -9,6 +9,8 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+Pair = tuple[int, int]
+"""Numbers, from 1, of the anchors before and behind a stitching layer."""
 Stitch = tuple[int, int]
 """(front, back): the last block before and the first block after a stitching layer."""
 
@@ -43,8 +45,8 @@ def paired(depth: int, kernel: int, stride: int, *, forward_only: bool) -> list[
     """Returns the stitches between equally deep stages, those of one stitching layer together.
 
     A window of `kernel` blocks moves by `stride`; all ordered pairs of blocks within it are
-    stitches of one layer, unless an earlier window had them (paired stitching, section 3.3). The
-    last windows are cut off where the stage ends.
+    stitches of one layer, unless an earlier window had them. The last window is cut off where the
+    stage ends.
 
     Args:
         depth: blocks of each stage.
@@ -52,18 +54,20 @@ def paired(depth: int, kernel: int, stride: int, *, forward_only: bool) -> list[
         stride: blocks between the beginnings of two windows.
         forward_only: whether the front block must come before the back block.
     """
-    known: set[Stitch] = set()
-    found = []
+    found, covered, end = [], 0, 0
     for start in range(1, depth + 1, stride):
-        window = range(start, min(start + kernel, depth + 1))
+        covered, end = end, min(start + kernel - 1, depth)
+        window = range(start, end + 1)
         new = [
             (front, back)
             for front, back in itertools.product(window, window)
-            if (front, back) not in known and (front < back or not forward_only)
+            # All pairs that lie before the end of the last window lie within it.
+            if max(front, back) > covered and (front < back or not forward_only)
         ]
-        known.update(new)
         if new:
             found.append(new)
+        if end == depth:
+            break
     return found
 
 

@@ -12,10 +12,10 @@ layer and the second anchor from block 5 on. Options ascend in multiply-accumula
 first and the last anchor.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import chain, combinations, islice, pairwise
+from itertools import chain, islice, pairwise
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -43,40 +43,16 @@ from search_space.plain_families import PlainFamily
 from search_space.space import Architecture, Choice, Option, SearchSpace
 from search_space.stitch_graph import (
     STITCH_PREFIX,
-    Pair,
     StitchGraph,
     StitchLayer,
     anchor_name,
     stitch_graph,
 )
-from search_space.stitch_routes import (
-    Part,
-    Route,
-    Stitch,
-    boundaries,
-    paired,
-    route_name,
-    routes,
-    unpaired,
-)
+from search_space.stitch_routes import Part, Route, route_name, routes
+from search_space.stitch_schemes import OneWaySettings, SchemeSettings
 
 MAX_ROUTES = 10_000
 """Networks of one space at most: the options of a choice."""
-
-TwoWayRoute = Literal["small_large", "large_small", "small_large_small", "large_small_large"]
-_CHAINS: dict[TwoWayRoute, tuple[int, ...]] = {
-    "small_large": (1, 2),
-    "large_small": (2, 1),
-    "small_large_small": (1, 2, 1),
-    "large_small_large": (2, 1, 2),
-}
-
-
-def _distinct(options: tuple[TwoWayRoute, ...]) -> tuple[TwoWayRoute, ...]:
-    if len(set(options)) < len(options):
-        raise ValueError(f"routes must be distinct, got {options}")
-    return options
-
 
 Values = Annotated[
     Mapping[str, StrictInt | StrictFloat | StrictStr],
@@ -101,7 +77,7 @@ class AnchorSettings(BaseModel):
         description="The space that the anchor is a network of."
     )
     architecture: Values = Field(
-        default=Architecture({}),
+        default={},
         validate_default=True,
         description="Which of its networks; by default the largest.",
     )
@@ -126,40 +102,6 @@ class AnchorSettings(BaseModel):
         """Returns the anchor's layers for inputs of a resolution that its space has."""
         changed = {"resolution": resolution} if "resolution" in self.architecture else {}
         return self.network.lower({**self.architecture, **changed})
-
-
-class OneWaySettings(BaseModel):
-    """Stitches from smaller to larger anchors (SN-Net).
-
-    Between stages of one depth: paired stitching, in windows. Between others: every block of the
-    later anchor's stage but the first follows the block of its place in the earlier one's.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["one_way"] = "one_way"
-    kernel: int = Field(default=2, ge=1, le=32, description="Blocks of a window.")
-    stride: int = Field(default=1, ge=1, le=32, description="Blocks from one window to the next.")
-    nearest: bool = Field(
-        default=True,
-        description="Whether only neighbouring anchors are stitched; else all pairs and chains.",
-    )
-    forward_only: bool | None = Field(
-        default=None,
-        description="Whether windows stitch a block only to later blocks; null: exactly where "
-        "blocks differ in the shapes that they read and give, as in hierarchical anchors.",
-    )
-
-
-class TwoWaySettings(BaseModel):
-    """Stitches between two anchors in both directions (SN-Netv2)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["two_way"] = "two_way"
-    routes: Annotated[tuple[TwoWayRoute, ...], AfterValidator(_distinct)] = Field(
-        default=tuple(_CHAINS), min_length=1, description="The orders in which anchors run."
-    )
 
 
 def _transformer(width: int, heads: int, **fields: Any) -> dict[str, Any]:
@@ -212,7 +154,7 @@ class StitchSettings(NetworkSettings):
         max_length=8,
         description="From small to large.",
     )
-    scheme: Annotated[OneWaySettings | TwoWaySettings, Field(discriminator="kind")] = Field(
+    scheme: SchemeSettings = Field(
         default=OneWaySettings(), description="Where the anchors are stitched."
     )
     stages: Stages | None = Field(
@@ -235,7 +177,7 @@ class StitchSettings(NetworkSettings):
         if not isinstance(values, Mapping) or not values.get("anchors"):
             return values
         try:
-            first, *_ = anchors = _ANCHORS.validate_python(values["anchors"])
+            first, *_ = _ANCHORS.validate_python(values["anchors"])
         except ValidationError:
             return values  # the field's own type says what is wrong with it
         taken = {
@@ -243,7 +185,7 @@ class StitchSettings(NetworkSettings):
             "num_classes": first.network.num_classes,
             "resolutions": (first.resolution,),
         }
-        return {**taken, **values, "anchors": anchors}
+        return {**taken, **values}
 
     @model_validator(mode="after")
     def _check_anchors(self) -> Self:
@@ -266,10 +208,7 @@ class StitchSettings(NetworkSettings):
                         f"resolutions must be among those of anchors.{position}.network, "
                         f"{anchor.network.resolutions}, got {resolution}"
                     )
-        if isinstance(self.scheme, TwoWaySettings) and len(self.anchors) != 2:
-            raise ValueError(
-                f"anchors must be exactly 2 with a two_way scheme, got {len(self.anchors)}"
-            )
+        self.scheme.orders(len(self.anchors))
         for resolution in self.resolutions:
             _graph(self, resolution)
         _routes(self)
@@ -328,36 +267,6 @@ class StitchSettings(NetworkSettings):
         ]
         return {**super()._identity(), "anchors": anchors}
 
-    def _orders(self) -> list[tuple[int, ...]]:
-        """Returns the numbers of the anchors that run one after another, but for single ones."""
-        numbers = range(1, len(self.anchors) + 1)
-        if isinstance(self.scheme, TwoWaySettings):
-            return [_CHAINS[name] for name in self.scheme.routes]
-        if self.scheme.nearest:
-            return list(pairwise(numbers))
-        lengths = range(2, len(self.anchors) + 1)
-        return [order for length in lengths for order in combinations(numbers, length)]
-
-    def _places(self, chains: Sequence[BlockChain]) -> dict[Pair, list[list[Stitch]]]:
-        """Returns by pair of anchors the stitches that share each stitching layer.
-
-        Raises:
-            ValueError: the anchors have no such stages, or they are too short.
-        """
-        stages = self._stitched_stages(chains)
-        pairs = sorted({pair for order in self._orders() for pair in pairwise(order)})
-        found: dict[Pair, list[list[Stitch]]] = {pair: [] for pair in pairs}
-        within = _places_within(self.scheme, pairs, stages, chains)
-        for front, back in pairs:
-            for stage in stages:
-                before, behind = chains[front - 1].stages[stage], chains[back - 1].stages[stage]
-                for local in within(len(before), len(behind)):
-                    shared = [(before[i - 1], behind[k - 1]) for i, k in local]
-                    found[front, back].append(shared)
-        if not any(found.values()):
-            raise ValueError(f"stages must have blocks to stitch, got {stages}")
-        return found
-
     def _stitched_stages(self, chains: Sequence[BlockChain]) -> tuple[int, ...]:
         """Returns the numbers of the stages in which anchors are stitched."""
         counts = [len(chain.stages) for chain in chains]
@@ -379,40 +288,6 @@ class StitchSettings(NetworkSettings):
 _ANCHORS = TypeAdapter(tuple[AnchorSettings, ...])
 
 
-def _places_within(
-    scheme: OneWaySettings | TwoWaySettings,
-    pairs: Sequence[Pair],
-    stages: Sequence[int],
-    chains: Sequence[BlockChain],
-) -> Callable[[int, int], list[list[Stitch]]]:
-    """Returns what finds the stitches between two stages by their depths, numbered within them.
-
-    Raises:
-        ValueError: windows are longer than all stages that they would move over.
-    """
-    if isinstance(scheme, TwoWaySettings):
-        return lambda front, back: [[(i, k + 1)] for i, k in boundaries(front, back)]
-    depths = [
-        len(chains[front - 1].stages[stage])
-        for front, back in pairs
-        for stage in stages
-        if len(chains[front - 1].stages[stage]) == len(chains[back - 1].stages[stage])
-    ]
-    if depths and scheme.kernel > max(depths):
-        raise ValueError(
-            f"scheme.kernel must be at most {max(depths)}, the number of blocks of the longest "
-            f"stage that is stitched, got {scheme.kernel}"
-        )
-    forward_only = scheme.forward_only
-    if forward_only is None:
-        forward_only = not all(chain.is_isotropic for chain in chains)
-    return lambda front, back: (
-        paired(front, scheme.kernel, scheme.stride, forward_only=forward_only)
-        if front == back
-        else unpaired(front, back)
-    )
-
-
 @lru_cache(maxsize=128)
 def _graph(settings: StitchSettings, resolution: int) -> StitchGraph:
     """Returns the networks of a space at one resolution.
@@ -431,7 +306,11 @@ def _graph(settings: StitchSettings, resolution: int) -> StitchGraph:
             for layer in anchor.lower(resolution)
         ]
         chains.append(block_chain(layers))
-    return stitch_graph(chains, settings._places(chains))
+    stages = settings._stitched_stages(chains)
+    places = settings.scheme.places(chains, stages)
+    if not any(places.values()):
+        raise ValueError(f"stages must have blocks to stitch, got {stages}")
+    return stitch_graph(chains, places)
 
 
 @lru_cache(maxsize=128)
@@ -448,16 +327,16 @@ def _routes(settings: StitchSettings) -> dict[str, Route]:
     for position, (before, behind) in enumerate(pairwise(sizes), start=1):
         if before > behind:
             raise ValueError(
-                f"anchors must ascend in multiply-accumulates, got {behind} of anchors.{position} "
-                f"behind {before}"
+                f"anchors.{position} must have at least {before} multiply-accumulates, as "
+                f"anchors.{position - 1} has, got {behind}"
             )
     chained = chain.from_iterable(
         routes(order, graph.stitches, [len(c.blocks) for c in graph.chains])
-        for order in settings._orders()
+        for order in settings.scheme.orders(len(whole))
     )
     stitched = list(islice(chained, MAX_ROUTES - len(whole) + 1))
     if len(stitched) + len(whole) > MAX_ROUTES:
-        raise ValueError(f"scheme must give at most {MAX_ROUTES} networks, got more")
+        raise ValueError(f"scheme must give at most {MAX_ROUTES} networks, got more than that")
     first, *between, last = whole
     between = sorted([*between, *stitched], key=graph.macs)
     return {route_name(route): route for route in (first, *between, last)}

@@ -55,7 +55,7 @@ class Supernet(nn.Module):
         kernels = kernel_sizes(settings, self.space)
         for layer in self.layers:
             if layer.op in PARAMETRIC:
-                add_at(self, layer.name, _elastic(layer, kernels))
+                add_at(self, layer.name, _elastic(layer, kernels, settings.low_rank(layer.name)))
         self._plans: OrderedDict[str, tuple[Plan, tuple[int, ...]]] = OrderedDict()
         initialize(self, generator or torch.Generator().manual_seed(0))
 
@@ -183,7 +183,7 @@ class Supernet(nn.Module):
         return dict(zip(layer_tensors(layer), owned, strict=True))
 
 
-def _elastic(layer: Layer, kernels: Mapping[str, Sequence[int]]) -> nn.Module:
+def _elastic(layer: Layer, kernels: Mapping[str, Sequence[int]], rank: int) -> nn.Module:
     if layer.op == "batch_norm":
         return ElasticBatchNorm2d(layer.in_channels)
     if layer.op == "linear":
@@ -198,4 +198,5 @@ def _elastic(layer: Layer, kernels: Mapping[str, Sequence[int]]) -> nn.Module:
         bias=layer.bias,
         in_heads=layer.in_heads,
         out_heads=layer.out_heads,
+        rank=rank,
     )

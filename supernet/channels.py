@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from search_space.layers import PARAMETRIC, Layer
+from search_space.tensors import LOW_RANK_DOWN, LOW_RANK_UP, TRANSFORM_PREFIX
 
 
 @dataclass
@@ -154,9 +155,12 @@ def _descending(importance: Tensor, ends: Sequence[int]) -> Tensor:
 def _has_channels(kind: str, dim: int) -> bool:
     """Whether a tensor of a layer has a dimension of the layer's output (0) or input (1) channels.
 
-    A kernel transform is shared by all channels.
+    A kernel transform is shared by all channels; the factors of a low-rank update have one of the
+    two.
     """
-    return kind == "weight" or (dim == 0 and not kind.startswith("transform"))
+    if kind in (LOW_RANK_DOWN, LOW_RANK_UP):
+        return dim == (1 if kind == LOW_RANK_DOWN else 0)
+    return kind == "weight" or (dim == 0 and not kind.startswith(TRANSFORM_PREFIX))
 
 
 def by_layer(named: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from search_space.tensors import is_low_rank
 from supernet.settings import TrainingSettings
 
 RATE_SCALE = "rate_scale"
@@ -16,7 +17,7 @@ def build_optimizer(
     settings: TrainingSettings,
     rate_scale: Callable[[str], float] = lambda _: 1.0,
 ) -> torch.optim.Optimizer:
-    """Returns the optimizer over all parameters; only weights decay.
+    """Returns the optimizer over all parameters that are not frozen; only weights decay.
 
     SGD has Nesterov momentum. AdamW has betas 0.9 and 0.999. Both multiply the decay by the rate,
     so that what is scaled to 0 stays as it is.
@@ -28,9 +29,12 @@ def build_optimizer(
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in module.named_parameters():
+        if not parameter.requires_grad:
+            continue
         # Biases and norms have one dimension. A kernel transform starts at the identity, so pulling
-        # it towards 0 would be no regularization (the once-for-all code does decay it).
-        is_weight = parameter.dim() > 1 and name.endswith(".weight")
+        # it towards 0 would be no regularization (the once-for-all code does decay it). The factors
+        # of a low-rank update stand for a weight, and pull it towards where it was frozen.
+        is_weight = parameter.dim() > 1 and (name.endswith(".weight") or is_low_rank(name))
         decay = settings.weight_decay if is_weight else 0.0
         groups.setdefault((decay, rate_scale(name)), []).append(parameter)
     rate = settings.learning_rate

@@ -144,15 +144,15 @@ def is_anchors(name: str) -> bool:
     return name.startswith("anchor")
 
 
-def test_anchors_have_a_rate_of_their_own() -> None:
-    names = list(dict(Supernet(NETWORK).named_parameters()))
-    schedule = schedule_of(anchor_rate=0.25)
-    assert {name for name in names if schedule.rate_scale(name) == 0.25} == {
-        name for name in names if is_anchors(name)
-    }
-    others = [name for name in names if not is_anchors(name)]
-    assert len(others) == 2 * len(NETWORK.stitch_layers())  # weight and bias
-    assert {schedule.rate_scale(name) for name in others} == {1.0}
+@pytest.mark.parametrize(("rank", "num_each"), [(0, 2), (2, 4)], ids=["full", "low rank"])
+def test_anchors_have_a_rate_of_their_own(rank: int, num_each: int) -> None:
+    network = StitchSettings.from_preset("tiny", rank=rank)
+    schedule = StitchingSettings(anchor_rate=0.25).build(network.build(), HORIZON, network)
+    scales = {name: schedule.rate_scale(name) for name, _ in Supernet(network).named_parameters()}
+    assert {scales[name] for name in scales if is_anchors(name)} == {0.25}
+    others = [scales[name] for name in scales if not is_anchors(name)]
+    # A weight and a bias; a low-rank update has two factors beside its frozen weight.
+    assert others == [1.0] * num_each * len(network.stitch_layers())
 
 
 def test_at_a_rate_of_zero_the_anchors_stay_as_they_are() -> None:
