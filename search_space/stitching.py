@@ -18,6 +18,7 @@ from functools import lru_cache
 from itertools import chain, islice, pairwise
 from typing import Annotated, Any, ClassVar, Literal, Self
 
+import numpy as np
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -36,11 +37,12 @@ from pydantic import (
 )
 
 from search_space.blocks import BlockChain, block_chain
-from search_space.family import NetworkSettings
+from search_space.costs import Costs, costs
+from search_space.family import PAPER_COSTS, Figures, NetworkSettings
 from search_space.layers import Layer
 from search_space.parts import Sizes, ascending
 from search_space.plain_families import PlainFamily
-from search_space.space import Architecture, Choice, Option, SearchSpace
+from search_space.space import Architecture, Choice, Genes, Option, SearchSpace
 from search_space.stitch_graph import (
     STITCH_PREFIX,
     StitchGraph,
@@ -216,12 +218,27 @@ class StitchSettings(NetworkSettings):
 
     def network_choices(self) -> list[Choice]:
         """Returns the route, the only choice but for the resolution."""
-        return [Choice(name="route", options=tuple(_routes(self)))]
+        return [Choice(name="route", options=tuple(_routes(self)), is_ordered=True)]
 
     def lower(self, architecture: Mapping[str, Option]) -> tuple[Layer, ...]:
         """Returns the layers of a valid architecture of the space, in execution order."""
         route = _routes(self)[str(architecture["route"])]
         return _graph(self, self.resolution(architecture)).lower(route)
+
+    def compute(self, genes: Genes) -> Figures:
+        """Returns what is known of networks on paper; see `NetworkSettings.compute`.
+
+        Of every network once: there are few, and searches on paper ask again and again.
+        """
+        space = self.build()
+        rows, inverse = np.unique(genes, axis=0, return_inverse=True)
+        found = [_costs(self, space.decode(row)) for row in rows]
+        return {
+            name: np.array([getattr(each, name) for each in found], dtype=np.float64)[
+                inverse.ravel()
+            ]
+            for name in PAPER_COSTS
+        }
 
     def supernet_layers(self, space: SearchSpace) -> tuple[Layer, ...]:
         """Returns the layers of all routes of a space; see `NetworkSettings.supernet_layers`."""
@@ -311,6 +328,11 @@ def _graph(settings: StitchSettings, resolution: int) -> StitchGraph:
     if not any(places.values()):
         raise ValueError(f"stages must have blocks to stitch, got {stages}")
     return stitch_graph(chains, places)
+
+
+@lru_cache(maxsize=2 * MAX_ROUTES)
+def _costs(settings: StitchSettings, architecture: Architecture) -> Costs:
+    return costs(settings.lower(architecture))
 
 
 @lru_cache(maxsize=128)

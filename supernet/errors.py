@@ -18,3 +18,7 @@ class FieldError(ValueError):
 
     def __str__(self) -> str:
         return f"{self.field} {self.rule}, got {self.value!r}"
+
+
+class InvalidStartError(FieldError):
+    """A training cannot start from what was given."""

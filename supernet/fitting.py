@@ -28,7 +28,10 @@ class UnreadableTensorsError(ValueError):
 
 
 def misfits(
-    own: Mapping[str, Shape], given: Mapping[str, Shape], unusable: Collection[str], head: str
+    own: Mapping[str, Shape],
+    given: Mapping[str, Shape],
+    unusable: Collection[str],
+    head: str | None,
 ) -> str:
     """Returns what is wrong with a file's tensors: "2 missing (stem.conv.weight, ...)", or "".
 
@@ -39,7 +42,7 @@ def misfits(
         own: shapes of the supernet's tensors by name.
         given: those of the file's.
         unusable: names of the file's tensors whose values are not finite floating-point numbers.
-        head: name of the supernet's last layer.
+        head: name of the supernet's last layer; None where its classes must be the same.
     """
     ignored = head_of_other_classes(own, given, head)
     own = {name: shape for name, shape in own.items() if name not in ignored}
@@ -69,7 +72,7 @@ def misfits(
 
 
 def head_of_other_classes(
-    own: Mapping[str, Shape], given: Mapping[str, Shape], head: str
+    own: Mapping[str, Shape], given: Mapping[str, Shape], head: str | None
 ) -> frozenset[str]:
     """Returns the names of the head's tensors if the file's differ in the number of classes alone.
 

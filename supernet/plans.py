@@ -4,7 +4,7 @@ Extracted networks and the supernet run the same plans; they differ in what a la
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from torch import Tensor
@@ -35,7 +35,7 @@ class Plan:
             for name in layer.inputs:
                 last_use[name] = slot[layer.name]
         last_use[layers[-1].name] = len(layers)
-        self._num_slots = len(layers)
+        self._slots = slot
         self._steps: list[_PlanStep] = []
         for layer in layers[1:]:
             first, *others = (slot[name] for name in layer.inputs)
@@ -47,7 +47,7 @@ class Plan:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Returns the last layer's output for the input's value `x`."""
-        values: list[Tensor | None] = [None] * self._num_slots
+        values: list[Tensor | None] = [None] * len(self._slots)
         values[0] = x
         return self._result(self._run(self._steps, values))
 
@@ -58,7 +58,7 @@ class Plan:
         depth (Chen et al. 2016, arXiv 1604.06174, section 4). A batch norm then updates its running
         statistics twice, which no evaluation relies on.
         """
-        values: list[Tensor | None] = [None] * self._num_slots
+        values: list[Tensor | None] = [None] * len(self._slots)
         values[0] = x
         length = math.isqrt(len(self._steps) - 1) + 1
         for start in range(0, len(self._steps), length):
@@ -67,6 +67,24 @@ class Plan:
                 self._run, segment, values, use_reentrant=False, preserve_rng_state=False
             )
         return self._result(values)
+
+    def outputs(self, x: Tensor, names: Collection[str]) -> dict[str, Tensor]:
+        """Returns the outputs of some layers; what comes after the last of them is not computed.
+
+        Args:
+            x: the input's value.
+            names: of the layers.
+        """
+        wanted = {self._slots[name]: name for name in names}
+        values: list[Tensor | None] = [None] * len(self._slots)
+        values[0] = x
+        found = {wanted[0]: x} if 0 in wanted else {}
+        for step in self._steps[: max(wanted)]:
+            values = self._run([step], values)
+            output = values[step[3]]
+            if step[3] in wanted and output is not None:
+                found[wanted[step[3]]] = output
+        return found
 
     @staticmethod
     def _result(values: list[Tensor | None]) -> Tensor:

@@ -19,9 +19,10 @@ from search_space.space import InvalidArchitectureError, Option
 from search_space.tensors import Shape
 from supernet.base import Supernet
 from supernet.checkpoints import InvalidSupernetError, load_supernet
+from supernet.errors import InvalidStartError
 from supernet.fitting import head_of_other_classes, is_counter, misfits
 from supernet.once_for_all import renamed
-from supernet.starting_settings import InvalidStartError, check_same_network
+from supernet.starting_settings import check_same_network
 from supernet.torch_files import InvalidTorchFileError, is_usable, read_state
 
 logger = logging.getLogger(__name__)

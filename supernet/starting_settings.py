@@ -6,7 +6,7 @@ the same by value, as files whose content nothing changes any more.
 
 import itertools
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,9 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from search_space.cnn import MobileNetV3Settings
 from search_space.family import NetworkSettings
+from search_space.stitching import AnchorSettings
 from search_space.tensors import Shape, supernet_tensors
+from supernet.anchor_layouts import tensors_of_file
+from supernet.anchor_settings import AnchorFileSource, AnchorsStart
 from supernet.datasets.sources import Located
-from supernet.errors import FieldError
+from supernet.errors import InvalidStartError
 from supernet.fitting import (
     UnreadableTensorsError,
     misfits,
@@ -27,10 +30,6 @@ from supernet.once_for_all import renamed
 
 # How torch's format of before version 1.6 begins: a pickle of a number that means just this.
 LEGACY_TORCH_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
-
-
-class InvalidStartError(FieldError):
-    """A training cannot start from what was given."""
 
 
 class ScratchStart(BaseModel):
@@ -75,7 +74,8 @@ FileStart = WeightsStart | OnceForAllStart
 """The kinds that read a file of the user's."""
 
 StartSettings = Annotated[
-    ScratchStart | SupernetStart | WeightsStart | OnceForAllStart, Field(discriminator="kind")
+    ScratchStart | SupernetStart | WeightsStart | OnceForAllStart | AnchorsStart,
+    Field(discriminator="kind"),
 ]
 
 
@@ -105,6 +105,28 @@ def check_file(start: FileStart, path: Path, settings: NetworkSettings) -> None:
         raise InvalidStartError(start.place_field, rule, faults)
 
 
+def check_anchor_file(source: AnchorFileSource, path: Path, anchor: AnchorSettings) -> None:
+    """Returns if a file's tensors have the names and shapes of an anchor; reads the header only.
+
+    Args:
+        source: the choice, whose path or upload is named in the error.
+        path: where the file is.
+        anchor: says which network it must hold.
+
+    Raises:
+        InvalidStartError: the file is of another kind, its tensors are those of another network, or
+            its layout cannot hold networks of the anchor's family.
+    """
+    own = tensors_of_file(source.kind, anchor.network, anchor.architecture)
+    try:
+        shapes, unusable = tensors_in(path)
+    except UnreadableTensorsError as error:
+        raise InvalidStartError(source.place_field, str(error), source.place) from None
+    if faults := misfits(own, shapes, unusable, head=None):
+        rule = "must hold the tensors of the anchor"
+        raise InvalidStartError(source.place_field, rule, faults)
+
+
 def _tensors(
     start: FileStart, path: Path, settings: NetworkSettings
 ) -> tuple[dict[str, Shape], frozenset[str]]:
@@ -129,19 +151,22 @@ def _is_torch_file(path: Path) -> bool:
         return file.read(len(LEGACY_TORCH_START)) == LEGACY_TORCH_START
 
 
-def check_same_network(wanted: NetworkSettings, found: NetworkSettings) -> None:
-    """Returns if two spaces are equal in all but their number of classes.
+def check_same_network(
+    wanted: NetworkSettings, found: NetworkSettings, ignoring: Collection[str] = ("num_classes",)
+) -> None:
+    """Returns if two spaces are equal.
 
     Args:
-        wanted: the space of the training.
+        wanted: the space of the training, or of an anchor in it.
         found: the space of what it would start from.
+        ignoring: fields that may differ.
 
     Raises:
         InvalidStartError: names the first field that differs, as a path through the settings.
     """
     difference = _difference(
-        wanted.model_dump(mode="json", exclude={"num_classes"}),
-        found.model_dump(mode="json", exclude={"num_classes"}),
+        wanted.model_dump(mode="json", exclude=set(ignoring)),
+        found.model_dump(mode="json", exclude=set(ignoring)),
     )
     if difference is not None:
         field, expected, value = difference

@@ -72,13 +72,17 @@ class PositionEmbedding(nn.Module):
 
     def sliced(self, channels: int, height: int, width: int) -> Tensor:
         """Returns the embedding of shape (channels, height, width): a view at the stored size."""
-        stored = self.embedding[:channels]
-        if stored.shape[1:] == (height, width):
-            return stored
-        resampled = functional.interpolate(
-            stored[None], (height, width), mode="bicubic", align_corners=False, antialias=True
-        )
-        return resampled[0]
+        return resampled(self.embedding[:channels], height, width)
+
+
+def resampled(embedding_CHW: Tensor, height: int, width: int) -> Tensor:
+    """Returns position embeddings for a map of some size: themselves if it is theirs."""
+    if embedding_CHW.shape[1:] == (height, width):
+        return embedding_CHW
+    resized = functional.interpolate(
+        embedding_CHW[None], (height, width), mode="bicubic", align_corners=False, antialias=True
+    )
+    return resized[0]
 
 
 def attention(q_BCHW: Tensor, k_BCHW: Tensor, v_BCHW: Tensor, heads: int) -> Tensor:

@@ -116,9 +116,12 @@ def read_test_split(model_path: Path, data_path: Path) -> dict[str, Any]:
 
 
 def run_task(
-    function: Callable[..., Result], *arguments: Any, should_cancel: Callable[[], bool]
+    function: Callable[..., Result],
+    *arguments: Any,
+    should_cancel: Callable[[], bool],
+    num_cpus: int = 1,
 ) -> Result:
-    """Runs a function in a Ray worker with one core, and waits for it.
+    """Runs a function in a Ray worker with some cores, and waits for it.
 
     A worker that dies is replaced and the function run again, three times at most.
 
@@ -126,7 +129,7 @@ def run_task(
         TaskCancelledError: `should_cancel` said so; the task was ended.
         TaskFailedError: the function raised, or its workers died.
     """
-    call = ray.remote(num_cpus=1, max_retries=3)(function).remote(*arguments)
+    call = ray.remote(num_cpus=num_cpus, max_retries=3)(function).remote(*arguments)
     while not ray.wait([call], timeout=0.5)[0]:
         if should_cancel():
             ray.cancel(call, force=True)

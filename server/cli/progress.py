@@ -1,6 +1,6 @@
 """A bar that follows a job's events; lines of text where there is no terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -31,6 +31,8 @@ NOTES = {
     "finalists": ("count", "measuring {} finalists again, side by side"),
     "blending": ("architecture", "blending the runs of {}"),
     "measuring": ("count", "measuring {} networks, side by side"),
+    "stitching": ("anchors", "stitching {} anchors"),
+    "evaluating_stitches": ("count", "evaluating {} stitches before the training"),
     "training_alone": ("count", "training {} networks alone"),
 }
 """Kinds of events: what they tell, and in which words."""
@@ -213,10 +215,20 @@ def note_of(event: EventView, *, is_outside: bool) -> str:
             return NOTES[kind][1].format(data[NOTES[kind][0]])
         case "prediction_quality", {"kendall": kendall}:
             return quality_text(kendall)
+        case "stitches", {"networks": networks}:
+            return stitches_text(networks)
         case kind, {"reason": reason}:
             return f"{kind}: {reason}"
         case kind, _:
             return kind
+
+
+def stitches_text(networks: Sequence[Mapping[str, Any]]) -> str:
+    """Returns how accurate stitches were before their training, as words."""
+    found = [each["top1_percent"] for each in networks if "top1_percent" in each]
+    if not found:
+        return f"none of {len(networks)} stitches could be evaluated"
+    return f"{len(found)} stitches: {min(found):.1f} to {max(found):.1f} % top-1 before training"
 
 
 def quality_text(kendall: Mapping[str, float | None]) -> str:

@@ -14,6 +14,7 @@ from server.cli.common import (
     message_console,
     newest,
     open_client,
+    output_console,
     print_json,
     read_document,
     show,
@@ -119,6 +120,20 @@ def show_supernet(
     with open_client(url) as client:
         supernet = client.supernet(supernet_id)
     show(result_tables.supernet_table(supernet), supernet, as_json=as_json)
+
+
+@supernet_app.command("stitches")
+def show_stitches(
+    supernet_id: Annotated[str, typer.Argument(metavar="SUPERNET", help="A supernet's id.")],
+    as_json: JsonOption = False,
+    url: UrlOption = DEFAULT_URL,
+) -> None:
+    """Show what every stitch of a supernet was worth before its training."""
+    with open_client(url) as client:
+        stitches = client.stitches(supernet_id)
+    show(result_tables.stitches_table(stitches), stitches, as_json=as_json)
+    if stitches.layers and not as_json:
+        output_console().print(result_tables.stitch_fits_table(stitches))
 
 
 @supernet_app.command("list")

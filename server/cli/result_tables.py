@@ -10,6 +10,7 @@ from server.schemas.assessments import AssessmentDetail
 from server.schemas.refinements import FiguresView, RefinementView
 from server.schemas.responses import AssessmentSummary, CorrelationView, SupernetView
 from server.schemas.searches import PredictionQualityView, SearchView
+from server.schemas.stitches import StitchesView
 
 BATCHES_SHOWN = 10
 
@@ -29,7 +30,7 @@ def supernet_table(supernet: SupernetView) -> Table:
             "job": supernet.job,
             "space": supernet.space,
             "data set": supernet.data_set,
-            "starts from": " ".join(map(str, supernet.start.values())),
+            "starts from": _start_text(supernet.start),
             "seed": supernet.seed,
             "version": supernet.version and supernet.version[:16],
             **extremes,
@@ -79,6 +80,46 @@ def predictions_table(batches: Sequence[PredictionQualityView]) -> Table:
         words = ["-" if tau is None else f"{tau:.2f}" for tau in taus]
         table.add_row(str(batch.first_number), str(batch.count), *words)
     return table
+
+
+def stitches_table(stitches: StitchesView) -> Table:
+    """Returns what every stitch was worth before the training."""
+    table = new_table("route", "MACs", "top-1 %", "95 % interval", right=("MACs", "top-1 %"))
+    for network in stitches.networks:
+        if network.top1_percent is None or network.interval_percent is None:
+            table.add_row(network.route, "", "", network.reason or "")
+            continue
+        low, high = network.interval_percent
+        table.add_row(
+            network.route,
+            count_text(network.macs or 0),
+            f"{network.top1_percent:.2f}",
+            f"{low:.2f} to {high:.2f}",
+        )
+    return table
+
+
+def stitch_fits_table(stitches: StitchesView) -> Table:
+    """Returns how well stitching layers were fitted, and which were regularized."""
+    titles = ("stitches", "rows", "unknowns", "unexplained %")
+    table = new_table("layer", *titles, "regularized", right=titles)
+    for fit in stitches.layers:
+        why = f"ridge {fit.ridge:g}, {fit.reason.replace('_', ' ')}" if fit.reason else ""
+        counts = (fit.num_stitches, fit.num_rows, fit.num_unknowns)
+        table.add_row(fit.layer, *map(str, counts), f"{100 * fit.unexplained_share:.2f}", why)
+    return table
+
+
+def _start_text(start: Mapping[str, Any]) -> str:
+    """Returns where a training starts, as words; of anchors what names each."""
+    if "anchors" not in start:
+        return " ".join(map(str, start.values()))
+    hidden = ("kind", "version", "root")
+    named = [
+        " ".join(str(value) for field, value in anchor.items() if field not in hidden)
+        for anchor in start["anchors"]
+    ]
+    return f"anchors {', '.join(named)}"
 
 
 def _extreme_text(found: Mapping[str, Any] | None) -> str | None:

@@ -8,6 +8,7 @@ from server.client.filters import SupernetFilters
 from server.client.requests import Requests
 from server.schemas.assessments import AssessmentDetail, AssessmentView
 from server.schemas.responses import PageOf, SupernetView
+from server.schemas.stitches import StitchesView
 
 
 class SupernetRequests(Requests):
@@ -28,6 +29,10 @@ class SupernetRequests(Requests):
     def supernets(self, **filters: Unpack[SupernetFilters]) -> Iterator[SupernetView]:
         """Yields supernets, newest first unless they are sorted otherwise."""
         return self._pages("/v1/supernets", PageOf[SupernetView], {**filters})
+
+    def stitches(self, supernet_id: str) -> StitchesView:
+        """Returns what every stitch of a supernet was worth before its training."""
+        return self._get(f"/v1/supernets/{quoted(supernet_id)}/stitches", StitchesView)
 
     def create_assessment(self, supernet_id: str, body: Document) -> AssessmentView:
         """Submits the assessment of a supernet; `wait` for its job."""

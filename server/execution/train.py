@@ -8,9 +8,11 @@ from typing import Any
 from search_space.families import space_settings
 from search_space.family import NetworkSettings
 from search_space.outcomes import Measured, Outcome
+from search_space.stitching import StitchSettings
 from server.artifacts import ArtifactStore
 from server.execution.context import JobContext, JobFailedError, JobStopped
 from server.execution.evaluation import BatchEvaluator, open_pool
+from server.execution.stitching import stitched
 from server.store import Artifact
 from server.store.resources import SCRATCH
 from supernet.reports import EpochReport
@@ -65,7 +67,7 @@ def _train(context: JobContext, spec: Mapping[str, Any]) -> TrainingResult:
         resources=ResourceSettings.model_validate(spec["resources"]),
         seed=spec["seed"],
         folder=context.work_folder,
-        start=starting_point(spec.get("start", SCRATCH), context.artifacts),
+        start=_start(context, network),
         teacher_path=context.artifacts.path(teacher["version"]) if teacher else None,
     )
 
@@ -81,11 +83,20 @@ def _train(context: JobContext, spec: Mapping[str, Any]) -> TrainingResult:
         raise JobFailedError(str(error)) from error
 
 
+def _start(context: JobContext, network: NetworkSettings) -> StartingPoint | None:
+    """Returns where the training starts; for anchors that takes a while the first time."""
+    start = context.job.spec.get("start", SCRATCH)
+    if start["kind"] == "anchors":
+        assert isinstance(network, StitchSettings)  # checked when the supernet was submitted
+        return stitched(context, network)
+    return starting_point(start, context.artifacts)
+
+
 def starting_point(start: Mapping[str, Any], artifacts: ArtifactStore) -> StartingPoint | None:
     """Returns where a training starts: None from scratch.
 
     Args:
-        start: of a job's spec.
+        start: of a job's spec, of another kind than `anchors`.
         artifacts: has the file whose digest is the start's version.
 
     Raises:

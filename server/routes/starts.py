@@ -3,15 +3,18 @@
 from search_space.families import space_settings
 from search_space.family import NetworkSettings
 from server.errors import InvalidRequestError
+from server.routes import anchors
+from server.routes.anchors import MEDIA_TYPE
 from server.routes.common import Service
 from server.routes.places import places_of
 from server.store import Artifact
-from server.tables import Json
+from server.tables import DataSetRow, Json
+from supernet.anchor_settings import AnchorsStart
 from supernet.datasets import InvalidDataSetError
+from supernet.errors import InvalidStartError
 from supernet.schedules.base import Schedule
 from supernet.starting_settings import (
     FileStart,
-    InvalidStartError,
     ScratchStart,
     StartSettings,
     SupernetStart,
@@ -19,31 +22,32 @@ from supernet.starting_settings import (
     check_same_network,
 )
 
-MEDIA_TYPE = "application/octet-stream"
-
 
 def resolve(
-    start: StartSettings, settings: NetworkSettings, service: Service
-) -> tuple[Json, Artifact | None]:
-    """Returns a start with the digest of the user's file that it reads, and that file.
+    start: StartSettings, settings: NetworkSettings, data_set: DataSetRow, service: Service
+) -> tuple[Json, list[Artifact]]:
+    """Returns a start with the digests of the user's files that it reads, and those files.
 
     Args:
         start: as given.
         settings: of the space to train.
-        service: has the supernets and the data folder; a file of the user's is stored there.
+        data_set: to train with.
+        service: has the supernets and the data folder; files of the user's are stored there.
 
     Raises:
         NotFoundError: there is no such supernet.
-        InvalidRequestError: the space or the file is of another kind than the start needs.
+        InvalidRequestError: the space or a file is of another kind than the start needs.
     """
     given = start.model_dump(mode="json", exclude_none=True)
     if isinstance(start, ScratchStart):
-        return given, None
+        return given, []
     if isinstance(start, SupernetStart):
         _check_space(start, settings, service)
-        return given, None
+        return given, []
+    if isinstance(start, AnchorsStart):
+        return anchors.resolve(start, settings, data_set, service)
     artifact = _stored(start, settings, service)
-    return given | {"version": artifact.sha256}, artifact
+    return given | {"version": artifact.sha256}, [artifact]
 
 
 def teacher(

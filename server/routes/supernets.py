@@ -19,6 +19,7 @@ from server.routes.resources import granted
 from server.schemas.descriptions import DescriptionPatch
 from server.schemas.requests import SupernetBody
 from server.schemas.responses import AssessmentSummary, PageOf, SupernetView
+from server.schemas.stitches import StitchesView
 from server.store import Page
 from server.tables import DataSetRow, JobRow, SupernetRow
 from supernet.schedules.base import InvalidTrainingError
@@ -76,7 +77,7 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
         raise InvalidRequestError.single(
             f"/training/schedule/architecture/{error.choice}", error.rule, error.value
         ) from None
-    start, start_file = starts.resolve(body.start, settings, service)
+    start, start_files = starts.resolve(body.start, settings, data_set, service)
     teacher = starts.teacher(body.teacher, schedule, settings, service)
     # All that takes time is done: what follows may be one transaction, and others wait for it.
     space = spaces.resolve(store, body.space, "/space")
@@ -88,7 +89,7 @@ def create(body: SupernetBody, service: ServiceDep, response: Response) -> Super
         resources=granted(body, "train", service).model_dump(mode="json"),
         seed=body.seed,
         start=start,
-        start_file=start_file,
+        start_files=start_files,
         teacher=teacher,
         options=body.job,
     )
@@ -145,6 +146,19 @@ def get(supernet_id: Id, service: ServiceDep, response: Response) -> SupernetVie
     shown = _shown(service, row)
     describing.tag(response, row.revision, shown)
     return shown
+
+
+@router.get("/{supernet_id}/stitches", operation_id="get_stitches", responses=problems(404))
+def get_stitches(supernet_id: Id, service: ServiceDep) -> StitchesView:
+    """What every stitch was worth straight after the anchors were stitched, before any training.
+
+    Empty until that is known, and for supernets that did not start from anchors.
+    """
+    row = service.store.get_supernet(supernet_id)
+    # The status is read first: if the training has ended, what follows is complete.
+    status = service.store.get_job(row.job_id).state
+    report = service.store.stitches(row.job_id) or {}
+    return StitchesView(supernet=row.id, status=status, **report)
 
 
 def _shown(service: Service, row: SupernetRow) -> SupernetView:

@@ -39,19 +39,24 @@ def awaited_training(session: Session, supernet: SupernetRow, done: str) -> tupl
 
 
 def name_version(session: Session, named: Mapping[str, Any]) -> tuple[Json, tuple[str, ...]]:
-    """Returns what names a supernet with its version, and the ids of the jobs to wait for.
+    """Returns what names supernets with their versions, and the ids of the jobs to wait for.
 
     Args:
         session: of the transaction.
-        named: has the supernet's id as `supernet`; what has none stays as it is.
+        named: has the supernet's id as `supernet`, or a list of such under `anchors`; what has
+            neither stays as it is.
 
     Returns:
-        The version is null while the supernet is in training: `fill_in` gives it.
+        The version is null while a supernet is in training: `fill_in` gives it.
 
     Raises:
         NotFoundError: there is no such supernet.
         ConflictError: its training has failed or was cancelled.
     """
+    if "anchors" in named:
+        anchors = [name_version(session, anchor) for anchor in named["anchors"]]
+        jobs = tuple(job for _, awaited in anchors for job in awaited)
+        return {**named, "anchors": [anchor for anchor, _ in anchors]}, jobs
     if "supernet" not in named:
         return dict(named), ()
     supernet = get(session, SupernetRow, named["supernet"])
@@ -80,14 +85,22 @@ def _fill_training(session: Session, job: JobRow) -> Json:
     changes: Json = {}
     for field in ("start", "teacher"):
         named = job.spec.get(field) or {}
-        version = _new_version(session, named, "supernet")
-        if version is not None:
-            changes[field] = {**named, "version": version}
+        completed = _completed(session, named)
+        if completed != named:
+            changes[field] = completed
     if changes:
         row = session.scalars(select(SupernetRow).where(SupernetRow.job_id == job.id)).one()
         for field, named in changes.items():
             setattr(row, field, named)
     return changes
+
+
+def _completed(session: Session, named: Json) -> Json:
+    """Returns what names supernets, as `name_version` does, with the versions that it lacked."""
+    if "anchors" in named:
+        return {**named, "anchors": [_completed(session, one) for one in named["anchors"]]}
+    version = _new_version(session, named, "supernet")
+    return named if version is None else {**named, "version": version}
 
 
 def _fill_search(session: Session, job: JobRow) -> Json:

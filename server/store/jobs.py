@@ -39,6 +39,11 @@ PREDICTION_QUALITY = "prediction_quality"
 and are kept as long as the job is."""
 
 
+STITCHES = "stitches"
+"""The type of the event that says what every stitch of a supernet was worth before its training.
+It is a result, likewise."""
+
+
 @dataclass(frozen=True)
 class ClaimedJob:
     """A job as the runner that owns it knows it; `attempt` and `owner` are its fence."""

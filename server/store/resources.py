@@ -22,11 +22,19 @@ from server.store.base import (
     get,
     insert_new,
 )
-from server.store.jobs import ClaimedJob, fence, submit_job, succeed_job
+from server.store.jobs import (
+    STITCHES,
+    ClaimedJob,
+    add_event,
+    fence,
+    submit_job,
+    succeed_job,
+)
 from server.store.listing import NEWEST, Part, page_of, with_job_status, with_values
 from server.store.quotas import check_bytes
 from server.tables import (
     DataSetRow,
+    JobEventRow,
     JobRow,
     Json,
     SpaceRow,
@@ -172,7 +180,7 @@ class ResourceStore(Transactions):
         resources: Json,
         seed: int,
         start: Mapping[str, Any] = SCRATCH,
-        start_file: Artifact | None = None,
+        start_files: Sequence[Artifact] = (),
         teacher: Json | None = None,
         options: JobOptions = DEFAULT_OPTIONS,
     ) -> tuple[SupernetRow, JobRow]:
@@ -185,9 +193,9 @@ class ResourceStore(Transactions):
             training: settings.
             resources: settings.
             seed: of weights, order, augmentation and sampled architectures.
-            start: settings, with the digest of a file of the user's that is read as "version"; that
-                of a supernet is added here.
-            start_file: the user's file.
+            start: settings, with the digest of each file of the user's that is read as "version";
+                those of supernets are added here.
+            start_files: the user's files.
             teacher: has the id of the supernet that it is distilled from as "supernet"; None
                 without one. The job waits while that, or the start, is in training.
             options: of the job.
@@ -217,8 +225,8 @@ class ResourceStore(Transactions):
                 "resources": resources,
                 "seed": seed,
             }
-            if start_file is not None:
-                add_artifact(session, start_file, now)
+            for file in start_files:
+                add_artifact(session, file, now)
             job = submit_job(session, "train", spec, now, **options.terms(now, awaited))
             supernet = SupernetRow(
                 id=supernet_id,
@@ -272,6 +280,33 @@ class ResourceStore(Transactions):
         with self._read() as session:
             return page_of(session, statement, SupernetRow, limit, part, prefix="net")
 
+    def stitches(self, job_id: str) -> Json | None:
+        """Returns what the stitches of a supernet were worth before its training.
+
+        Args:
+            job_id: of the training.
+
+        Returns:
+            As `record_stitches` got it; None while it is not known, and for other supernets.
+        """
+        with self._read() as session:
+            return _stitches(session, job_id)
+
+    def record_stitches(self, job: ClaimedJob, report: Json) -> None:
+        """Records, as an event of the job, what stitches are worth before the training; once.
+
+        Args:
+            job: as claimed.
+            report: `split`, `networks` and `layers`.
+
+        Raises:
+            StaleAttemptError: the job is no longer this attempt's.
+        """
+        with self._write() as session:
+            fence(session, job)
+            if _stitches(session, job.id) is None:
+                add_event(session, job.id, job.attempt, STITCHES, report, clock(session))
+
     def finish_supernet(
         self, job: ClaimedJob, supernet_id: str, artifact: Artifact, summary: Json
     ) -> None:
@@ -294,6 +329,13 @@ class ResourceStore(Transactions):
             supernet.version = artifact.sha256
             supernet.summary = summary
             succeed_job(session, job, now, {"version": artifact.sha256})
+
+
+def _stitches(session: Session, job_id: str) -> Json | None:
+    statement = select(JobEventRow.data).where(
+        JobEventRow.job_id == job_id, JobEventRow.type == STITCHES
+    )
+    return session.scalars(statement).first()
 
 
 def newest_version(session: Session, data_set: DataSetRow) -> DataSetRow:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from server.job_states import TERMINAL
 from server.store.base import Transactions, clock
-from server.store.jobs import PREDICTION_QUALITY
+from server.store.jobs import PREDICTION_QUALITY, STITCHES
 from server.tables import (
     AnswerRow,
     ChangeRow,
@@ -45,10 +45,10 @@ class OldRows:
 def _old_events(cutoff: datetime) -> OldRows:
     """Returns the events of jobs that ended before, but for those that are results.
 
-    Those tell how the jobs ended, and how good predictions were.
+    Those tell how the jobs ended, how good predictions were, and what stitches were at first.
     """
     ended = select(JobRow.id).where(JobRow.status.in_(_ENDED), JobRow.finished_at < cutoff)
-    kept = [*_ENDED, PREDICTION_QUALITY]
+    kept = [*_ENDED, PREDICTION_QUALITY, STITCHES]
     return OldRows(
         JobEventRow.id, and_(JobEventRow.job_id.in_(ended), JobEventRow.type.not_in(kept))
     )
@@ -143,9 +143,10 @@ class RetentionStore(Transactions):
         with self._read() as session:
             cutoff = clock(session) - age
             named = {
-                source.get("upload")
+                part.get("upload")
                 for column in (DataSetRow.source, SupernetRow.start)
                 for source in session.scalars(select(column))
+                for part in (source, *source.get("anchors", ()))
             }
             statement = select(UploadRow).where(UploadRow.created_at < cutoff)
             rows = session.scalars(statement.order_by(UploadRow.id))

@@ -1,6 +1,9 @@
 """Stitched networks: the counts of the released codes, routes, layers, and what is refused."""
 
+import json
+import re
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -231,11 +234,19 @@ def test_an_anchor_is_the_largest_network_unless_it_says_which() -> None:
 def test_costs_are_those_of_every_route() -> None:
     settings = StitchSettings.from_preset("tiny")
     space = settings.build()
-    genes = np.arange(space.size)[:, None]
+    genes = np.arange(space.size)[::-1, None].repeat(2, axis=0)
     found = settings.compute(genes)
     lowered = [costs(settings.lower(space.decode(row))) for row in genes]
     assert found["macs"].tolist() == [each.macs for each in lowered]
     assert found["peak_activations"].tolist() == [each.peak_activations for each in lowered]
+
+
+def test_the_readme_has_an_example() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    examples = map(json.loads, re.findall(r"```json\n(.*?)```", text, re.DOTALL))
+    (example,) = (each for each in examples if each.get("kind") == "stitch")
+    options = StitchSettings.model_validate(example).build().choices[0].options
+    assert options == ("1:1-2", "1:1-1,2:3-6", "1:1-1,2:2-6", "2:1-6")
 
 
 SMALL, LARGE = transformer(3), transformer(3, width=12)

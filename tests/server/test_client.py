@@ -190,6 +190,7 @@ def ask_the_rest(client: Client) -> None:
         partial(client.delete_job, "x"),
         client.runners,
         partial(client.predictions, "x"),
+        partial(client.stitches, "x"),
         partial(client.hypervolume, "x"),
         partial(client.compare, ["x"]),
         partial(client.comparison_picture, ["x"], "png"),

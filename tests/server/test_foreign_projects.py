@@ -250,6 +250,10 @@ def naming(ids: dict[str, str], mine: dict[str, str]) -> dict[str, tuple[str, An
     digits = SPACE_SETTINGS.model_dump(mode="json")
     supernet = {"name": "x", "space": digits, "data_set": mine["data_set_id"]}
     distilled = {"kind": "single", "architecture": dict(SPACE.smallest()), "distillation": 1.0}
+    smallest = {**SPACE.smallest(), "resolution": max(SPACE_SETTINGS.resolutions)}
+    anchors = [{"network": digits, "architecture": smallest}, {"network": digits}]
+    stitched = {**supernet, "space": {"kind": "stitch", "anchors": anchors}}
+    own = {"kind": "supernet", "supernet": mine["supernet_id"]}
     table = {"kind": "table", "upload": ids["upload_id"], "choices": ["a"]}
     schedule = {"kind": "cron", "expression": "0 3 * * *"}
     return {
@@ -268,6 +272,17 @@ def naming(ids: dict[str, str], mine: dict[str, str]) -> dict[str, tuple[str, An
             "/v1/supernets",
             {**supernet, "start": {"kind": "weights", "upload": ids["upload_id"]}},
         ),
+        **{
+            f"supernet/start/anchors/{kind}": (
+                "/v1/supernets",
+                {**stitched, "start": {"kind": "anchors", "anchors": [own, anchor]}},
+            )
+            for kind, anchor in {
+                "supernet": {"kind": "supernet", "supernet": ids["supernet_id"]},
+                "refinement": {"kind": "refinement", "refinement": ids["refinement_id"]},
+                "upload": {"kind": "timm", "upload": ids["upload_id"]},
+            }.items()
+        },
         "supernet/teacher": (
             "/v1/supernets",
             {**supernet, "training": {"schedule": distilled}, "teacher": ids["supernet_id"]},
@@ -313,7 +328,7 @@ def test_a_body_that_names_something_foreign_names_nothing(
     # Nor is that so because the bodies are wrong in other ways.
     for place, (path, body) in naming(mine, mine).items():
         response = stranger.post(path, json=body)
-        is_refused = "upload" in place
+        is_refused = place.endswith(("/upload", "/refinement"))
         assert response.is_success != is_refused, (place, response.text)
 
 

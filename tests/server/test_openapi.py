@@ -49,6 +49,7 @@ OPERATIONS = {
     "create_supernet",
     "list_supernets",
     "get_supernet",
+    "get_stitches",
     "change_supernet",
     "create_search",
     "list_searches",

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from search_space.cnn import MobileNetV3Settings
 from supernet.base import Supernet
+from supernet.errors import InvalidStartError
 from supernet.once_for_all import renamed
 from supernet.starting import FromOnceForAll
-from supernet.starting_settings import InvalidStartError
 
 
 def norm(theirs: str, ours: str) -> dict[str, str]:

@@ -14,8 +14,8 @@ from torch import Tensor
 from search_space.cnn import MobileNetV3Settings
 from supernet.base import Supernet
 from supernet.checkpoints import save_supernet
+from supernet.errors import InvalidStartError
 from supernet.starting import FromSupernet, FromWeights, StartingPoint
-from supernet.starting_settings import InvalidStartError
 
 FOUR_CLASSES = SETTINGS.model_copy(update={"num_classes": 4})
 HEAD = ("classifier.weight", "classifier.bias")

@@ -17,8 +17,8 @@ from search_space.families import NETWORK_FAMILIES
 from search_space.family import NetworkSettings
 from search_space.tensors import is_transform
 from supernet.base import Supernet
+from supernet.errors import InvalidStartError
 from supernet.starting_settings import (
-    InvalidStartError,
     OnceForAllStart,
     StartSettings,
     WeightsStart,

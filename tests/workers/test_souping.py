@@ -13,12 +13,13 @@ from supernet.base import Supernet
 from supernet.checkpoints import load_supernet, save_supernet
 from supernet.data import TensorData
 from supernet.datasets import DigitsSource, load_source, write_data_set
+from supernet.errors import InvalidStartError
 from supernet.evaluate import evaluate_architecture
 from supernet.files import sha256_of
 from supernet.schedules.single import SingleSettings
 from supernet.settings import AccuracySettings, TrainingSettings
 from supernet.soups import average
-from supernet.starting import FromSupernet, InvalidStartError
+from supernet.starting import FromSupernet
 from supernet.training import train
 from workers.evaluation import NetworksEvaluatorSpec
 from workers.pools import LocalPool

@@ -8,9 +8,9 @@ import torch
 from search_space.cnn import MobileNetV3Settings
 from supernet.base import Supernet
 from supernet.checkpoints import save_supernet
+from supernet.errors import InvalidStartError
 from supernet.settings import TrainingSettings
 from supernet.starting import FromSupernet, StartingPoint
-from supernet.starting_settings import InvalidStartError
 from workers.train_worker import new_supernet, would_repeat
 from workers.training_job import TrainingJob
 
