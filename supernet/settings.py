@@ -7,11 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from search_space.family import NetworkSettings
 from search_space.masking import MaskError, can_mask
 from search_space.space import SearchSpace
+from search_space.stitching import StitchSettings
 from supernet.augmentation_settings import AugmentationSettings
 from supernet.schedules.base import Horizon, InvalidTrainingError, Schedule
 from supernet.schedules.multi_architecture import MultiArchitectureSettings
 from supernet.schedules.sandwich import SandwichSettings
 from supernet.schedules.settings import ScheduleSettings
+from supernet.schedules.stitching import StitchingSettings
 
 Precision = Literal["float32", "bfloat16"]
 TrainingPrecision = Literal["float32", "bfloat16", "float16"]
@@ -90,7 +92,8 @@ class TrainingSettings(BaseModel):
 
         Raises:
             InvalidTrainingError: the batch is larger than the data or too small for what shares it,
-                the schedule does not fit the space or the epochs, or settings exclude each other.
+                the schedule does not fit the family, the space or the epochs, or settings exclude
+                each other.
             InvalidArchitectureError: the schedule's architecture is not of the space.
         """
         self.check_batch(num_images, num_workers)
@@ -102,7 +105,21 @@ class TrainingSettings(BaseModel):
         horizon = Horizon(
             self.epochs, num_images // self.batch_size, self.learning_rate, self.warmup_epochs
         )
+        if isinstance(self.schedule, StitchingSettings):
+            return self.schedule.build(space, horizon, self._stitched(self.schedule, network))
         return self.schedule.build(space, horizon)
+
+    def _stitched(self, schedule: StitchingSettings, network: NetworkSettings) -> StitchSettings:
+        """Returns the family as what it is, if its networks are stitched.
+
+        Raises:
+            InvalidTrainingError: they are not, or the settings exclude this.
+        """
+        if not isinstance(network, StitchSettings):
+            rule = f"needs a space of the kind stitch, not {network.kind}"
+            raise InvalidTrainingError("schedule.kind", rule, schedule.kind)
+        self._check_recurring(schedule.kind)
+        return network
 
     def _check_division(
         self, schedule: MultiArchitectureSettings, network: NetworkSettings, space: SearchSpace
@@ -122,8 +139,16 @@ class TrainingSettings(BaseModel):
             raise InvalidTrainingError(
                 "schedule.num_architectures", rule, schedule.num_architectures
             )
+        self._check_recurring(schedule.kind)
+
+    def _check_recurring(self, kind: str) -> None:
+        """Returns unless networks are to be compiled of which none recurs.
+
+        Raises:
+            InvalidTrainingError: they are.
+        """
         if self.compile:
-            rule = f"must be off with {schedule.kind}, where no network recurs"
+            rule = f"must be off with {kind}, where no network recurs"
             raise InvalidTrainingError("compile", rule, value=True)
 
     def check_batch(self, num_images: int, num_workers: int = 1) -> None:

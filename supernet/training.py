@@ -27,7 +27,13 @@ from supernet.data import (
 from supernet.elastic import ElasticBatchNorm2d
 from supernet.gradients import GradientBuffer
 from supernet.groups import Alone, Group
-from supernet.optimizer import build_optimizer, load_optimizer_state, moments, optimizer_state
+from supernet.optimizer import (
+    build_optimizer,
+    load_optimizer_state,
+    moments,
+    optimizer_state,
+    set_rate,
+)
 from supernet.passes import Batch, Passes, PassSums
 from supernet.reports import DivergedError, EpochReport, EpochSums
 from supernet.schedules.base import InvalidTrainingError, Step
@@ -135,7 +141,7 @@ class _Training:
         self._device = next(supernet.parameters()).device
         self._order = torch.empty(0, dtype=torch.int64)
         self._gradients = GradientBuffer(supernet, num_scalars=4)
-        self._optimizer = build_optimizer(supernet, settings)
+        self._optimizer = build_optimizer(supernet, settings, self._schedule.rate_scale)
         self._scaler = torch.amp.GradScaler(
             self._device.type, enabled=settings.precision == "float16"
         )
@@ -313,8 +319,7 @@ class _Training:
         clip = self._settings.gradient_clip
         if clip is not None and norm > clip and math.isfinite(norm):
             self._gradients.scale(clip / norm)
-        for parameters in self._optimizer.param_groups:
-            parameters["lr"] = self._schedule.learning_rate(self.step)
+        set_rate(self._optimizer, self._schedule.learning_rate(self.step))
         self._scaler.step(self._optimizer)
         self._scaler.update()
         if self._average is not None:

@@ -133,6 +133,14 @@ class Schedule(ABC):
         """Returns the learning rate of a step: by default the horizon's."""
         return self.horizon.rate(number)
 
+    def rate_scale(self, parameter_name: str) -> float:  # noqa: ARG002 (most scale nothing)
+        """Returns the factor of a parameter's learning rate in every step, at least 0.
+
+        Args:
+            parameter_name: as the supernet has it ("stage1.block1.expand.conv.weight").
+        """
+        return 1.0
+
     def actions(self, number: int) -> tuple[Action, ...]:  # noqa: ARG002 (most steps have none)
         """Returns what is done, in this order, before a step.
 

@@ -12,12 +12,14 @@ from supernet.schedules.multi_architecture import MultiArchitectureSettings
 from supernet.schedules.progressive_shrinking import ProgressiveShrinkingSettings
 from supernet.schedules.sandwich import SandwichSettings
 from supernet.schedules.single import SingleSettings
+from supernet.schedules.stitching import StitchingSettings
 
 ScheduleSettings = Annotated[
     SandwichSettings
     | ProgressiveShrinkingSettings
     | DelayedShrinkingSettings
     | MultiArchitectureSettings
+    | StitchingSettings
     | SingleSettings,
     Field(discriminator="kind"),
 ]

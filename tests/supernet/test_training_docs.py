@@ -9,6 +9,7 @@ import pytest
 
 from search_space.cnn import MobileNetV3Settings
 from search_space.family import NetworkSettings
+from search_space.stitching import StitchSettings
 from search_space.vit import VisionTransformerSettings
 from server.schemas.requests import SupernetBody
 from supernet.schedules.progressive_shrinking import PhaseSettings
@@ -22,6 +23,10 @@ EXAMPLES: list[dict[str, Any]] = [
 ]
 TRAININGS = [example for example in EXAMPLES if "schedule" in example]
 KINDS = get_args(get_args(ScheduleSettings)[0])
+FAMILY_OF: dict[str, type[NetworkSettings]] = {
+    "multi_architecture": VisionTransformerSettings,
+    "stitching": StitchSettings,
+}
 
 
 @pytest.mark.parametrize("settings", [*KINDS, PhaseSettings, TrainingSettings])
@@ -44,8 +49,7 @@ def test_every_schedule_has_an_example() -> None:
 
 @pytest.mark.parametrize("example", TRAININGS, ids=lambda example: example["schedule"]["kind"])
 def test_examples_fit_a_preset(example: dict[str, Any]) -> None:
-    is_divided = example["schedule"]["kind"] == "multi_architecture"
-    family: type[NetworkSettings] = VisionTransformerSettings if is_divided else MobileNetV3Settings
+    family = FAMILY_OF.get(example["schedule"]["kind"], MobileNetV3Settings)
     network = family.from_preset("tiny")
     settings = TrainingSettings.model_validate(example)
     schedule = settings.build_schedule(network, network.build(), num_images=1000, num_workers=1)
