@@ -115,3 +115,23 @@ def test_a_transfer_shows_what_is_read_and_sent(terminal: bool) -> None:
     text = output.getvalue()
     assert ("checksum of a.zip" in text) == ("sending a.zip" in text) == terminal
     assert ("1.0/1.0 MiB" in text) == terminal
+
+
+def test_what_stitches_are_worth_at_first_is_told() -> None:
+    networks = [{"route": "a", "top1_percent": 40.0}, {"route": "b", "top1_percent": 62.04}]
+    failed = {"route": "c", "reason": "out of memory"}
+    lines = shown(
+        [
+            event("stitching", anchors=3, images=100),
+            event("evaluating_stitches", count=3),
+            event("stitches", networks=[*networks, failed], layers=[]),
+            event("stitches", networks=[failed], layers=[]),
+        ],
+        terminal=False,
+    ).splitlines()
+    assert lines == [
+        "  train: stitching 3 anchors",
+        "  train: evaluating 3 stitches before the training",
+        "  train: 2 stitches: 40.0 to 62.0 % top-1 before training",
+        "  train: none of 1 stitches could be evaluated",
+    ]

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import safetensors.torch
+import structlog.testing
 import torch
+from command_line import Run
 from examples import add_data_set, artifact, claim
 from live import Live
 from torch import Tensor
@@ -285,6 +287,34 @@ def test_uploads_that_are_anchors_are_not_old(sqlite_live: Live) -> None:
     assert [row.id for row in store.old_uploads(timedelta(0))] == [rows[1].id]
 
 
+REPORT = {
+    "split": "validation",
+    "networks": [
+        {
+            "architecture_digest": "0" * 16,
+            "route": "1:1-3",
+            "macs": 1000,
+            "num_params": 10,
+            "top1_percent": 50.0,
+            "interval_percent": [40.0, 60.0],
+            "num_images": 100,
+        },
+        {"architecture_digest": "1" * 16, "route": "2:1-3", "reason": "out of memory"},
+    ],
+    "layers": [
+        {
+            "layer": "stitch1to2.layer1",
+            "num_stitches": 3,
+            "num_rows": 10,
+            "num_unknowns": 17,
+            "ridge": 1e-4,
+            "reason": "few_rows",
+            "unexplained_share": 0.25,
+        }
+    ],
+}
+
+
 def report(live: Live, supernet: str) -> dict[str, Any]:
     response = live.client.get(f"/v1/supernets/{supernet}/stitches")
     assert response.status_code == 200, response.text
@@ -301,48 +331,42 @@ def test_what_stitches_were_worth_is_recorded_once_and_kept(live: Live) -> None:
     )
     nothing = {"supernet": answer["id"], "status": "queued", "split": None}
     assert report(live, answer["id"]) == nothing | {"networks": [], "layers": []}
-    found = {
-        "split": "validation",
-        "networks": [
-            {
-                "architecture_digest": "0" * 16,
-                "route": "1:1-3",
-                "macs": 1000,
-                "num_params": 10,
-                "top1_percent": 50.0,
-                "interval_percent": [40.0, 60.0],
-                "num_images": 100,
-            },
-            {"architecture_digest": "1" * 16, "route": "2:1-3", "reason": "out of memory"},
-        ],
-        "layers": [
-            {
-                "layer": "stitch1to2.layer1",
-                "num_stitches": 3,
-                "num_rows": 1600,
-                "num_unknowns": 17,
-                "ridge": 0.0,
-                "reason": None,
-                "unexplained_share": 0.25,
-            }
-        ],
-    }
     job = claim(store)
-    store.record_stitches(job, found)
-    store.record_stitches(job, {**found, "networks": []})
+    store.record_stitches(job, REPORT)
+    store.record_stitches(job, {**REPORT, "networks": []})
     shown = report(live, answer["id"])
     assert (shown["status"], shown["split"], shown["layers"]) == (
         "running",
         "validation",
-        found["layers"],
+        REPORT["layers"],
     )
-    assert shown["networks"][0] == found["networks"][0] | {"reason": None}
+    assert shown["networks"][0] == {**REPORT["networks"][0], "reason": None}
     assert shown["networks"][1]["reason"] == "out of memory"
     assert shown["networks"][1]["top1_percent"] is None
     store.finish_supernet(job, answer["id"], artifact("c"), {})
     while store.delete_old("events", timedelta(0)):
         pass
     assert report(live, answer["id"])["networks"] == shown["networks"]
+
+
+def test_commands_show_anchors_and_what_stitches_were_worth(
+    sqlite_live: Live, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.setenv("ESPALIER_URL", str(sqlite_live.client.base_url))
+    write(sqlite_live, "first", weights(1))
+    write(sqlite_live, "second", weights(2))
+    named = [{"kind": "weights", "path": name} for name in ("first", "second")]
+    with structlog.testing.capture_logs():
+        supernet = submit(sqlite_live, **anchored(*named))["id"]
+        sqlite_live.store.record_stitches(claim(sqlite_live.store), REPORT)
+        shown = run("supernet", "stitches", supernet)
+        assert run("supernet", "stitches", supernet, "--json").json["split"] == "validation"
+        assert "anchors first, second" in run("supernet", "show", supernet).out
+    rows = [line.split() for line in shown.out.splitlines()]
+    assert ["1:1-3", "1.00k", "50.00", "40.00", "to", "60.00"] in rows
+    assert ["2:1-3", "out", "of", "memory"] in rows
+    (layer,) = (row for row in rows if "stitch1to2.layer1" in row)
+    assert layer[1:] == ["3", "10", "17", "25.00", "ridge", "0.0001,", "few", "rows"]
 
 
 def test_every_route_is_evaluated_at_the_largest_resolution() -> None:
