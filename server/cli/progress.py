@@ -213,10 +213,26 @@ def note_of(event: EventView, *, is_outside: bool) -> str:
             return NOTES[kind][1].format(data[NOTES[kind][0]])
         case "prediction_quality", {"kendall": kendall}:
             return quality_text(kendall)
+        case "evaluated", {"block_executions": done, "block_executions_saved": saved}:
+            return work_text(event.data, done, saved)
         case kind, {"reason": reason}:
             return f"{kind}: {reason}"
         case kind, _:
             return kind
+
+
+def work_text(data: Mapping[str, Any], done: int, saved: int) -> str:
+    """Returns what the evaluation of a batch took, as words.
+
+    Args:
+        data: of the event.
+        done: blocks that were run on a batch of images.
+        saved: those that one network after the other would have taken beyond.
+    """
+    share = 100 * saved / max(1, done + saved)
+    text = f"evaluated {data['networks']} networks in {data['wall_s']:.1f} s"
+    dropped = f", {data['dropped']} dropped" if data["dropped"] else ""
+    return f"{text}, {share:.0f} % of the work shared{dropped}"
 
 
 def quality_text(kendall: Mapping[str, float | None]) -> str:
