@@ -52,6 +52,12 @@ class Measured:
             if not math.isfinite(value):
                 raise ValueError(f"metric {name} must be finite, got {value}")
 
+    @property
+    def is_dropped(self) -> bool:
+        """Whether not all images were classified, as the network was proved to miss its floor."""
+        how = self.provenance.get("top1_percent")
+        return isinstance(how, Mapping) and how.get("dropped") is True
+
 
 @dataclass(frozen=True)
 class Infeasible:

@@ -47,6 +47,14 @@ class NSGA2Settings(BaseModel):
     population_size: int = Field(
         default=20, ge=2, le=10_000, description="Random proposals at first; survivors later."
     )
+    batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        exclude_if=lambda size: size is None,  # settings without it stay what they were
+        description="Proposals between two barriers; `population_size` where it is null. More than "
+        "that share more work where they are evaluated together, and learn less often.",
+    )
     crossover_probability: float = Field(
         default=0.9, ge=0, le=1, description="Chance that a child has two parents."
     )
@@ -81,7 +89,7 @@ class NSGA2Searcher(Searcher):
 
     @property
     def batch_size(self) -> int:  # noqa: D102 - as in Searcher
-        return self._settings.population_size
+        return self._settings.batch_size or self._settings.population_size
 
     def ask(self, count: int) -> Sequence[Proposal]:  # noqa: D102 - as in Searcher
         num_initial = max(0, self._settings.population_size - self._ledger.num_proposed)

@@ -199,6 +199,9 @@ class AccuracySettings(BaseModel):
         batch_size: images at once, in calibration and evaluation.
         precision: in which convolutions and linear layers compute.
         channels_last: as in training.
+        successive: whether the evaluation of a network may end as soon as it is proved that it
+            cannot reach the front. Belongs to the settings only where it is chosen: evaluators
+            without keep their digests.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -210,3 +213,4 @@ class AccuracySettings(BaseModel):
     batch_size: int = Field(default=256, ge=2, le=65_536)
     precision: Precision = "float32"
     channels_last: bool = True
+    successive: bool = Field(default=False, exclude_if=lambda chosen: not chosen)

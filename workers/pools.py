@@ -3,7 +3,6 @@
 import logging
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,58 +23,59 @@ from workers.protocol import (
     WorkerPool,
 )
 from workers.settings import ResourceSettings
+from workers.task_queue import TaskQueue
 
 logger = logging.getLogger(__name__)
 
 START_POLL_S = 0.5
 
 
-class _Pending:
-    """Tasks that wait for a worker, and the numbers of all that are not collected yet."""
+def evaluate_safely(
+    evaluator: Evaluator, tasks: Sequence[EvaluationTask]
+) -> list[EvaluationResult]:
+    """Returns the evaluator's results; what it raises becomes an outcome with a traceback.
 
-    def __init__(self) -> None:
-        self.waiting: deque[EvaluationTask] = deque()
-        self.numbers: set[int] = set()
-
-    def add(self, tasks: Sequence[EvaluationTask]) -> None:
-        """Appends tasks, all or none of them."""
-        new = [task.number for task in tasks]
-        doubled = sorted({n for n in new if n in self.numbers or new.count(n) > 1})
-        if doubled:
-            raise ValueError(f"number of a task must be unique in its pool, got {doubled} again")
-        self.numbers.update(new)
-        self.waiting.extend(tasks)
-
-    def clear(self) -> None:
-        """Forgets all tasks."""
-        self.waiting.clear()
-        self.numbers.clear()
+    What a group raises is the fault of one of its tasks, or of their number: each is tried again
+    alone. So is a single task that ran out of memory, as what was kept for later is free by then.
+    """
+    try:
+        return evaluator.evaluate(tasks)
+    except Exception as error:
+        if len(tasks) == 1 and not is_out_of_memory(error):
+            return [_raised(tasks[0], error)]
+        logger.warning("a group of %d is tried one by one: %s", len(tasks), summary(error))
+    return [result for task in tasks for result in _evaluate_alone(evaluator, task)]
 
 
-def evaluate_safely(evaluator: Evaluator, task: EvaluationTask) -> EvaluationResult:
-    """Returns the evaluator's result; what it raises becomes an outcome with a traceback.
+def _evaluate_alone(evaluator: Evaluator, task: EvaluationTask) -> list[EvaluationResult]:
+    try:
+        return evaluator.evaluate([task])
+    except Exception as error:
+        return [_raised(task, error)]
+
+
+def _raised(task: EvaluationTask, error: Exception) -> EvaluationResult:
+    """Returns what becomes of a task whose evaluation raised; called where that is handled.
 
     Out of memory is `Infeasible`: the network does not fit this machine, and trying again would not
     help. Everything else is `Failed`.
     """
-    try:
-        return evaluator.evaluate(task)
-    except Exception as error:
-        outcome: Outcome
-        if is_out_of_memory(error):
-            outcome = Infeasible(f"out of memory while evaluating: {summary(error)}")
-        else:
-            outcome = Failed(f"evaluation raised {summary(error)}")
-        return EvaluationResult(task.number, outcome, traceback=traceback.format_exc())
+    outcome: Outcome
+    if is_out_of_memory(error):
+        outcome = Infeasible(f"out of memory while evaluating: {summary(error)}")
+    else:
+        outcome = Failed(f"evaluation raised {summary(error)}")
+    return EvaluationResult(task.number, outcome, traceback=traceback.format_exc())
 
 
-def _log_traceback(result: EvaluationResult) -> None:
-    if result.traceback:
-        logger.warning("task %d: %s\n%s", result.number, result.outcome, result.traceback)
+def _log_tracebacks(results: Sequence[EvaluationResult]) -> None:
+    for result in results:
+        if result.traceback:
+            logger.warning("task %d: %s\n%s", result.number, result.outcome, result.traceback)
 
 
 class LocalPool(WorkerPool):
-    """Evaluates in this process, one task in each call of `collect`, in the order of submission.
+    """Evaluates in this process, one group in each call of `collect`, in the order of submission.
 
     For tests, libraries and machines without Ray. A network that kills its process kills this one.
 
@@ -86,26 +86,27 @@ class LocalPool(WorkerPool):
 
     def __init__(self, spec: EvaluatorSpec, num_threads: int = 1) -> None:
         self._evaluator = spec.build(num_threads)
-        self._pending = _Pending()
+        self._queue = TaskQueue(num_workers=1)
 
     def submit(self, tasks: Sequence[EvaluationTask]) -> None:
         """See `WorkerPool.submit`."""
-        self._pending.add(tasks)
+        self._queue.add(tasks)
 
     def collect(self, timeout_s: float) -> list[EvaluationResult]:
         """See `WorkerPool.collect`; an evaluation is not interrupted by the timeout."""
         del timeout_s
-        if not self._pending.waiting:
+        tasks = self._queue.take(0)
+        if not tasks:
             return []
-        task = self._pending.waiting.popleft()
-        result = evaluate_safely(self._evaluator, task)
-        self._pending.numbers.remove(task.number)
-        _log_traceback(result)
-        return [result]
+        results = evaluate_safely(self._evaluator, tasks)
+        for task in tasks:
+            self._queue.finish(task)
+        _log_tracebacks(results)
+        return results
 
     def cancel(self) -> None:
         """See `WorkerPool.cancel`."""
-        self._pending.clear()
+        self._queue.clear()
 
     def close(self) -> None:
         """See `WorkerPool.close`."""
@@ -114,7 +115,7 @@ class LocalPool(WorkerPool):
     @property
     def num_pending(self) -> int:
         """See `WorkerPool.num_pending`."""
-        return len(self._pending.numbers)
+        return len(self._queue)
 
 
 class _EvaluationActor:
@@ -123,8 +124,8 @@ class _EvaluationActor:
     def start(self, spec: EvaluatorSpec, num_threads: int) -> None:
         self._evaluator = spec.build(num_threads)
 
-    def evaluate(self, task: EvaluationTask) -> EvaluationResult:
-        return evaluate_safely(self._evaluator, task)
+    def evaluate(self, tasks: Sequence[EvaluationTask]) -> list[EvaluationResult]:
+        return evaluate_safely(self._evaluator, tasks)
 
 
 @dataclass(eq=False)
@@ -133,16 +134,17 @@ class _Worker:
 
     actor: Any
     call: Any = None
-    task: EvaluationTask | None = None
+    tasks: tuple[EvaluationTask, ...] = ()
 
 
 class RayPool(WorkerPool):
-    """Evaluates in Ray actors, each with cores and an evaluator of its own.
+    """Evaluates in Ray actors, each with cores and an evaluator of its own, group by group.
 
-    A worker that dies is replaced, and its task is tried again by the next free worker; a task
-    whose workers died `max_attempts` times is `Failed`, so that one bad network cannot stop a
-    search. Where Ray itself killed the worker because the machine's memory ran low, the task is
-    `Failed` at once: that is not tried again blindly, and whose memory it was is not known.
+    A worker that dies is replaced. Which task of its group it died of is not known: each is tried
+    again by itself, by the next free worker. A task whose workers died `max_attempts` times while
+    they had nothing else to do is `Failed`, so that one bad network cannot stop a search. Where Ray
+    itself killed such a worker because the machine's memory ran low, the task is `Failed` at once:
+    that is not tried again blindly, and whose memory it was is not known.
 
     The connection (`workers.cluster.connect`) is the caller's. Until `close`, the pool holds its
     cores also while it is idle, but uses no time on them.
@@ -150,7 +152,7 @@ class RayPool(WorkerPool):
     Args:
         spec: what each worker builds its evaluator from.
         resources: number of workers, and cores and GPUs of each.
-        max_attempts: how often a task is tried.
+        max_attempts: how often a task is tried by itself.
         start_timeout_s: how long the first workers may take.
         should_cancel: asked now and then until they have started.
 
@@ -172,8 +174,8 @@ class RayPool(WorkerPool):
         self._spec = spec
         self._resources = resources
         self._max_attempts = max_attempts
-        self._pending = _Pending()
-        self._deaths: dict[int, int] = {}  # task number -> workers that died of it
+        self._queue = TaskQueue(resources.num_workers)
+        self._deaths: dict[int, int] = {}  # task number -> workers that died of it alone
         self._failed_starts = 0
         self._closed = False
         self._workers = [self._start_worker() for _ in range(resources.num_workers)]
@@ -187,14 +189,14 @@ class RayPool(WorkerPool):
         """See `WorkerPool.submit`."""
         if self._closed:
             raise ValueError("the pool must be open to submit, got a closed one")
-        self._pending.add(tasks)
+        self._queue.add(tasks)
         self._assign()
 
     def collect(self, timeout_s: float) -> list[EvaluationResult]:
         """See `WorkerPool.collect`."""
         deadline = time.monotonic() + timeout_s
         results: list[EvaluationResult] = []
-        while self._pending.numbers and not results:
+        while len(self._queue) and not results:
             remaining = max(0.0, deadline - time.monotonic())
             results = self._advance(remaining)
             if time.monotonic() >= deadline:
@@ -203,16 +205,16 @@ class RayPool(WorkerPool):
 
     def cancel(self) -> None:
         """See `WorkerPool.cancel`; busy workers are killed and replaced."""
-        self._pending.clear()
+        self._queue.clear()
         self._deaths.clear()
         for position, worker in enumerate(self._workers):
-            if worker.task is not None:
+            if worker.tasks:
                 self._kill(worker)
                 self._workers[position] = self._start_worker()
 
     def close(self) -> None:
         """See `WorkerPool.close`."""
-        self._pending.clear()
+        self._queue.clear()
         self._closed = True
         for worker in self._workers:
             self._kill(worker)
@@ -221,7 +223,7 @@ class RayPool(WorkerPool):
     @property
     def num_pending(self) -> int:
         """See `WorkerPool.num_pending`."""
-        return len(self._pending.numbers)
+        return len(self._queue)
 
     def _start_worker(self) -> _Worker:
         cpus, gpus = self._resources.cpus_per_worker, self._resources.gpus_per_worker
@@ -265,66 +267,79 @@ class RayPool(WorkerPool):
 
     def _finish(self, worker: _Worker) -> list[EvaluationResult]:
         """Takes the end of a worker's call; returns the results it decided."""
-        call, task = worker.call, worker.task
-        worker.call = worker.task = None
+        call, tasks = worker.call, worker.tasks
+        worker.call, worker.tasks = None, ()
         try:
-            result = ray.get(call)
+            results: list[EvaluationResult] = ray.get(call)
         except ray.exceptions.RayTaskError as error:
-            if task is None:
+            if not tasks:
                 cause = summary(error.cause)
                 raise PoolError(f"the evaluator cannot be built: {cause}") from error
-            self._forget(task)  # the result itself could not be sent
-            return [EvaluationResult(task.number, Failed(f"worker raised {summary(error.cause)}"))]
+            # The results themselves could not be sent.
+            return self._decide(tasks, Failed(f"worker raised {summary(error.cause)}"))
         except ray.exceptions.RayError as error:
-            if not cluster.is_alive():  # no fault of the task's
+            if not cluster.is_alive():  # no fault of the tasks'
                 raise PoolError(f"Ray was lost: {summary(error)}") from error
             self._workers[self._workers.index(worker)] = self._replace(worker)
-            return self._after_death(task, error)
-        if task is None:
+            return self._after_death(tasks, error)
+        if not tasks:
             self._failed_starts = 0
             return []
-        self._forget(task)
-        _log_traceback(result)
-        return [result]
+        for task in tasks:
+            self._forget(task)
+        _log_tracebacks(results)
+        return results
+
+    def _decide(self, tasks: Sequence[EvaluationTask], outcome: Outcome) -> list[EvaluationResult]:
+        """Returns the outcome of a single task; tasks of a group are tried again one by one."""
+        if len(tasks) > 1:
+            self._queue.put_back_alone(tasks)
+            return []
+        self._forget(tasks[0])
+        return [EvaluationResult(tasks[0].number, outcome)]
 
     def _replace(self, worker: _Worker) -> _Worker:
         self._kill(worker)
         return self._start_worker()
 
     def _after_death(
-        self, task: EvaluationTask | None, error: ray.exceptions.RayError
+        self, tasks: Sequence[EvaluationTask], error: ray.exceptions.RayError
     ) -> list[EvaluationResult]:
-        """Decides what becomes of the task, or of the start, that a worker died in."""
-        if task is None:
+        """Decides what becomes of the tasks, or of the start, that a worker died in."""
+        if not tasks:
             self._failed_starts += 1
             if self._failed_starts > self._max_attempts:
                 raise PoolError(
                     f"workers died {self._failed_starts} times while they started"
                 ) from error
             return []
-        deaths = self._deaths[task.number] = self._deaths.get(task.number, 0) + 1
-        logger.warning("worker died in task %d (%d times): %s", task.number, deaths, error)
+        numbers = [task.number for task in tasks]
+        if len(tasks) > 1:
+            logger.warning("worker died in tasks %s, which go on one by one: %s", numbers, error)
+            self._queue.put_back_alone(tasks)
+            return []
+        deaths = self._deaths[numbers[0]] = self._deaths.get(numbers[0], 0) + 1
+        logger.warning("worker died in task %d (%d times): %s", numbers[0], deaths, error)
         if isinstance(error, ray.exceptions.OutOfMemoryError):
             reason = f"worker killed by Ray for low memory of the machine: {summary(error)}"
         elif deaths >= self._max_attempts:
             reason = f"worker died {deaths} times while evaluating this architecture"
         else:
-            self._pending.waiting.appendleft(task)
+            self._queue.put_back_alone(tasks)
             return []
-        self._forget(task)
-        return [EvaluationResult(task.number, Failed(reason))]
+        return self._decide(tasks, Failed(reason))
 
     def _forget(self, task: EvaluationTask) -> None:
-        self._pending.numbers.remove(task.number)
+        self._queue.finish(task)
         self._deaths.pop(task.number, None)
 
     def _assign(self) -> None:
-        for worker in self._workers:
-            if worker.call is None and self._pending.waiting:
-                worker.task = self._pending.waiting.popleft()
-                worker.call = worker.actor.evaluate.remote(worker.task)
+        for position, worker in enumerate(self._workers):
+            if worker.call is None and self._queue.num_waiting:
+                worker.tasks = self._queue.take(position)
+                worker.call = worker.actor.evaluate.remote(worker.tasks)
 
     @staticmethod
     def _kill(worker: _Worker) -> None:
         ray.kill(worker.actor)
-        worker.call = worker.task = None
+        worker.call, worker.tasks = None, ()

@@ -1,12 +1,13 @@
 """What evaluators and pools promise; imports neither torch nor ray.
 
 A task is a value, and its result depends on the task alone: not on which worker ran it, nor on what
-that worker ran before.
+that worker ran before or beside it. Tasks are evaluated in groups only because networks that begin
+alike share work.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, Self
 
 from search_space.outcomes import Failed, Infeasible, Measured, Outcome
@@ -21,11 +22,50 @@ class EvaluationTask:
         number: the caller's name for the task, unique among the tasks of a pool.
         architecture: active choices and their options.
         seed: the only source of randomness of the evaluation.
+        floor_percent: the top-1 below which the network is of no use: its evaluation may end as
+            soon as that is proved of it. None classifies all images.
     """
 
     number: int
     architecture: Mapping[str, Option]
     seed: int = 0
+    floor_percent: float | None = None
+
+
+@dataclass(frozen=True)
+class WorkReport:
+    """What the evaluation of a group took, and what it saved: see docs/evaluation-engine.md.
+
+    Attributes:
+        networks: that were evaluated.
+        images: that were classified, summed over the networks.
+        block_executions: blocks that were run on a batch of images, to calibrate or to classify.
+        block_executions_saved: those that one network after the other would have taken beyond.
+        kept_bytes: of intermediate results, kept for later groups.
+        peak_bytes: of those and of what waited for another network of the group, at most.
+        wall_s: seconds.
+        dropped: networks of which fewer images were classified, as they fell below their floor.
+    """
+
+    networks: int
+    images: int
+    block_executions: int
+    block_executions_saved: int
+    kept_bytes: int
+    peak_bytes: int
+    wall_s: float
+    dropped: int
+
+    def __add__(self, other: "WorkReport") -> "WorkReport":
+        """Returns both together: work adds up, memory is the larger of the two."""
+        mine, others = asdict(self), asdict(other)
+        memory = {"kept_bytes", "peak_bytes"}
+        return WorkReport(
+            **{
+                name: max(mine[name], others[name]) if name in memory else mine[name] + others[name]
+                for name in mine
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -35,24 +75,32 @@ class EvaluationResult:
     Attributes:
         number: the task's.
         outcome: metrics with their provenance, or why there are none.
-        model: the network as a serialized ONNX model, ready to be measured; None without metrics.
+        model: the network as a serialized ONNX model, ready to be measured; None without metrics,
+            and where nobody asked for it.
         traceback: where an error was raised, for the log of the process that drives the pool.
+        report: of the group that this result ends; None with all but the last of a group, and where
+            nothing is reported.
     """
 
     number: int
     outcome: Outcome
     model: bytes | None = None
     traceback: str = ""
+    report: WorkReport | None = None
 
 
 class Evaluator(Protocol):
-    """Turns one architecture into metrics."""
+    """Turns architectures into metrics."""
 
-    def evaluate(self, task: EvaluationTask) -> EvaluationResult:
-        """Returns the task's result, a function of the task alone.
+    def evaluate(self, tasks: Sequence[EvaluationTask]) -> list[EvaluationResult]:
+        """Returns one result of each task, in their order, each a function of its task alone.
 
-        An architecture that cannot be had is `Infeasible`. Anything raised becomes `Failed`, except
-        running out of memory, which becomes `Infeasible`.
+        Neighbours should begin alike (`search_space.prefixes.prefix_order`).
+
+        An architecture that cannot be had is `Infeasible`. What is raised is the fault of any of
+        the tasks: each is tried again alone. What is raised then becomes `Failed`, except running
+        out of memory, which becomes `Infeasible`. So whoever has run out of memory must give back,
+        before it raises, all that it keeps for later.
         """
         ...
 
@@ -87,6 +135,9 @@ class WorkerPool(ABC):
     def submit(self, tasks: Sequence[EvaluationTask]) -> None:
         """Queues tasks and returns at once.
 
+        Neighbours are evaluated together where that can be, so tasks that begin alike should stand
+        beside one another.
+
         Raises:
             ValueError: a task's number is that of one not yet collected.
         """
@@ -96,7 +147,7 @@ class WorkerPool(ABC):
         """Returns the results that are finished, each once.
 
         Waits up to `timeout_s` for the first; returns an empty list if none came or nothing is
-        queued.
+        queued. The results of a group come together.
 
         Raises:
             PoolError: the workers cannot be started again.

@@ -6,14 +6,34 @@ import torch
 
 from supernet.data import TensorData
 from supernet.evaluate import Accuracy
+from supernet.floors import MAX_ERROR
 from supernet.proxy_settings import ProxySettings
 from supernet.settings import AccuracySettings
 
 
 def accuracy_provenance(
-    accuracy: Accuracy, settings: AccuracySettings, supernet_version: str, data: TensorData
+    accuracy: Accuracy,
+    settings: AccuracySettings,
+    supernet_version: str,
+    data: TensorData,
+    dropped_below_percent: float | None = None,
 ) -> dict[str, Any]:
-    """Returns how an accuracy was obtained, as JSON values."""
+    """Returns how an accuracy was obtained, as JSON values.
+
+    Args:
+        accuracy: of all images of the split, or of those that were tried.
+        settings: by which.
+        supernet_version: digest of the supernet's file.
+        data: the data set.
+        dropped_below_percent: the floor that the network was proved to miss, where its evaluation
+            ended there.
+    """
+    dropped = {
+        "dropped": True,
+        "floor_percent": dropped_below_percent,
+        "split_images": len(data.split(settings.split)),
+        "proof": f"exact test, images drawn without replacement, error {MAX_ERROR} in all",
+    }
     return {
         "method": "measured",
         "split": settings.split,
@@ -32,6 +52,7 @@ def accuracy_provenance(
         "supernet_version": supernet_version,
         "data_set_version": data.version,
         "runtime": f"torch {torch.__version__}",
+        **(dropped if dropped_below_percent is not None else {}),
     }
 
 

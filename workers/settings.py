@@ -65,6 +65,9 @@ class ResourceSettings(BaseModel):
         custom_per_worker: of other resources that nodes of the Ray cluster offer by name, how much
             each worker holds.
         max_worker_deaths: how many dead worker processes a job survives.
+        activation_memory_mib: of intermediate results, how much each worker that evaluates may keep
+            for networks that begin alike; 0 keeps nothing. More saves time and changes no result,
+            so it is no part of the key under which results are reused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,6 +77,7 @@ class ResourceSettings(BaseModel):
     gpus_per_worker: int = Field(default=0, ge=0, le=1)
     custom_per_worker: dict[ResourceName, ResourceAmount] = Field(default={}, max_length=16)
     max_worker_deaths: int = Field(default=3, ge=0, le=100)
+    activation_memory_mib: int = Field(default=512, ge=0, le=1_048_576)
 
     @field_validator("custom_per_worker")
     @classmethod
@@ -87,6 +91,11 @@ class ResourceSettings(BaseModel):
                     f"Ray's, got {name!r}"
                 )
         return custom
+
+    @property
+    def activation_memory_bytes(self) -> int:
+        """The bound in bytes."""
+        return self.activation_memory_mib * 2**20
 
     def per_worker(self) -> dict[str, float]:
         """Returns how much of each of Ray's resources one worker holds."""

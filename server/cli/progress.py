@@ -52,6 +52,7 @@ class JobProgress:
         self._is_outside = is_outside
         self._console = console
         self._pace = Pace()
+        self._unit = ""
         self._figures: list[str] = []
         self._num_lines = 0
         self._bar = _Bar(
@@ -87,6 +88,8 @@ class JobProgress:
 
     def _show_progress(self, event: EventView) -> None:
         done, total = event.data["done"], event.data["total"]
+        if event.data["unit"] != self._unit:  # a training begins when its stitches are evaluated
+            self._unit, self._pace, self._num_lines = event.data["unit"], Pace(), 0
         left = self._pace.left(event.created_at, done, total)
         self._figures = figures_of(event.data)
         notes = [*self._figures]
@@ -213,14 +216,22 @@ def note_of(event: EventView, *, is_outside: bool) -> str:
             return "waits for a runner"
         case kind, data if kind in NOTES and NOTES[kind][0] in data:
             return NOTES[kind][1].format(data[NOTES[kind][0]])
+        case kind, {"reason": reason}:
+            return f"{kind}: {reason}"
+        case kind, data:
+            return findings_text(kind, data) or kind
+
+
+def findings_text(kind: str, data: Mapping[str, Any]) -> str:
+    """Returns what an event says that was found, as words; empty for other events."""
+    match kind, data:
         case "prediction_quality", {"kendall": kendall}:
             return quality_text(kendall)
         case "stitches", {"networks": networks}:
             return stitches_text(networks)
-        case kind, {"reason": reason}:
-            return f"{kind}: {reason}"
-        case kind, _:
-            return kind
+        case "evaluated", {"block_executions": done, "block_executions_saved": saved}:
+            return work_text(data, done, saved)
+    return ""
 
 
 def stitches_text(networks: Sequence[Mapping[str, Any]]) -> str:
@@ -229,6 +240,20 @@ def stitches_text(networks: Sequence[Mapping[str, Any]]) -> str:
     if not found:
         return f"none of {len(networks)} stitches could be evaluated"
     return f"{len(found)} stitches: {min(found):.1f} to {max(found):.1f} % top-1 before training"
+
+
+def work_text(data: Mapping[str, Any], done: int, saved: int) -> str:
+    """Returns what the evaluation of a batch took, as words.
+
+    Args:
+        data: of the event.
+        done: blocks that were run on a batch of images.
+        saved: those that one network after the other would have taken beyond.
+    """
+    share = 100 * saved / max(1, done + saved)
+    text = f"evaluated {data['networks']} networks in {data['wall_s']:.1f} s"
+    dropped = f", {data['dropped']} dropped" if data["dropped"] else ""
+    return f"{text}, {share:.0f} % of the work shared{dropped}"
 
 
 def quality_text(kendall: Mapping[str, float | None]) -> str:

@@ -1,12 +1,11 @@
 """Runs an assessment: accuracy over cost on a sample, and some of it trained alone.
 
-Every batch of accuracies and every finished training is on record before the next one, so that an
+Every group of accuracies and every finished training is on record before the next one, so that an
 assessment that died goes on where it was. Of trainings under ASHA that means: those that had ended
 stay as they were, the others go on from their checkpoints and compete anew among themselves.
 """
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -26,9 +25,6 @@ from workers.cluster import ClusterError
 from workers.protocol import TrainingCancelledError, TrainingFailedError
 from workers.settings import ResourceSettings
 from workers.standalone import StandaloneJob, StandaloneResult, train_standalone
-
-BATCHES_PER_WORKER = 4
-"""Architectures that each evaluator is given before the results of all are recorded."""
 
 
 def run_assess(context: JobContext) -> None:
@@ -87,18 +83,18 @@ class Assessment:
     # --- shared weights ------------------------------------------------------------------------
 
     def _evaluate(self, sample: Sequence[Costed]) -> None:
-        """Evaluates what is not on record, batch by batch."""
+        """Evaluates what is not on record, group by group."""
         known = {row.number for row in self._rows()}
         missing = [(n, one.architecture) for n, one in enumerate(sample) if n not in known]
         if missing:
-            self._evaluate_batches(missing, len(sample))
+            self._evaluate_groups(missing, len(sample))
         if not any(row.status == "measured" for row in self._rows()):
             reason = self._rows()[0].reason
             raise JobFailedError(
                 f"none of {len(sample)} architectures could be evaluated; the smallest: {reason}"
             )
 
-    def _evaluate_batches(
+    def _evaluate_groups(
         self, missing: Sequence[tuple[int, Architecture]], num_sampled: int
     ) -> None:
         context = self._context
@@ -108,25 +104,25 @@ class Assessment:
             self._spec["data_set"]["version"],
             self._accuracy,
             self._resources,
+            returns_models=False,
         )
+        places = {architecture.digest: number for number, architecture in missing}
+        architectures = dict(missing)
         with pool:
             evaluator = BatchEvaluator(
                 context,
                 pool,
+                self._network,
                 latency=None,
-                reference=self._network.build().largest(),
                 baseline_ms=None,
                 seed=self._spec["seed"],
             )
-            waiting = iter(missing)
-            while batch := list(islice(waiting, BATCHES_PER_WORKER * self._resources.num_workers)):
-                outcomes = evaluator.evaluate([architecture for _, architecture in batch])
-                evaluator.forget_all_but(set())
-                context.store.record_assessed(
-                    context.job,
-                    self._id,
-                    [Assessed(number, a, outcomes[a.digest]) for number, a in batch],
-                )
+            for outcomes in evaluator.evaluate([architecture for _, architecture in missing]):
+                found = [
+                    Assessed(places[digest], architectures[places[digest]], outcome)
+                    for digest, outcome in outcomes.items()
+                ]
+                context.store.record_assessed(context.job, self._id, found)
                 self._report_progress(num_sampled)
 
     # --- trained alone -------------------------------------------------------------------------

@@ -8,13 +8,13 @@ from typing import Any
 from search_space.outcomes import Measured, Outcome
 from search_space.space import Architecture
 from server.execution.context import JobContext, JobFailedError, JobStopped
-from server.execution.evaluation import POLL_S, start_pool
+from server.execution.evaluation import results_of, start_pool
 from server.fronts import intervals_of
 from supernet.settings import AccuracySettings
 from workers.evaluation import NetworksEvaluatorSpec
 from workers.measurement import MeasurementCancelledError, MeasurementError
 from workers.measurer import RayMeasurer
-from workers.protocol import EvaluationTask, PoolError, with_latency
+from workers.protocol import EvaluationTask, with_latency
 from workers.settings import LatencySettings, ResourceSettings
 
 
@@ -76,17 +76,15 @@ class Comparison:
             EvaluationTask(number, dict(network.architecture), seed=self.seed)
             for number, network in enumerate(networks)
         ]
+        tasks.sort(key=lambda task: paths[task.number])  # each supernet is then read about once
+        memory_bytes = self.resources.activation_memory_bytes
+        spec = NetworksEvaluatorSpec(paths, self.data_path, self.accuracy, memory_bytes)
         found: dict[int, tuple[Outcome, bytes]] = {}
-        spec = NetworksEvaluatorSpec(paths, self.data_path, self.accuracy)
-        try:
-            with start_pool(context, spec, self.resources) as pool:
-                pool.submit(tasks)
-                while pool.num_pending:
-                    context.check_stop()
-                    for result in pool.collect(POLL_S):
-                        found[result.number] = result.outcome, result.model or b""
-        except PoolError as error:
-            raise JobFailedError(f"the networks cannot be evaluated: {error}") from error
+        with start_pool(context, spec, self.resources) as pool:
+            for results in results_of(context, pool, tasks):
+                found |= {
+                    result.number: (result.outcome, result.model or b"") for result in results
+                }
         for outcome, _ in found.values():
             _require_measured(outcome)
         return [found[number] for number in range(len(networks))]

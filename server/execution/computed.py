@@ -1,7 +1,7 @@
 """Evaluates architectures by computation: no weights, no data, no workers."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -26,13 +26,13 @@ class ComputingEvaluator(Evaluator):
         self._family = family
         self._space = family.build()
 
-    def evaluate(self, batch: Sequence[Architecture]) -> dict[str, Outcome]:
-        """As of every evaluator; a figure that is not finite makes a network infeasible."""
+    def evaluate(self, batch: Sequence[Architecture]) -> Iterator[Mapping[str, Outcome]]:
+        """As of every evaluator, all at once; a figure that is not finite makes one infeasible."""
         self._context.check_stop()
         if not batch:
-            return {}
+            return
         figures = self._family.compute(np.stack([self._space.encode(each) for each in batch]))
-        return {
+        yield {
             architecture.digest: _outcome({n: float(v[row]) for n, v in figures.items()})
             for row, architecture in enumerate(batch)
         }

@@ -2,9 +2,14 @@
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import reduce
+from operator import add
 
+from search_space.family import NetworkSettings
 from search_space.outcomes import Failed, Infeasible, Outcome
+from search_space.prefixes import prefix_order
 from search_space.space import Architecture
 from server.execution.context import JobContext, JobFailedError, JobSetBackError, JobStopped
 from supernet.proxy_settings import ProxySettings
@@ -14,6 +19,7 @@ from workers.measurement import MeasurementCancelledError, MeasurementError
 from workers.measurer import RayMeasurer
 from workers.pools import RayPool
 from workers.protocol import (
+    EvaluationResult,
     EvaluationTask,
     EvaluatorSpec,
     Latency,
@@ -21,6 +27,7 @@ from workers.protocol import (
     PoolCancelledError,
     PoolError,
     WorkerPool,
+    WorkReport,
     with_latency,
 )
 from workers.settings import LatencySettings, ResourceSettings
@@ -35,13 +42,27 @@ def open_pool(
     accuracy: AccuracySettings,
     resources: ResourceSettings,
     proxies: ProxySettings | None = None,
+    *,
+    returns_models: bool,
 ) -> RayPool:
-    """Returns evaluators of one supernet on one data set; raises what `start_pool` raises."""
+    """Returns evaluators of one supernet on one data set; raises what `start_pool` raises.
+
+    Args:
+        context: of the job.
+        supernet_version: digest of the supernet's file.
+        data_set_version: digest of the data set's file.
+        accuracy: how accuracy is found.
+        resources: of the evaluators.
+        proxies: which figures of untrained networks are wanted as well.
+        returns_models: whether the networks themselves are wanted, to be measured.
+    """
     spec = SupernetEvaluatorSpec(
         supernet_path=context.artifacts.path(supernet_version),
         data_path=context.artifacts.path(data_set_version),
         accuracy=accuracy,
         proxies=proxies,
+        memory_bytes=resources.activation_memory_bytes,
+        returns_models=returns_models,
     )
     return start_pool(context, spec, resources)
 
@@ -64,12 +85,45 @@ def start_pool(context: JobContext, spec: EvaluatorSpec, resources: ResourceSett
         raise JobFailedError(f"no evaluators can be started: {error}") from error
 
 
+def results_of(
+    context: JobContext, pool: WorkerPool, tasks: Sequence[EvaluationTask]
+) -> Iterator[list[EvaluationResult]]:
+    """Yields the results of tasks as they come, group by group.
+
+    When all have come, what the work took becomes an event of the job ("evaluated").
+
+    Args:
+        context: of the job.
+        pool: with nothing else to do.
+        tasks: of which those that begin alike stand beside one another.
+
+    Raises:
+        JobStopped: the job shall stop.
+        JobFailedError: the pool has lost its workers for good.
+    """
+    reports: list[WorkReport] = []
+    pool.submit(tasks)
+    while pool.num_pending:
+        context.check_stop()
+        try:
+            results = pool.collect(POLL_S)
+        except PoolError as error:
+            raise JobFailedError(f"the architectures cannot be evaluated: {error}") from error
+        reports += [result.report for result in results if result.report is not None]
+        if results:
+            yield results
+    if reports:
+        context.event("evaluated", **asdict(reduce(add, reports)))
+
+
 class Evaluator(ABC):
     """Turns architectures into outcomes, batch by batch."""
 
     @abstractmethod
-    def evaluate(self, batch: Sequence[Architecture]) -> dict[str, Outcome]:
-        """Returns the outcome of each architecture, by digest.
+    def evaluate(self, batch: Sequence[Architecture]) -> Iterator[Mapping[str, Outcome]]:
+        """Yields the outcomes of architectures, by digest, some at a time: what is final.
+
+        What was yielded is worth recording at once: a job that dies then goes on from there.
 
         Raises:
             JobStopped: the job shall stop.
@@ -96,44 +150,63 @@ class BatchEvaluator(Evaluator):
     """Turns architectures into outcomes, batch by batch.
 
     Latencies are measured only when all accuracies of the batch are there, so that nothing else of
-    ours runs beside them.
+    ours runs beside them. Without latencies outcomes are final group by group.
 
     Args:
         context: of the job.
-        pool: evaluates accuracies and writes the networks as ONNX.
+        pool: evaluates accuracies; writes the networks as ONNX where latencies are measured.
+        network: settings of the family, by which architectures are put in order.
         latency: how to measure; None where latency does not matter.
-        reference: the architecture whose network is measured beside every batch.
         baseline_ms: the reference network's speed on the first occasion; None if this is it.
         seed: of evaluation and measurement.
+        floors: gives the floors of those architectures of a batch that have one, by digest; see
+            `EvaluationTask`.
+        on_left: told after each group how many of the batch are not evaluated yet.
     """
 
     def __init__(
         self,
         context: JobContext,
         pool: WorkerPool,
+        network: NetworkSettings,
         latency: LatencySettings | None,
-        reference: Architecture,
         baseline_ms: float | None,
         seed: int,
+        *,
+        floors: Callable[[Sequence[Architecture]], Mapping[str, float]] = lambda _: {},
+        on_left: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._context = context
         self._pool = pool
+        self._network = network
         self._latency = latency
-        self._reference = reference
+        self._reference = network.build().largest()
         self._baseline_ms = baseline_ms
         self._seed = seed
+        self._floors = floors
+        self._on_left = on_left
         self._numbers = itertools.count()
         self._measurer = RayMeasurer()
         self._models: dict[str, bytes] = {}
         self._reference_model: bytes | None = None
 
-    def evaluate(self, batch: Sequence[Architecture]) -> dict[str, Outcome]:
+    def evaluate(self, batch: Sequence[Architecture]) -> Iterator[Mapping[str, Outcome]]:
         """As of every evaluator: accuracies first, then the latencies of those that have one."""
-        outcomes = dict(self._evaluate(batch))
+        outcomes: dict[str, Outcome] = {}
+        num_left = len(batch)
+        for group in self._evaluate(batch, self._floors(batch)):
+            num_left -= len(group)
+            if self._latency is None:
+                yield group
+            outcomes |= group
+            if num_left:
+                self._on_left(num_left)
+        if self._latency is None:
+            return
         models = {digest: self._models[digest] for digest in outcomes if digest in self._models}
         for digest, measured in self._measure(models, finalists=False).items():
             outcomes[digest] = with_latency(outcomes[digest], measured)
-        return outcomes
+        yield outcomes
 
     def measure_again(self, finalists: Sequence[Architecture]) -> Mapping[str, Latency]:
         """As of every evaluator; a network that is not kept any more is made again."""
@@ -150,21 +223,24 @@ class BatchEvaluator(Evaluator):
         """As of every evaluator: the networks go, which exporting and measuring need."""
         self._models = {d: model for d, model in self._models.items() if d in digests}
 
-    def _evaluate(self, batch: Sequence[Architecture]) -> Iterator[tuple[str, Outcome]]:
-        """Yields the outcomes of the pool as they come; keeps the networks."""
-        tasks = {next(self._numbers): architecture for architecture in batch}
-        self._pool.submit([EvaluationTask(n, dict(a), seed=self._seed) for n, a in tasks.items()])
-        while self._pool.num_pending:
-            self._context.check_stop()
-            try:
-                results = self._pool.collect(POLL_S)
-            except PoolError as error:
-                raise JobFailedError(f"the architectures cannot be evaluated: {error}") from error
-            for result in results:
-                digest = tasks[result.number].digest
-                if result.model is not None:
-                    self._models[digest] = result.model
-                yield digest, result.outcome
+    def _evaluate(
+        self, batch: Sequence[Architecture], floors: Mapping[str, float] | None = None
+    ) -> Iterator[dict[str, Outcome]]:
+        """Yields the outcomes of the pool as they come; keeps the networks.
+
+        Networks that begin alike go to the workers together: they share work.
+        """
+        floors = floors or {}
+        ordered = [batch[position] for position in prefix_order(self._network, batch)]
+        architectures = {next(self._numbers): architecture for architecture in ordered}
+        tasks = [
+            EvaluationTask(number, dict(a), self._seed, floors.get(a.digest))
+            for number, a in architectures.items()
+        ]
+        for results in results_of(self._context, self._pool, tasks):
+            found = {architectures[result.number].digest: result for result in results}
+            self._models |= {d: result.model for d, result in found.items() if result.model}
+            yield {digest: result.outcome for digest, result in found.items()}
 
     def _measure(
         self, models: Mapping[str, bytes], *, finalists: bool
@@ -194,7 +270,10 @@ class BatchEvaluator(Evaluator):
         return dict(zip(models, measured, strict=True))
 
     def _network_of_reference(self) -> bytes:
-        for digest, outcome in self._evaluate([self._reference]):
+        digest = self._reference.digest
+        for outcomes in self._evaluate([self._reference]):
             if digest not in self._models:
-                raise JobFailedError(f"the reference network cannot be evaluated: {outcome}")
-        return self._models[self._reference.digest]
+                raise JobFailedError(
+                    f"the reference network cannot be evaluated: {outcomes[digest]}"
+                )
+        return self._models[digest]

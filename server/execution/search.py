@@ -4,13 +4,14 @@ Each ask and each tell is on record before it is acted on, so that a search that
 the proposals that it would have made.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from search_space.families import space_settings
+from search_space.family import NetworkSettings
 from search_space.outcomes import Measured, Outcome
 from search_space.space import Architecture
 from searchers.front import pareto_front
@@ -28,6 +29,7 @@ from searchers.settings import SearcherSettings
 from server.execution.computed import ComputingEvaluator
 from server.execution.context import JobContext, JobFailedError
 from server.execution.evaluation import BatchEvaluator, Evaluator, open_pool
+from server.execution.floors import floors
 from server.execution.tables import TableEvaluator
 from server.store import Finalist
 from supernet.proxy_settings import ProxySettings
@@ -117,8 +119,10 @@ class Search:
         known = store.find_evaluations(self._id, list(architectures))
         unknown = [a for digest, a in architectures.items() if digest not in known]
         self._report_progress(evaluating=len(unknown))
-        for digest, outcome in evaluator.evaluate(unknown).items():
-            known[digest] = store.record_evaluation(job, self._id, architectures[digest], outcome)
+        for outcomes in evaluator.evaluate(unknown):
+            for digest, outcome in outcomes.items():
+                architecture = architectures[digest]
+                known[digest] = store.record_evaluation(job, self._id, architecture, outcome)
         observed = [(p.number, known[p.architecture.digest].id) for p in batch]
         store.record_observations(job, self._id, observed)
         observations = [Observation(p, known[p.architecture.digest].outcome) for p in batch]
@@ -191,14 +195,11 @@ class Search:
 
     def _finish(self) -> None:
         count = len(self._observations)
-        self._context.store.finish_search(
-            self._context.job,
-            self._id,
-            {
-                "evaluations": count,
-                "space_exhausted": count < self._spec["evaluations"],
-            },
-        )
+        result = {"evaluations": count, "space_exhausted": count < self._spec["evaluations"]}
+        outcomes = [observation.outcome for observation in self._observations]
+        if dropped := sum(isinstance(o, Measured) and o.is_dropped for o in outcomes):
+            result["dropped"] = dropped
+        self._context.store.finish_search(self._context.job, self._id, result)
 
     @contextmanager
     def _open_evaluator(self) -> Iterator[Evaluator]:
@@ -209,29 +210,42 @@ class Search:
         elif kind == "computed":
             yield ComputingEvaluator(self._context)
         else:
-            with self._open_pool() as pool:
-                yield self._batch_evaluator(pool)
+            accuracy = AccuracySettings.model_validate(self._spec["evaluator"]["accuracy"])
+            with self._open_pool(accuracy) as pool:
+                yield self._batch_evaluator(pool, accuracy)
 
-    def _open_pool(self) -> RayPool:
-        proxies = self._spec["evaluator"].get("proxies")
+    def _open_pool(self, accuracy: AccuracySettings) -> RayPool:
+        evaluator = self._spec["evaluator"]
+        proxies = evaluator.get("proxies")
         return open_pool(
             self._context,
             self._spec["supernet"]["version"],
             self._spec["data_set"]["version"],
-            AccuracySettings.model_validate(self._spec["evaluator"]["accuracy"]),
+            accuracy,
             ResourceSettings.model_validate(self._spec["resources"]),
             None if proxies is None else ProxySettings.model_validate(proxies),
+            returns_models=evaluator["latency"] is not None,
         )
 
-    def _batch_evaluator(self, pool: RayPool) -> BatchEvaluator:
+    def _batch_evaluator(self, pool: RayPool, accuracy: AccuracySettings) -> BatchEvaluator:
         latency = self._spec["evaluator"]["latency"]
+        network = space_settings(self._spec["space"])
+        assert isinstance(network, NetworkSettings)  # it is the space of a trained supernet
+
+        def floors_of(batch: Sequence[Architecture]) -> Mapping[str, float]:
+            if not accuracy.successive:
+                return {}
+            return floors(self._problem, network, self._observations, batch)
+
         return BatchEvaluator(
             self._context,
             pool,
+            network,
             None if latency is None else LatencySettings.model_validate(latency),
-            reference=self._problem.space.largest(),
             baseline_ms=self._context.store.reference_baseline_ms(self._id),
             seed=self._spec["seed"],
+            floors=floors_of,
+            on_left=lambda count: self._report_progress(evaluating=count),
         )
 
 

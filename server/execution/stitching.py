@@ -97,19 +97,25 @@ def _report(
     spec = context.job.spec
     architectures = all_networks(network)
     accuracy = AccuracySettings()
+    # As many as train, but evaluators need no GPU.
+    resources = ResourceSettings.model_validate({**spec["resources"], "gpus_per_worker": 0})
     evaluators = SupernetEvaluatorSpec(
         supernet_path=path,
         data_path=context.artifacts.path(spec["data_set"]["version"]),
         accuracy=accuracy,
+        memory_bytes=resources.activation_memory_bytes,
+        returns_models=False,
     )
-    # As many as train, but evaluators need no GPU.
-    resources = ResourceSettings.model_validate({**spec["resources"], "gpus_per_worker": 0})
-    context.event("evaluating_stitches", count=len(architectures))
+    count = len(architectures)
+    context.event("evaluating_stitches", count=count)
+    outcomes: dict[str, Outcome] = {}
     with start_pool(context, evaluators, resources) as pool:
         evaluator = BatchEvaluator(
-            context, pool, None, architectures[-1], baseline_ms=None, seed=spec["seed"]
+            context, pool, network, None, baseline_ms=None, seed=spec["seed"]
         )
-        outcomes = evaluator.evaluate(architectures)
+        for found in evaluator.evaluate(architectures):
+            outcomes |= found
+            context.progress(len(outcomes), count, "stitches")
     return {
         "split": accuracy.split,
         "networks": [_network(each, outcomes[each.digest]) for each in architectures],

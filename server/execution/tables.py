@@ -1,6 +1,6 @@
 """Evaluates architectures by a stored table: no weights, no workers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from search_space.outcomes import Outcome
 from search_space.space import Architecture
@@ -33,10 +33,10 @@ class TableEvaluator(Evaluator):
             raise JobFailedError(f"the table cannot be read: {error}") from error
         self._provenance = {"source": "table", "table_version": version}
 
-    def evaluate(self, batch: Sequence[Architecture]) -> dict[str, Outcome]:
-        """As of every evaluator; what is not in the table is infeasible."""
+    def evaluate(self, batch: Sequence[Architecture]) -> Iterator[Mapping[str, Outcome]]:
+        """As of every evaluator, all at once; what is not in the table is infeasible."""
         self._context.check_stop()
-        return {a.digest: self._table.outcome(a, self._provenance) for a in batch}
+        yield {a.digest: self._table.outcome(a, self._provenance) for a in batch}
 
     def measure_again(
         self,

@@ -111,21 +111,29 @@ def _measure_extremes(
     context: JobContext, spec: Mapping[str, Any], artifact: Artifact
 ) -> dict[str, Outcome]:
     """Returns what the smallest and the largest network achieve: the range that limits lie in."""
-    space = space_settings(spec["space"]).build()
+    network = space_settings(spec["space"])
+    assert isinstance(network, NetworkSettings)  # others are not trained
+    space = network.build()
     extremes = {"smallest": space.smallest(), "largest": space.largest()}
+    given = ResourceSettings.model_validate(spec["resources"])
     pool = open_pool(
         context,
         artifact.sha256,
         spec["data_set"]["version"],
         AccuracySettings(),
-        ResourceSettings(cpus_per_worker=spec["resources"]["cpus_per_worker"]),
+        ResourceSettings(
+            cpus_per_worker=given.cpus_per_worker, activation_memory_mib=given.activation_memory_mib
+        ),
+        returns_models=True,
     )
+    found: dict[str, Outcome] = {}
     with pool:
         evaluator = BatchEvaluator(
-            context, pool, LatencySettings(), space.largest(), baseline_ms=None, seed=spec["seed"]
+            context, pool, network, LatencySettings(), baseline_ms=None, seed=spec["seed"]
         )
-        outcomes = evaluator.evaluate(list(extremes.values()))
-    return {name: outcomes[architecture.digest] for name, architecture in extremes.items()}
+        for outcomes in evaluator.evaluate(list(extremes.values())):
+            found |= outcomes
+    return {name: found[architecture.digest] for name, architecture in extremes.items()}
 
 
 def _as_json(outcome: Outcome) -> dict[str, Any]:

@@ -162,6 +162,9 @@ def _check(body: AssessmentBody) -> None:
     if body.accuracy.split == "test":
         rule = "must not be the test split: that is read once, for the network that is reported"
         faults.append(Fault("/accuracy/split", rule, "test"))
+    if body.accuracy.successive:
+        rule = "must be false: an assessment has no front that a network could fall below"
+        faults.append(Fault("/accuracy/successive", rule, True))
     if body.standalone is not None:
         faults += schedule_faults(body.standalone.training, "/standalone/training")
         if body.standalone.count > body.samples:

@@ -7,8 +7,8 @@ from server.campaigns.settings import BestByObjective, CampaignSettings, Templat
 from server.errors import Fault, InvalidRequestError
 from server.routes.common import Service
 from server.routes.resources import granted
+from server.routes.search_checks import search_faults, unmeasured
 from server.routes.searcher_checks import check_searcher
-from server.routes.searches import search_faults, unmeasured
 from supernet.schedules.base import InvalidTrainingError
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 
 from search_space.space import digest_of
 from searchers.protocol import Problem
-from server.errors import Fault, InvalidRequestError
+from server.errors import InvalidRequestError
 from server.fronts import ReportedFront, front_of, infeasible_views, point_views
 from server.job_states import JobStatus
 from server.routes import computed_searches, describing, evaluations, spaces, table_searches
@@ -26,6 +26,7 @@ from server.routes.creating import creates
 from server.routes.exact_route import ExactRoute
 from server.routes.lists import IdQuery, ListDep, NamedListDep, NameQuery
 from server.routes.resources import granted
+from server.routes.search_checks import search_faults
 from server.routes.searcher_checks import check_searcher
 from server.schemas.computed_searches import ComputedSearchBody
 from server.schemas.descriptions import DescriptionPatch
@@ -177,35 +178,6 @@ def _terms(body: SearchFields) -> SearchTerms:
         "evaluations": body.evaluations,
         "seed": body.seed,
     }
-
-
-def search_faults(body: SearchBody, prefix: str = "") -> list[Fault]:
-    """Returns what is wrong with a search before anything it names is looked up.
-
-    The evaluator must report everything that the problem is about, and not read the test split.
-
-    Args:
-        body: of the search.
-        prefix: where it is in the request's body.
-    """
-    faults = analytic_faults(body.searcher, prefix)
-    if body.evaluator.accuracy.split == "test":
-        rule = "must not be the test split: that is read once, for the network that is reported"
-        faults.append(Fault(f"{prefix}/evaluator/accuracy/split", rule, "test"))
-    for field, parts in (("objectives", body.objectives), ("limits", body.limits)):
-        faults += [
-            Fault(f"{prefix}/{field}/{position}/metric", unmeasured(part.metric), part.metric)
-            for position, part in enumerate(parts)
-            if body.evaluator.lacks(part.metric)
-        ]
-    return faults
-
-
-def unmeasured(metric: str, evaluator: str = "/evaluator") -> str:
-    """Returns the rule about a metric that an evaluator lacks, which is the given field."""
-    if metric == "latency_ms":
-        return f"must not be latency_ms without {evaluator}/latency, which says how it is measured"
-    return f"must not be {metric} unless {evaluator}/proxies/names has it"
 
 
 @router.get("", operation_id="list_searches", responses=problems())

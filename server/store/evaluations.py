@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from search_space.outcomes import Outcome
-from search_space.space import Architecture
+from search_space.outcomes import Measured, Outcome
+from search_space.space import Architecture, digest_of
 from server.ids import new_id
 from server.outside.orders import fields_of
 from server.store.base import Page, Transactions, clock, get, insert_new
@@ -60,8 +60,8 @@ class EvaluationStore(Transactions):
     ) -> dict[str, EvaluationRow]:
         """Returns results that the search need not get again, by architecture digest.
 
-        Those are results of any search with an equal evaluator on the same space, and failures that
-        this search itself has met.
+        Those are results of any search with an equal evaluator on the same space, and failures and
+        dropped networks that this search itself has met.
         """
         with self._read() as session:
             return _find(session, get(session, SearchRow, search_id), architecture_digests)
@@ -112,6 +112,8 @@ class EvaluationStore(Transactions):
             known = _find(session, search, [architecture.digest])
             if not known:
                 values = evaluation_values(search, architecture, outcome)
+                if isinstance(outcome, Measured) and outcome.is_dropped:
+                    values["evaluator_digest"] = own_evaluator_digest(search.id, search.evaluator)
                 now = clock(session)
                 values |= {"id": new_id("eva", now), "created_at": now}
                 insert_new(session, EvaluationRow, [values])
@@ -265,19 +267,29 @@ def _largest_latency(supernet: SupernetRow | None, settings: Json | None) -> Jso
     return how if how is not None and how["settings"] == settings else None
 
 
+def own_evaluator_digest(search_id: str, evaluator: Mapping[str, Any]) -> str:
+    """Returns the digest of results that hold for one search only.
+
+    Only it goes by them. They are what clients outside told, who alone know what their evaluators
+    have in common, and networks that were dropped as they could not reach this search's front.
+    """
+    return digest_of({"search": search_id, **evaluator})
+
+
 def _find(
     session: Session, search: SearchRow, architecture_digests: Sequence[str]
 ) -> dict[str, EvaluationRow]:
+    shared, own = search.evaluator_digest, own_evaluator_digest(search.id, search.evaluator)
     rows = session.scalars(
         select(EvaluationRow).where(
             EvaluationRow.space_id == search.space_id,
-            EvaluationRow.evaluator_digest == search.evaluator_digest,
+            EvaluationRow.evaluator_digest.in_((shared, own)),
             EvaluationRow.architecture_digest.in_(architecture_digests),
             or_(EvaluationRow.status != "failed", EvaluationRow.search_id == search.id),
         )
     ).all()
-    # Where there are both, a result goes before a failure.
-    ordered = sorted(rows, key=lambda row: row.status != "failed")
+    # A result goes before a dropped network, and that before a failure.
+    ordered = sorted(rows, key=lambda row: (row.status != "failed", row.evaluator_digest == shared))
     return {row.architecture_digest: row for row in ordered}
 
 

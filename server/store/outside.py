@@ -10,7 +10,6 @@ from pydantic import TypeAdapter
 from sqlalchemy import select
 from sqlalchemy.orm import Session, load_only
 
-from search_space.space import digest_of
 from searchers.protocol import Searcher
 from searchers.settings import SearcherSettings
 from server.database import DatabaseNow
@@ -22,6 +21,7 @@ from server.outside.log import Changes
 from server.outside.orders import Answer, Order, OutsideTerms
 from server.search_problem import problem_of
 from server.store.base import Transactions, clock, get
+from server.store.evaluations import own_evaluator_digest
 from server.store.isolation import bind_project
 from server.store.jobs import OUTSIDE, move_outside_job, report_outside_progress, submit_job
 from server.store.outside_log import read_log, record
@@ -80,7 +80,7 @@ class OutsideStore(Transactions):
             settings = {
                 **terms,
                 "evaluator": evaluator,
-                "evaluator_digest": digest_of({"search": search_id, **evaluator}),
+                "evaluator_digest": own_evaluator_digest(search_id, evaluator),
             }
             spec = {"search_id": search_id, "space_id": space.id, **settings}
             job = submit_job(session, OUTSIDE, spec, now)

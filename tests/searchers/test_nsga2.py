@@ -1,6 +1,7 @@
 """NSGA-II: its order, its variation, and that it finds fronts."""
 
 from functools import cache
+from statistics import mean
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from searchers.nsga2 import (
     vary,
 )
 from searchers.pareto import Losses, hypervolume
-from searchers.protocol import Limit, Observation
+from searchers.protocol import Limit, Objective, Observation, Problem
 from searchers.random import RandomSettings
 from searchers.settings import SearcherSettings
 
@@ -271,3 +272,26 @@ def test_what_is_ranked_does_not_grow_with_the_search() -> None:
     searcher.ask(1)
     assert searcher._contenders.num_added == 2000
     assert len(searcher._contenders._kept) < 400
+
+
+def test_a_batch_may_be_larger_than_a_generation() -> None:
+    problem = Problem(grid(5, 6), (Objective(metric="f1", goal="minimize"),))
+    plain = NSGA2Settings(population_size=4)
+    assert "batch_size" not in plain.model_dump()  # what is stored of older ones stays equal
+    assert plain.build(problem, 0).batch_size == 4
+    searcher = NSGA2Settings(population_size=4, batch_size=200).build(problem, 0)
+    assert searcher.batch_size == 200
+    first = searcher.ask(200)
+    searcher.tell([Observation(p, Measured({"f1": float(p.number)})) for p in first])
+    parents = [p.architecture for p in first[:4]]
+    second = searcher.ask(200)
+    assert [p.number for p in second] == list(range(200, 400))
+    assert len({p.architecture.digest for p in (*first, *second)}) == 400
+
+    def distance(architecture: Architecture) -> int:
+        """How many choices differ from those of the nearest of the best."""
+        return min(sum(architecture[k] != parent[k] for k in parent) for parent in parents)
+
+    assert mean(distance(p.architecture) for p in second) < mean(
+        distance(p.architecture) for p in first[4:]
+    )

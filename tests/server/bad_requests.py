@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from search_space.cnn import MobileNetV3Settings
 from search_space.families import FAMILIES
+from search_space.family import PAPER_COSTS
 from search_space.outcomes import METRIC_GOALS
 from searchers.settings import SearcherSettings
 
@@ -50,6 +51,7 @@ def stitch(*changes: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {"kind": "stitch", "anchors": [{"network": VIT | each} for each in changes]} | fields
 
 
+SUCCESSIVE = "/evaluator/accuracy/successive"
 ASSESSMENTS = "/v1/supernets/SUPERNET/assessments"
 
 
@@ -871,6 +873,70 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/evaluator/accuracy/split",
         "must not be the test split: that is read once, for the network that is reported",
         "test",
+    ),
+    "evaluations that end early where latency decides": (
+        "/v1/searches",
+        search_body(
+            objectives=[*OBJECTIVES, {"metric": "latency_ms"}],
+            evaluator={"latency": {}, "accuracy": {"successive": True}},
+        ),
+        "/objectives/1/metric",
+        f"must be one of top1_percent, {', '.join(PAPER_COSTS)} with {SUCCESSIVE}",
+        "latency_ms",
+    ),
+    "evaluations that end early where the size limits": (
+        "/v1/searches",
+        search_body(
+            limits=[{"metric": "size_bytes", "upper": 1e6}],
+            evaluator={"accuracy": {"successive": True}},
+        ),
+        "/limits/0/metric",
+        ...,
+        "size_bytes",
+    ),
+    "evaluations that end early for nothing": (
+        "/v1/searches",
+        search_body(objectives=[{"metric": "macs"}], evaluator={"accuracy": {"successive": True}}),
+        SUCCESSIVE,
+        "must be false unless top1_percent in /objectives is to be maximized",
+        True,
+    ),
+    "evaluations that end early for bad networks": (
+        "/v1/searches",
+        search_body(
+            objectives=[{"metric": "top1_percent", "goal": "minimize"}],
+            evaluator={"accuracy": {"successive": True}},
+        ),
+        SUCCESSIVE,
+        ...,
+        True,
+    ),
+    "a campaign whose evaluations end early for nothing": (
+        "/v1/campaigns",
+        campaign_body(
+            template=template(
+                search=search_body(
+                    objectives=[{"metric": "macs"}], evaluator={"accuracy": {"successive": True}}
+                )
+            )
+        ),
+        "/template/search/evaluator/accuracy/successive",
+        "must be false unless top1_percent in /template/search/objectives is to be maximized",
+        True,
+    ),
+    "less than no memory": (
+        "/v1/searches",
+        search_body(resources={"activation_memory_mib": -1}),
+        "/resources/activation_memory_mib",
+        "must be greater than or equal to 0",
+        -1,
+    ),
+    "an assessment whose evaluations end early": (
+        ASSESSMENTS,
+        {"accuracy": {"successive": True}},
+        "/accuracy/successive",
+        "must be false: an assessment has no front that a network could fall below",
+        True,
     ),
     "a predictor with nothing to choose from": (
         "/v1/searches",

@@ -124,14 +124,21 @@ def test_what_stitches_are_worth_at_first_is_told() -> None:
         [
             event("stitching", anchors=3, images=100),
             event("evaluating_stitches", count=3),
-            event("stitches", networks=[*networks, failed], layers=[]),
-            event("stitches", networks=[failed], layers=[]),
+            event("progress", 1.0, done=10, total=20, unit="stitches"),
+            event("progress", 11.0, done=20, total=20, unit="stitches"),
+            event("stitches", 11.0, networks=[*networks, failed], layers=[]),
+            event("stitches", 11.0, networks=[failed], layers=[]),
+            epochs(1, 100.0),
+            epochs(2, 102.0),
         ],
         terminal=False,
     ).splitlines()
     assert lines == [
         "  train: stitching 3 anchors",
         "  train: evaluating 3 stitches before the training",
+        "  train: 10/20 stitches",
+        "  train: 20/20 stitches",
         "  train: 2 stitches: 40.0 to 62.0 % top-1 before training",
         "  train: none of 1 stitches could be evaluated",
+        "  train: 2/20 epochs, 36 s left",
     ]

@@ -232,6 +232,33 @@ def test_a_failure_counts_only_for_the_search_that_met_it(store: Store) -> None:
     )
 
 
+def test_a_dropped_network_counts_only_for_the_search_that_dropped_it(store: Store) -> None:
+    supernet = trained_supernet(store)
+    first, second = add_search(store, supernet, 0), add_search(store, supernet, 1)
+    jobs = {claimed.id: claimed for claimed in (claim(store), claim(store))}
+    (architecture,) = architectures(1)
+    how = {"dropped": True, "floor_percent": 95.0, "num_images": 40}
+    dropped = Measured({"top1_percent": 80.0}, {"top1_percent": how})
+    row = store.record_evaluation(jobs[first.job_id], first.id, architecture, dropped)
+    assert row.status == "measured"
+    assert row.outcome == dropped
+    again = store.record_evaluation(jobs[first.job_id], first.id, architecture, measured(90.0))
+    assert again.id == row.id  # the search itself goes by it
+    assert store.find_evaluations(second.id, [architecture.digest]) == {}
+    # Another one drops it too, or evaluates it in full; that is then everybody's.
+    other = store.record_evaluation(jobs[second.job_id], second.id, architecture, dropped)
+    assert other.id != row.id
+    third = add_search(store, supernet, 2)
+    job = claim(store)
+    result = store.record_evaluation(job, third.id, architecture, measured(90.0))
+    assert result.id not in {row.id, other.id}
+    for search in (first, second, third):
+        found = store.find_evaluations(search.id, [architecture.digest])
+        assert found[architecture.digest].id == result.id
+    by_evaluator = store.list_evaluations(10, evaluator_digest=first.evaluator_digest).rows
+    assert [row.id for row in by_evaluator] == [result.id]
+
+
 def test_finalists_are_kept_by_occasion(store: Store) -> None:
     search, job = running_search(store)
     assert store.last_measurements(search.id) == {}

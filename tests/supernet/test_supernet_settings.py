@@ -61,3 +61,12 @@ def test_a_single_architecture_must_be_of_the_space() -> None:
 def test_accuracy_settings_survive_json() -> None:
     settings = AccuracySettings(split="test", calibration_images=10)
     assert AccuracySettings.model_validate_json(settings.model_dump_json()) == settings
+
+
+def test_evaluations_that_may_not_end_early_keep_their_key() -> None:
+    assert "successive" not in AccuracySettings().model_dump(mode="json")
+    chosen = AccuracySettings(successive=True)
+    assert chosen.model_dump(mode="json")["successive"] is True
+    assert AccuracySettings.model_validate(chosen.model_dump(mode="json")) == chosen
+    older = {"split": "validation", "calibration_images": 512, "batch_size": 256}
+    assert AccuracySettings.model_validate(older) == AccuracySettings()

@@ -1,6 +1,7 @@
 """An evaluator that takes its time and says on which node of the cluster it works."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import ray
@@ -25,7 +26,7 @@ class SleepyEvaluator:
 
     seconds: float
 
-    def evaluate(self, task: EvaluationTask) -> EvaluationResult:
-        time.sleep(self.seconds)
+    def evaluate(self, tasks: Sequence[EvaluationTask]) -> list[EvaluationResult]:
+        time.sleep(self.seconds * len(tasks))
         node = int(ray.get_runtime_context().get_node_id()[:8], 16)
-        return EvaluationResult(task.number, Measured({"node": float(node)}))
+        return [EvaluationResult(task.number, Measured({"node": float(node)})) for task in tasks]

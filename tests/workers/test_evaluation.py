@@ -1,14 +1,17 @@
 """The evaluator of architectures: its figures, their provenance, the same in every process."""
 
 import hashlib
+import itertools
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
+from torch.nn import functional
 
 from search_space.cnn import MobileNetV3Settings
 from search_space.costs import costs
@@ -122,6 +125,90 @@ def test_proxies_are_recorded_beside_what_does_not_change(
         assert how["settings"]["seed"] == 2
         assert how["data_set_version"] == sha256_of(spec.data_path)
         assert set(outcome.provenance) == set(outcome.metrics)
+
+
+def test_neither_company_nor_memory_changes_a_result(
+    spec: SupernetEvaluatorSpec, local_results: dict[int, EvaluationResult]
+) -> None:
+    with LocalPool(replace(spec, memory_bytes=2**26)) as pool:
+        for tasks in (TASKS[2:], TASKS[:3], TASKS[3:]):
+            for number, result in evaluate_all(pool, tasks).items():
+                assert result.outcome == local_results[number].outcome
+                assert result.model == local_results[number].model
+
+
+def test_what_the_work_took_comes_with_the_last_of_a_group(spec: SupernetEvaluatorSpec) -> None:
+    twice = [*TASKS, replace(TASKS[0], number=4)]
+    with LocalPool(replace(spec, memory_bytes=2**26)) as pool:
+        results = evaluate_all(pool, twice)
+        assert [number for number, one in results.items() if one.report is not None] == [4]
+        report = results[4].report
+        assert report is not None
+        assert (report.networks, report.images, report.dropped) == (5, 5 * 397, 0)
+        assert report.block_executions > 0
+        assert report.block_executions_saved > 0  # a network that is asked for twice is run once
+        assert 0 < report.kept_bytes <= report.peak_bytes <= 2**26
+        (again,) = evaluate_all(pool, TASKS[:1]).values()
+    assert again.report is not None
+    assert again.report.block_executions < report.block_executions / 5
+    total = report + again.report
+    assert (total.networks, total.images) == (6, 6 * 397)
+    assert total.peak_bytes == max(report.peak_bytes, again.report.peak_bytes)
+
+
+def test_networks_are_sent_only_where_they_are_measured(spec: SupernetEvaluatorSpec) -> None:
+    with LocalPool(replace(spec, returns_models=False)) as pool:
+        (result,) = evaluate_all(pool, TASKS[:1]).values()
+    assert result.model is None
+    assert measured(result).metrics["size_bytes"] > 0
+
+
+def test_a_network_that_misses_its_floor_is_measured_on_the_images_seen(
+    spec: SupernetEvaluatorSpec,
+) -> None:
+    small = spec.accuracy.model_copy(update={"batch_size": 64})
+    floors = [None, 99.0, 0.0, 99.0]
+    tasks = [replace(t, floor_percent=floor) for t, floor in zip(TASKS, floors, strict=True)]
+    with LocalPool(replace(spec, accuracy=small, memory_bytes=2**26)) as pool:
+        results = evaluate_all(pool, tasks)
+        plain = evaluate_all(pool, TASKS)
+    for task in tasks:
+        outcome = measured(results[task.number])
+        how = outcome.provenance["top1_percent"]
+        assert outcome.is_dropped == (task.floor_percent == 99.0)
+        if not outcome.is_dropped:
+            assert outcome == plain[task.number].outcome  # where it came from tells of no floor
+            continue
+        assert how["num_images"] in (64, 128, 192)
+        assert (how["floor_percent"], how["split_images"]) == (99.0, 397)
+        low, high = how["interval_percent"]
+        assert low <= outcome.metrics["top1_percent"] <= high < 99.0
+        others = measured(plain[task.number]).metrics
+        assert {**outcome.metrics, "top1_percent": others["top1_percent"]} == others
+    assert sum(r.report.dropped for r in results.values() if r.report is not None) == 2
+
+
+def test_after_memory_ran_out_nothing_is_kept(
+    spec: SupernetEvaluatorSpec,
+    local_results: dict[int, EvaluationResult],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cross_entropy, calls = functional.cross_entropy, itertools.count()
+
+    def torch_on_a_full_machine(*args: Any, **kwargs: Any) -> torch.Tensor:
+        if next(calls) == 3:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+        return cross_entropy(*args, **kwargs)
+
+    with LocalPool(replace(spec, memory_bytes=2**26)) as pool:
+        evaluate_all(pool, TASKS[:1])
+        monkeypatch.setattr(functional, "cross_entropy", torch_on_a_full_machine)
+        results = evaluate_all(pool, TASKS)
+    assert next(calls) > 4
+    for number, result in results.items():
+        assert result.outcome == local_results[number].outcome
+        assert result.report is not None  # one by one
+        assert result.report.kept_bytes == 0
 
 
 def test_an_architecture_of_another_space_fails(spec: SupernetEvaluatorSpec) -> None:

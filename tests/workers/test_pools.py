@@ -43,6 +43,12 @@ def num_calls(folder: Path, number: int) -> int:
     return sum(line.split()[0] == str(number) for line in lines)
 
 
+def groups(folder: Path) -> list[list[int]]:
+    """Returns the numbers of the tasks of each call of toy evaluators."""
+    lines = (folder / "groups").read_text().splitlines()
+    return [[int(number) for number in line.split()] for line in lines]
+
+
 class PoolContract:
     """Every pool passes these; subclasses say how to make one.
 
@@ -76,6 +82,8 @@ class PoolContract:
         results = collect_all(pool)
         assert sorted(results) == list(range(7))
         assert all(result.model == b"onnx" for result in results.values())
+        reports = [result.report for result in results.values() if result.report is not None]
+        assert sum(report.networks for report in reports) == 7
         assert pool.collect(timeout_s=0.1) == []
 
     def test_results_depend_on_the_task_alone(self, pool: WorkerPool) -> None:
@@ -87,7 +95,9 @@ class PoolContract:
 
     def test_infeasible_comes_back(self, pool: WorkerPool) -> None:
         pool.submit([task(0, "infeasible")])
-        assert collect_all(pool)[0] == EvaluationResult(0, Infeasible("too wide"))
+        result = collect_all(pool)[0]
+        assert (result.number, result.outcome) == (0, Infeasible("too wide"))
+        assert result.model is None
 
     def test_an_error_is_a_failed_outcome_with_its_reason(
         self, pool: WorkerPool, caplog: pytest.LogCaptureFixture
@@ -104,6 +114,32 @@ class PoolContract:
         outcome = collect_all(pool)[0].outcome
         assert isinstance(outcome, Infeasible)
         assert "out of memory" in outcome.reason
+
+    def test_an_error_of_a_group_is_that_of_one_of_its_tasks(
+        self, pool: WorkerPool, folder: Path
+    ) -> None:
+        pool.submit([task(n, "raise" if n == 30 else "measure", seed=n) for n in range(29, 37)])
+        results = collect_all(pool)
+        assert isinstance(results.pop(30).outcome, Failed)
+        assert all(isinstance(result.outcome, Measured) for result in results.values())
+        (group,) = [numbers for numbers in groups(folder) if 30 in numbers and len(numbers) > 1]
+        assert all([number] in groups(folder) for number in group)
+
+    def test_what_runs_out_of_memory_together_is_tried_one_by_one(
+        self, pool: WorkerPool, folder: Path
+    ) -> None:
+        pool.submit([task(n, "fit alone") for n in range(40, 48)])
+        results = collect_all(pool)
+        assert all(isinstance(result.outcome, Measured) for result in results.values())
+        assert any(len(numbers) > 1 for numbers in groups(folder) if numbers[0] >= 40)
+
+    def test_out_of_memory_is_believed_the_second_time(
+        self, pool: WorkerPool, folder: Path
+    ) -> None:
+        (folder / "fitted").unlink(missing_ok=True)
+        pool.submit([task(50, "fit the second time")])
+        assert isinstance(collect_all(pool)[50].outcome, Measured)
+        assert num_calls(folder, 50) == 2
 
     def test_numbers_are_unique_until_collected(self, pool: WorkerPool) -> None:
         pool.submit([task(3)])
@@ -158,13 +194,31 @@ class TestRayPool(PoolContract):
     def test_a_network_that_kills_its_workers_fails_alone(
         self, pool: WorkerPool, folder: Path
     ) -> None:
-        pool.submit([task(200, "die"), *(task(number) for number in range(201, 204))])
+        pool.submit([task(200, "die"), *(task(number) for number in range(201, 208))])
         results = collect_all(pool)
         assert results[200].outcome == Failed(
             "worker died 3 times while evaluating this architecture"
         )
-        assert all(isinstance(results[number].outcome, Measured) for number in range(201, 204))
-        assert num_calls(folder, 200) == 3
+        assert all(isinstance(results[number].outcome, Measured) for number in range(201, 208))
+        assert groups(folder).count([200]) == 3
+        assert num_calls(folder, 200) <= 1 + 3  # beside others, then by itself
+
+    def test_a_group_whose_worker_dies_goes_on_one_by_one(self, tmp_path: Path) -> None:
+        with RayPool(ToySpec(tmp_path), ResourceSettings()) as pool:
+            pool.submit([task(0), task(1, "die"), task(2, "die once"), task(3)])
+            results = collect_all(pool)
+        assert results[1].outcome == Failed(
+            "worker died 3 times while evaluating this architecture"
+        )
+        assert all(isinstance(results[number].outcome, Measured) for number in (0, 2, 3))
+        assert groups(tmp_path) == [[0, 1, 2, 3], [0], [1], [1], [1], [2], [2], [3]]
+
+    def test_neighbours_go_to_one_worker_together(self, pool: WorkerPool, folder: Path) -> None:
+        pool.submit([task(number) for number in range(300, 316)])
+        collect_all(pool)
+        found = [numbers for numbers in groups(folder) if numbers[0] >= 300]
+        assert max(map(len, found)) >= 4  # half of one of two workers' runs
+        assert all(numbers == list(range(numbers[0], numbers[-1] + 1)) for numbers in found)
 
     def test_cancel_stops_what_runs(self, pool: WorkerPool) -> None:
         pool.submit([task(0, "sleep"), task(1, "sleep")])

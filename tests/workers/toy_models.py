@@ -4,7 +4,8 @@ import itertools
 import os
 import signal
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from search_space.outcomes import Infeasible, Measured
-from workers.protocol import EvaluationResult, EvaluationTask
+from workers.protocol import EvaluationResult, EvaluationTask, WorkReport
 
 
 def conv_chain(num_convs: int, channels: int = 16, side: int = 16) -> bytes:
@@ -76,27 +77,40 @@ class BrokenSpec:
 
 @dataclass(frozen=True)
 class ToyEvaluator:
-    """Does what the architecture says and leaves a line in a file for every call."""
+    """Does what the architectures say and leaves a line in a file for every task and group."""
 
     folder: Path
     num_threads: int
 
-    def evaluate(self, task: EvaluationTask) -> EvaluationResult:
+    def evaluate(self, tasks: Sequence[EvaluationTask]) -> list[EvaluationResult]:
+        with (self.folder / "groups").open("a") as file:
+            file.write(" ".join(str(task.number) for task in tasks) + "\n")
+        results = [self._evaluate_one(task, len(tasks)) for task in tasks]
+        report = WorkReport(
+            networks=len(tasks),
+            images=10 * len(tasks),
+            block_executions=len(tasks),
+            block_executions_saved=len(tasks) - 1,
+            kept_bytes=tasks[0].number,
+            peak_bytes=100 + tasks[0].number,
+            wall_s=0.5,
+            dropped=0,
+        )
+        return [*results[:-1], replace(results[-1], report=report)]
+
+    def _evaluate_one(self, task: EvaluationTask, num_beside: int) -> EvaluationResult:
         with (self.folder / "calls").open("a") as file:
             file.write(f"{task.number} {os.getpid()}\n")
+        self._run_out_of_memory(task, num_beside)
         match task.architecture["do"]:
             case "infeasible":
                 return EvaluationResult(task.number, Infeasible("too wide"))
             case "raise":
                 raise ValueError("stage1.depth must be one of (2, 3), got 5")
-            case "exhaust memory":
-                np.ones(2**50)
             case "die":
                 os.kill(os.getpid(), signal.SIGKILL)
-            case "die once":
-                if not (self.folder / "died").exists():
-                    (self.folder / "died").touch()
-                    os.kill(os.getpid(), signal.SIGKILL)
+            case "die once" if self._is_first("died"):
+                os.kill(os.getpid(), signal.SIGKILL)
             case "sleep":
                 time.sleep(60)
         value = float(np.random.default_rng(task.seed).random())
@@ -104,3 +118,18 @@ class ToyEvaluator:
         return EvaluationResult(
             task.number, Measured({"top1_percent": value}, provenance), model=b"onnx"
         )
+
+    def _run_out_of_memory(self, task: EvaluationTask, num_beside: int) -> None:
+        match task.architecture["do"]:
+            case "exhaust memory":
+                np.ones(2**50)
+            case "fit alone" if num_beside > 1:
+                raise MemoryError(f"{num_beside} networks do not fit")
+            case "fit the second time" if self._is_first("fitted"):
+                raise MemoryError("something was kept")
+
+    def _is_first(self, name: str) -> bool:
+        """Whether nobody has asked before, in any process."""
+        is_first = not (self.folder / name).exists()
+        (self.folder / name).touch()
+        return is_first
