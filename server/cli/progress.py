@@ -228,18 +228,23 @@ def findings_text(kind: str, data: Mapping[str, Any]) -> str:
         case "prediction_quality", {"kendall": kendall}:
             return quality_text(kendall)
         case "stitches", {"networks": networks}:
-            return stitches_text(networks)
+            return stitches_text(networks, data.get("layers", []))
         case "evaluated", {"block_executions": done, "block_executions_saved": saved}:
             return work_text(data, done, saved)
     return ""
 
 
-def stitches_text(networks: Sequence[Mapping[str, Any]]) -> str:
+def stitches_text(
+    networks: Sequence[Mapping[str, Any]], layers: Sequence[Mapping[str, Any]]
+) -> str:
     """Returns how accurate stitches were before their training, as words."""
     found = [each["top1_percent"] for each in networks if "top1_percent" in each]
     if not found:
         return f"none of {len(networks)} stitches could be evaluated"
-    return f"{len(found)} stitches: {min(found):.1f} to {max(found):.1f} % top-1 before training"
+    text = f"{len(found)} stitches: {min(found):.1f} to {max(found):.1f} % top-1 before training"
+    needy = sum(layer["reason"] not in (None, "asked") for layer in layers)
+    few = f"; {needy} of {len(layers)} layers had to be regularized, more images may help"
+    return text + few if needy else text
 
 
 def work_text(data: Mapping[str, Any], done: int, saved: int) -> str:

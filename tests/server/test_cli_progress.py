@@ -120,13 +120,16 @@ def test_a_transfer_shows_what_is_read_and_sent(terminal: bool) -> None:
 def test_what_stitches_are_worth_at_first_is_told() -> None:
     networks = [{"route": "a", "top1_percent": 40.0}, {"route": "b", "top1_percent": 62.04}]
     failed = {"route": "c", "reason": "out of memory"}
+    worth = "  train: 2 stitches: 40.0 to 62.0 % top-1 before training"
+    layers = [{"reason": reason} for reason in (None, "asked", "few_rows")]
     lines = shown(
         [
             event("stitching", anchors=3, images=100),
             event("evaluating_stitches", count=3),
             event("progress", 1.0, done=10, total=20, unit="stitches"),
             event("progress", 11.0, done=20, total=20, unit="stitches"),
-            event("stitches", 11.0, networks=[*networks, failed], layers=[]),
+            event("stitches", 11.0, networks=[*networks, failed], layers=layers[:2]),
+            event("stitches", 11.0, networks=networks, layers=layers),
             event("stitches", 11.0, networks=[failed], layers=[]),
             epochs(1, 100.0),
             epochs(2, 102.0),
@@ -138,7 +141,8 @@ def test_what_stitches_are_worth_at_first_is_told() -> None:
         "  train: evaluating 3 stitches before the training",
         "  train: 10/20 stitches",
         "  train: 20/20 stitches",
-        "  train: 2 stitches: 40.0 to 62.0 % top-1 before training",
+        worth,
+        f"{worth}; 1 of 3 layers had to be regularized, more images may help",
         "  train: none of 1 stitches could be evaluated",
         "  train: 2/20 epochs, 36 s left",
     ]

@@ -19,6 +19,7 @@ from supernet.data import TensorData, resize
 from supernet.errors import InvalidStartError
 from supernet.evaluate import extract_calibrated
 from supernet.network import Network
+from supernet.plans import Plan
 from supernet.schedules.sandwich import SandwichSettings
 from supernet.settings import AccuracySettings, TrainingSettings
 from supernet.stitching import FromAnchors, fill_anchors, fit_stitches
@@ -81,13 +82,17 @@ def images(resolution: int) -> Tensor:
     return resize(DATA.normalize(DATA.validation.images[:20]), resolution)
 
 
-def output(network: Network, name: str, data: TensorData, resolution: int) -> Tensor:
-    """What a layer of an anchor gives for all training images, from a network that ends there."""
+def ending_at(network: Network, name: str) -> Network:
     end = [layer.name for layer in network.layers].index(name) + 1
     cut = Network(network.layers[:end])
     cut.load_state_dict(network.state_dict(), strict=False)
+    return cut.eval()
+
+
+def output(network: Network, name: str, data: TensorData, resolution: int) -> Tensor:
+    """What a layer of an anchor gives for all training images, from a network that ends there."""
     with torch.no_grad():
-        x = cut.eval()(resize(data.normalize(data.train.images), resolution))
+        x = ending_at(network, name)(resize(data.normalize(data.train.images), resolution))
     return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).double()
 
 
@@ -194,6 +199,20 @@ def test_anchors_of_a_smaller_resolution_bring_their_positions_along() -> None:
         float(small.mean()), abs=0.05
     )
     assert all(fit.reason is None for fit in fit_stitches(supernet, DATA))
+
+
+def test_outputs_of_layers_are_those_of_networks_that_end_there() -> None:
+    network = trained(TRANSFORMERS)[0]
+    names = ("input", "stage1.block2.feed_forward.add", "patches.position")
+    x = images(8)
+    with torch.no_grad():
+        found = Plan(network.layers, lambda layer: network.get_submodule(layer.name)).outputs(
+            x, names
+        )
+        assert found.keys() == {*names}
+        assert torch.equal(found["input"], x)
+        for name in names[1:]:
+            assert torch.equal(found[name], ending_at(network, name)(x))
 
 
 def from_files(folder: Path, settings: StitchSettings) -> FromAnchors:
