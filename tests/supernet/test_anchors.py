@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from search_space.space import Architecture
+from search_space.stitching import AnchorSettings
 from search_space.vit import VisionTransformerSettings
+from supernet.anchor_settings import AnchorTimm
 from supernet.anchors import AnchorFile, anchor_tensors
 from supernet.base import Supernet
 from supernet.calibrate import calibrate
@@ -25,6 +27,7 @@ from supernet.errors import InvalidStartError
 from supernet.evaluate import extract_calibrated
 from supernet.network import Network
 from supernet.settings import AccuracySettings
+from supernet.starting_settings import check_anchor_file
 
 WIDTH, HEADS, HIDDEN, DEPTH = 8, 2, 12, 3
 PLAIN = VisionTransformerSettings.model_validate(
@@ -271,3 +274,18 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path, kind: Any) -> None:
     for path in (tmp_path / "notes", tmp_path / "missing"):
         with pytest.raises(InvalidStartError, match=r"^path must be a "):
             anchor_tensors(AnchorFile(kind, path), PLAIN, ANCHOR, DATA)
+
+
+def test_a_file_is_looked_at_before_a_job_takes_it(tmp_path: Path) -> None:
+    safetensors.torch.save_model(model_of("timm"), tmp_path / "file")
+    (tmp_path / "notes").write_text("hello")
+    plain = AnchorSettings(network=PLAIN, architecture=ANCHOR)
+    source = AnchorTimm(path="file")
+    check_anchor_file(source, tmp_path / "file", plain)
+    for file, anchor, message in (
+        ("file", AnchorSettings(network=PLAIN), r"path must hold .* \(blocks\.3\.norm1\.weight"),
+        ("file", AnchorSettings(network=SETTINGS), "kind must not be timm for an anchor of kind"),
+        ("notes", plain, "path must name a safetensors file"),
+    ):
+        with pytest.raises(InvalidStartError, match=f"^{message}"):
+            check_anchor_file(source, tmp_path / file, anchor)
