@@ -13,7 +13,7 @@ from search_space.space import Architecture, Option, SearchSpace
 from search_space.tensors import kernel_sizes, layer_tensors
 from supernet.channels import by_layer, channel_groups, is_depthwise, sort_by_importance
 from supernet.elastic import ElasticBatchNorm2d, ElasticConv2d, ElasticLinear
-from supernet.network import Network, add_at, initialize
+from supernet.network import Network, add_at, initialize, plain_module
 from supernet.plans import Operation, Plan
 from supernet.tokens import LayerNorm, PositionEmbedding, token_module
 
@@ -99,15 +99,24 @@ class Supernet(nn.Module):
         Raises:
             InvalidArchitectureError: the architecture is not of the space.
         """
-        network = Network(self.settings.lower(self.space.validate(architecture)))
-        network.to(next(self.parameters()).device)
-        with torch.no_grad():
-            for layer in network.layers:
-                if layer.op in PARAMETRIC:
-                    target = network.get_submodule(layer.name).state_dict()
-                    for kind, tensor in self._slices(layer).items():
-                        target[kind].copy_(tensor)
-        return network.train(self.training)
+        layers = self.settings.lower(self.space.validate(architecture))
+        modules = {
+            layer.name: self.extract_layer(layer) for layer in layers if layer.op in PARAMETRIC
+        }
+        return Network(layers, modules=modules).train(self.training)
+
+    @torch.no_grad()
+    def extract_layer(self, layer: Layer) -> nn.Module:
+        """Returns a plain module with a copy of the slice of the weights that a layer uses.
+
+        Args:
+            layer: with weights (`PARAMETRIC`), of a network of the space.
+        """
+        module = plain_module(layer).to(next(self.parameters()).device)
+        target = module.state_dict()
+        for kind, tensor in self._slices(layer).items():
+            target[kind].copy_(tensor)
+        return module
 
     def sort_channels(
         self, *companions: Mapping[str, Tensor], trained: Sequence[Architecture] = ()

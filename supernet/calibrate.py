@@ -5,6 +5,7 @@ its own (Cai et al. 2020, arXiv 1908.09791; Yu and Huang 2019, arXiv 1903.05134,
 """
 
 from collections.abc import Callable
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -37,24 +38,28 @@ def calibrate(
         return
     for norm in norms:
         norm.train()
-    num_seen = 0
-    for batch_BCHW in torch.split(images, _without_single_rest(len(images), batch_size)):
-        num_seen += len(batch_BCHW)
+    sizes, shares = calibration_batches(len(images), batch_size)
+    for batch_BCHW, share in zip(torch.split(images, sizes), shares, strict=True):
         for norm in norms:
-            # mean <- (1 - m) mean + m batch: with m = batch / seen a weighted cumulative average.
-            norm.momentum = len(batch_BCHW) / num_seen
+            norm.momentum = share
         network(prepare(batch_BCHW))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.eval()
 
 
-def _without_single_rest(count: int, batch_size: int) -> list[int]:
-    """Returns batch sizes that add up to `count`; one image, which has no variance, never alone."""
+def calibration_batches(count: int, batch_size: int) -> tuple[list[int], list[float]]:
+    """Returns the sizes of batches that add up to `count`, and the momentum of each.
+
+    One image, which has no variance, is never alone. A batch norm's running statistics become
+    (1 - m) running + m batch: with m = batch / seen so far a cumulative average by size, in which
+    nothing is left of what was before.
+    """
     sizes = [batch_size] * (count // batch_size)
     rest = count % batch_size
     if rest == 1 and sizes:
         sizes[-1] += 1
     elif rest:
         sizes.append(rest)
-    return sizes
+    seen = accumulate(sizes)
+    return sizes, [size / total for size, total in zip(sizes, seen, strict=True)]

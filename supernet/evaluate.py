@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -83,10 +84,17 @@ def accuracy(
     for images_BCHW, labels_B in batches:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=is_bfloat16):
             logits = network(prepare(images_BCHW))
-        logits = logits.float()
-        num_correct += (logits.argmax(1) == labels_B).sum()
-        loss += functional.cross_entropy(logits, labels_B, reduction="sum")
+        batch_correct, batch_loss = tally(logits, labels_B)
+        num_correct += batch_correct
+        loss += batch_loss
     return Accuracy(int(num_correct), len(labels), float(loss) / len(labels))
+
+
+def tally(logits_BK: Tensor, labels_B: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns how many images of a batch were classified rightly, and the sum of their losses."""
+    logits = logits_BK.float()
+    num_correct = (logits.argmax(1) == labels_B).sum()
+    return num_correct, functional.cross_entropy(logits, labels_B, reduction="sum")
 
 
 def extract_calibrated(
@@ -101,12 +109,17 @@ def extract_calibrated(
         settings: say on how many training images, and which.
     """
     network = supernet.extract(architecture)
+    images = data.train.images[calibration_indices(data, settings)]
+    calibrate(network, images, settings.batch_size, _preparation(network, data, settings))
+    return network
+
+
+def calibration_indices(data: TensorData, settings: AccuracySettings) -> Tensor:
+    """Returns which training images batch-norm statistics are estimated on, in their order."""
     count = min(settings.calibration_images, len(data.train))
     rng = np.random.default_rng(settings.calibration_seed)
     chosen = rng.choice(len(data.train), count, replace=False)
-    images = data.train.images[torch.from_numpy(chosen).to(data.train.images.device)]
-    calibrate(network, images, settings.batch_size, _preparation(network, data, settings))
-    return network
+    return torch.from_numpy(chosen).to(data.train.images.device)
 
 
 def evaluate_network(network: Network, data: TensorData, settings: AccuracySettings) -> Accuracy:
@@ -147,10 +160,12 @@ def _preparation(
     network: Network, data: TensorData, settings: AccuracySettings
 ) -> Callable[[Tensor], Tensor]:
     """Returns what turns stored images into the network's input."""
-    resolution = network.input_shape[1]
+    return partial(prepare, data=data, settings=settings, resolution=network.input_shape[1])
 
-    def prepare(images_BCHW: Tensor) -> Tensor:
-        resized = resize(data.normalize(images_BCHW), resolution)
-        return in_memory_format(resized, channels_last=settings.channels_last)
 
-    return prepare
+def prepare(
+    images_BCHW: Tensor, data: TensorData, settings: AccuracySettings, resolution: int
+) -> Tensor:
+    """Returns stored images as a network of that resolution takes them."""
+    resized = resize(data.normalize(images_BCHW), resolution)
+    return in_memory_format(resized, channels_last=settings.channels_last)

@@ -4,7 +4,8 @@ Tensors carry their shape as a suffix: B batch, C channels, H height, W width, F
 """
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -29,16 +30,23 @@ class Network(nn.Module):
         layers: in execution order, the input first (`search_space.layers`).
         generator: draws the initial weights; without one they are left uninitialized, to be
             loaded.
+        modules: what computes the layers with weights, by their names, instead of new ones; each is
+            as `plain_module` makes them.
     """
 
     def __init__(
-        self, layers: Sequence[Layer], *, generator: torch.Generator | None = None
+        self,
+        layers: Sequence[Layer],
+        *,
+        generator: torch.Generator | None = None,
+        modules: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__()
         self.layers = tuple(layers)
         for layer in self.layers:
             if layer.op in PARAMETRIC:
-                add_at(self, layer.name, _module(layer))
+                module = plain_module(layer) if modules is None else modules[layer.name]
+                add_at(self, layer.name, module)
         self._plan = Plan(self.layers, self._bind)
         if generator is not None:
             initialize(self, generator)
@@ -56,7 +64,8 @@ class Network(nn.Module):
         return self._plan(x_BCHW)
 
 
-def _module(layer: Layer) -> nn.Module:
+def plain_module(layer: Layer) -> nn.Module:
+    """Returns what computes a layer with weights in a plain network; they are not initialized."""
     if layer.op == "batch_norm":
         return nn.BatchNorm2d(
             layer.in_channels, eps=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM
@@ -138,43 +147,75 @@ def fold(network: Network) -> Network:
     Raises:
         ValueError: a batch norm does not follow a convolution that nobody else reads.
     """
-    folded = Network(_folded_layers(network.layers))
+    folded = Network(folded_layers(network.layers))
     state = dict(network.state_dict())
-    for norm in network.layers:
-        if norm.op != "batch_norm":
-            continue
-        conv = norm.inputs[0]
+    for conv, norm in absorbed_norms(network.layers).items():
         module = network.get_submodule(norm.name)
         assert isinstance(module, nn.BatchNorm2d)
         assert module.running_mean is not None
         assert module.running_var is not None
-        scale = module.weight / torch.sqrt(module.running_var + module.eps)
-        bias = state.get(f"{conv}.bias", torch.zeros_like(scale))
-        state[f"{conv}.weight"] = state[f"{conv}.weight"] * scale[:, None, None, None]
-        state[f"{conv}.bias"] = module.bias + (bias - module.running_mean) * scale
+        state[f"{conv}.weight"], state[f"{conv}.bias"] = folded_weights(
+            state[f"{conv}.weight"],
+            state.get(f"{conv}.bias"),
+            module,
+            module.running_mean,
+            module.running_var,
+        )
     folded.load_state_dict({name: state[name] for name in folded.state_dict()})
     return folded.to(next(network.parameters()).device).eval()
 
 
-def _folded_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+def folded_weights(
+    weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Returns weight and bias of a convolution that has absorbed a batch norm.
+
+    Args:
+        weight: of the convolution, (out, in / groups, kernel, kernel).
+        bias: of shape (out,); None for none.
+        norm: has scale and shift.
+        mean: by which the norm normalizes, shape (out,).
+        variance: likewise.
+    """
+    scale = norm.weight / torch.sqrt(variance + norm.eps)
+    own = torch.zeros_like(scale) if bias is None else bias
+    return weight * scale[:, None, None, None], norm.bias + (own - mean) * scale
+
+
+def absorbed_norms(layers: Sequence[Layer]) -> dict[str, Layer]:
+    """Returns the batch norms by the names of the convolutions that absorb them.
+
+    Raises:
+        ValueError: a batch norm does not follow a convolution that nobody else reads.
+    """
     by_name = {layer.name: layer for layer in layers}
-    readers = [name for layer in layers for name in layer.inputs]
-    renamed: dict[str, str] = {}  # a batch norm -> the convolution that absorbs it
+    readers = Counter(name for layer in layers for name in layer.inputs)
+    absorbed: dict[str, Layer] = {}
     for layer in layers:
         if layer.op == "batch_norm":
             source = by_name[layer.inputs[0]]
-            if source.op != "conv" or readers.count(source.name) != 1:
+            if source.op != "conv" or readers[source.name] != 1:
                 raise ValueError(
                     f"{layer.name} must follow a convolution that nothing else reads, "
                     f"got {source.name} ({source.op})"
                 )
-            renamed[layer.name] = source.name
-    absorbing = set(renamed.values())
+            absorbed[source.name] = layer
+    return absorbed
+
+
+def folded_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Returns a network's layers after folding: no batch norms, biases where they were.
+
+    Raises:
+        ValueError: as `absorbed_norms`.
+    """
+    absorbed = absorbed_norms(layers)
+    renamed = {norm.name: conv for conv, norm in absorbed.items()}
     return tuple(
         replace(
             layer,
             inputs=tuple(renamed.get(name, name) for name in layer.inputs),
-            bias=layer.bias or layer.name in absorbing,
+            bias=layer.bias or layer.name in absorbed,
         )
         for layer in layers
         if layer.name not in renamed

@@ -42,7 +42,7 @@ class Plan:
             dead = tuple(
                 slot[name] for name in set(layer.inputs) if last_use[name] == slot[layer.name]
             )
-            operation = _fixed(layer) or bind(layer)
+            operation = fixed_operation(layer) or bind(layer)
             self._steps.append((operation, first, tuple(others), slot[layer.name], dead))
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -123,7 +123,7 @@ def multiply(x: Tensor, gate: Tensor) -> Tensor:
     return x * gate
 
 
-def _fixed(layer: Layer) -> Operation | None:
+def fixed_operation(layer: Layer) -> Operation | None:
     """Returns what computes a layer without parameters, None for one that has some."""
     if layer.op == "attention":
         return partial(attention, heads=layer.in_heads)
