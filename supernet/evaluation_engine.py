@@ -167,7 +167,7 @@ class EvaluationEngine:
             )
             for node in targets
         }
-        self._tree.prune(self._memory.holds)
+        self._tree.prune(self._memory.nodes(), remembers=self._memory.bound > 0)
         found = [results[leaf] for leaf in leaves]
         executions = calibration.block_executions + evaluation.block_executions
         self.report = EngineReport(
@@ -245,7 +245,8 @@ class EvaluationEngine:
                 if node.ends_block and node.children:
                     size = ITEM_BYTES * node.num_elements * each.num_images
                     candidates[each.phase, node] = size
-        return self._memory.make_room(candidates, in_use)
+        ends = [node for node in self._tree.nodes() if node.ends_block]
+        return self._memory.make_room(candidates, in_use, ends, self._tree.num_inserted)
 
     def _plain_executions(self, leaves: Sequence[Node]) -> int:
         """Returns how many blocks one network after another would run on a batch."""

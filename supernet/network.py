@@ -72,10 +72,8 @@ def plain_module(layer: Layer) -> nn.Module:
         )
     if (found := token_module(layer)) is not None:
         return found
-    # On the meta device: torch would draw initial weights from its global generator.
-    module: nn.Module
     if layer.op == "conv":
-        module = nn.Conv2d(
+        return _Conv2d(
             layer.in_channels,
             layer.out_channels,
             layer.kernel,
@@ -83,12 +81,23 @@ def plain_module(layer: Layer) -> nn.Module:
             padding=layer.padding,
             groups=layer.groups,
             bias=layer.bias,
-            device="meta",
         )
-    else:
-        assert layer.op == "linear"
-        module = nn.Linear(layer.in_channels, layer.out_channels, bias=layer.bias, device="meta")
-    return module.to_empty(device="cpu")
+    assert layer.op == "linear"
+    return _Linear(layer.in_channels, layer.out_channels, bias=layer.bias)
+
+
+class _Conv2d(nn.Conv2d):
+    """Torch's, without initial weights: those would come from torch's global generator."""
+
+    def reset_parameters(self) -> None:
+        """Leaves the weights as they are."""
+
+
+class _Linear(nn.Linear):
+    """Likewise."""
+
+    def reset_parameters(self) -> None:
+        """Leaves the weights as they are."""
 
 
 def add_at(root: nn.Module, path: str, module: nn.Module) -> None:

@@ -7,16 +7,19 @@ round in a circle that is a little too long for the memory would always be dropp
 needed.
 """
 
-from collections.abc import Iterable, Mapping
+import heapq
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from torch import Tensor
 
+from supernet.prefix_choice import Worth
 from supernet.prefix_tree import Node
 
 Phase = Literal["calibration", "evaluation"]
 Key = tuple[Phase, Node]
+PHASES: tuple[Phase, ...] = ("calibration", "evaluation")
 KEPT_SHARE = 0.75
 """Of the memory; what is left of it always serves what waits for another network of one call."""
 
@@ -74,38 +77,41 @@ class PrefixMemory:
         kept.batches.append(value)
         kept.num_bytes += value.nbytes
 
-    def holds(self, node: Node) -> bool:
-        """Whether a value of the node is kept, or will be."""
-        return ("calibration", node) in self._kept or ("evaluation", node) in self._kept
+    def nodes(self) -> set[Node]:
+        """Returns the nodes of which something is kept."""
+        return {node for _, node in self._kept}
 
     def make_room(
         self,
         candidates: Mapping[Key, int],
         in_use: Iterable[Key],
+        ends: Collection[Node],
+        now: int,
     ) -> int:
         """Decides what is kept from now on, drops the rest and returns the bytes of all of it.
 
-        What is in use stays. Of all else, what was used by the latest call comes first, and there
-        what saves most per byte.
-
         Args:
             candidates: values that the call will compute, and the bytes of all their batches.
-            in_use: values that the call will read.
+            in_use: values that the call will read; they stay.
+            ends: all nodes at which blocks end, parents first.
+            now: how many networks there have been.
         """
-        chosen = dict.fromkeys(in_use)
+        sizes = {key: kept.num_bytes for key, kept in self._kept.items()} | dict(candidates)
+        worth: dict[Phase, Worth] = {phase: Worth(ends, now) for phase in PHASES}
         counted: set[Node] = set()
         total = room = int(KEPT_SHARE * self.bound)
-        sizes = {key: kept.num_bytes for key, kept in self._kept.items()} | dict(candidates)
-        for key in chosen:
-            room -= sizes[key] + _count_statistics(key[1], counted)
-        others = [key for key in sizes if key not in chosen]
-        others.sort(key=lambda key: (-key[1].call, -key[1].cost / key[1].num_elements))
-        for key in others:
+        chosen: dict[Key, None] = {}
+        for phase, node in in_use:
+            room -= sizes[phase, node] + _count_statistics(node, counted)
+            worth[phase].keep(node)
+            chosen[phase, node] = None
+        for phase, node in _by_worth([key for key in sizes if key not in chosen], worth):
             before = set(counted)
-            size = sizes[key] + _count_statistics(key[1], counted)
+            size = sizes[phase, node] + _count_statistics(node, counted)
             if size <= room:
                 room -= size
-                chosen[key] = None
+                worth[phase].keep(node)
+                chosen[phase, node] = None
             else:
                 counted = before
         self._kept = {key: self._kept.get(key) or Kept() for key in chosen}
@@ -121,6 +127,29 @@ class PrefixMemory:
         counted: set[Node] = set()
         statistics = sum(_count_statistics(node, counted) for _, node in self._kept)
         return statistics + sum(kept.num_bytes for kept in self._kept.values())
+
+
+def _by_worth(keys: Sequence[Key], worth: Mapping[Phase, Worth]) -> Iterator[Key]:
+    """Gives keys, those that save most per byte first, as it is when each is given.
+
+    What one saves only falls with what else is kept, so that only the first in line is looked at
+    again.
+    """
+
+    def density(key: Key) -> float:
+        phase, node = key
+        return -worth[phase][node] / node.num_elements
+
+    line = [(density(key), number) for number, key in enumerate(keys)]
+    heapq.heapify(line)
+    while line:
+        _, number = line[0]
+        now = density(keys[number])
+        heapq.heapreplace(line, (now, number))
+        if line[0][1] == number:
+            heapq.heappop(line)
+            if now < 0:  # else it saves nothing any more
+                yield keys[number]
 
 
 def _count_statistics(node: Node, counted: set[Node]) -> int:

@@ -6,7 +6,7 @@ then the same in both, batch-norm statistics included, since these depend only o
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -14,6 +14,12 @@ from torch import Tensor
 from search_space.costs import layer_macs
 from search_space.layers import PARAMETRIC, Layer
 from supernet.network import absorbed_norms, folded_layers
+
+HALF_LIFE = 64
+"""Networks after which the passing of another counts half."""
+
+FORGOTTEN_BELOW = 1 / 16
+"""Passes so far back are no longer remembered."""
 
 MACS_PER_ELEMENT = 20
 """What writing one element costs besides, so that layers without products cost something, too."""
@@ -59,9 +65,13 @@ class Node:
         ends_block: whether a block ends here: nothing but its value is read later, by a layer with
             weights or by nobody.
         cost: of all steps up to this one for one image, in multiply-accumulates and their like.
+        block_before: the nearest node before this one at which a block ends, if any.
+        num_blocks: that end before this node or at it.
         children: the steps that follow.
         statistics: of its batch norm, once they are known.
         call: number of the call that used it last.
+        passes: networks that went through it, those of long ago counting less.
+        passed_at: how many networks there had been at the last of them.
     """
 
     step: Step
@@ -70,9 +80,13 @@ class Node:
     depth: int
     ends_block: bool
     cost: float
+    block_before: "Node | None"
+    num_blocks: int
     children: dict[Step, "Node"] = field(default_factory=dict)
     statistics: Statistics | None = None
     call: int = 0
+    passes: float = 0.0
+    passed_at: int = 0
 
     @property
     def num_elements(self) -> int:
@@ -83,6 +97,14 @@ class Node:
     def is_uncalibrated(self) -> bool:
         """Whether it has a batch norm without statistics."""
         return self.step.norm is not None and self.statistics is None
+
+    def popularity(self, now: int) -> float:
+        """Returns `passes` as of now.
+
+        Args:
+            now: how many networks there have been.
+        """
+        return self.passes * math.pow(0.5, (now - self.passed_at) / HALF_LIFE)
 
     def path(self) -> "list[Node]":
         """Returns all nodes from the input to this one."""
@@ -110,10 +132,15 @@ def steps(layers: Sequence[Layer]) -> list[Step]:
 
 
 class PrefixTree:
-    """The networks that are known; grows by `insert`, shrinks by `prune`."""
+    """The networks that are known; grows by `insert`, shrinks by `prune`.
+
+    Attributes:
+        num_inserted: networks so far, each as often as it came.
+    """
 
     def __init__(self) -> None:
         self._roots: dict[Step, Node] = {}
+        self.num_inserted = 0
 
     def insert(self, layers: Sequence[Layer], call: int) -> Node:
         """Returns the last node of a network, which it adds where it is missing.
@@ -122,6 +149,7 @@ class PrefixTree:
             layers: in execution order, the input first.
             call: noted in all its nodes.
         """
+        self.num_inserted += 1
         found = steps(layers)
         ends = _block_ends([step.layer for step in found])
         by_name: dict[str, Node] = {}
@@ -131,9 +159,9 @@ class PrefixTree:
             child = siblings.get(step)
             if child is None:
                 inputs = tuple(by_name[name] for name in step.layer.inputs)
-                cost = _cost(step) + (0 if node is None else node.cost)
-                child = Node(step, node, inputs, depth, ends_block, cost)
-                siblings[step] = child
+                child = siblings[step] = _node(step, node, inputs, depth, ends_block)
+            child.passes = child.popularity(self.num_inserted) + 1
+            child.passed_at = self.num_inserted
             child.call = call
             by_name[step.layer.name] = child
             node = child
@@ -155,16 +183,44 @@ class PrefixTree:
             found += node.children.values()
         return found
 
-    def prune(self, is_wanted: Callable[[Node], bool]) -> None:
-        """Forgets all nodes but those that are wanted and those before them."""
-        wanted: set[Node] = set()
+    def prune(self, kept: Iterable[Node], *, remembers: bool) -> None:
+        """Forgets nodes, and the statistics of those that stay only to be remembered.
+
+        Args:
+            kept: those that are needed, as is all before them.
+            remembers: whether nodes stay for as long as a network's passing counts for something.
+        """
+        needed = {node for each in kept for node in each.path()}
+        wanted = set(needed)
         for node in self.nodes():
-            if is_wanted(node):
-                wanted.update(node.path())
-        keep = wanted.__contains__
-        self._roots = {step: node for step, node in self._roots.items() if keep(node)}
+            if node not in needed:
+                node.statistics = None
+                if remembers and node.popularity(self.num_inserted) > FORGOTTEN_BELOW:
+                    wanted.add(node)  # more networks went through those before it
+        self._roots = _only(self._roots, wanted)
         for node in wanted:
-            node.children = {step: child for step, child in node.children.items() if keep(child)}
+            node.children = _only(node.children, wanted)
+
+
+def _only(nodes: Mapping[Step, Node], wanted: Collection[Node]) -> dict[Step, Node]:
+    return {step: node for step, node in nodes.items() if node in wanted}
+
+
+def _node(
+    step: Step, parent: Node | None, inputs: tuple[Node, ...], depth: int, ends_block: bool
+) -> Node:
+    if parent is None:
+        return Node(step, None, inputs, depth, ends_block, _cost(step), None, int(ends_block))
+    return Node(
+        step,
+        parent,
+        inputs,
+        depth,
+        ends_block,
+        parent.cost + _cost(step),
+        parent if parent.ends_block else parent.block_before,
+        parent.num_blocks + ends_block,
+    )
 
 
 def _cost(step: Step) -> float:

@@ -19,7 +19,9 @@ from supernet.evaluate import evaluate_architecture, prepare
 from supernet.evaluation_engine import Evaluated, EvaluationEngine
 from supernet.settings import AccuracySettings
 
-FAMILIES: dict[str, NetworkSettings] = EXAMPLES | {
+FAMILIES: dict[str, NetworkSettings] = {
+    name: EXAMPLES[name] for name in ("mobilenetv3", "deepmad")
+} | {
     f"{family.model_fields['kind'].default}-tiny": family.from_preset("tiny")
     for family in (MobileNetV3Settings, ResNetSettings, VisionTransformerSettings)
 }
@@ -70,7 +72,7 @@ def same(first: Evaluated, second: Evaluated) -> bool:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_what_is_found_is_what_the_plain_path_finds(name: str) -> None:
     supernet = small_supernet(settings=FAMILIES[name])
-    architectures = random_architectures(supernet.space, 6)
+    architectures = random_architectures(supernet.space, 4)
     shared = engine(supernet)
     for _ in range(2):  # first computed, then from what was kept
         for architecture, found in zip(architectures, shared.evaluate(architectures), strict=True):
@@ -87,14 +89,14 @@ def test_what_is_found_is_what_the_plain_path_finds(name: str) -> None:
             assert not found.is_dropped
 
 
-@pytest.mark.parametrize("name", ["mobilenetv3", "resnet", "vit"])
+@pytest.mark.parametrize("name", ["mobilenetv3", "resnet"])
 def test_neither_company_nor_what_is_kept_changes_a_bit(name: str) -> None:
     supernet = small_supernet(settings=EXAMPLES[name])
-    architectures = random_architectures(supernet.space, 6)
+    architectures = random_architectures(supernet.space, 4)
     alone = [engine(supernet, 0).evaluate([each])[0] for each in architectures]
     for memory_bytes in (0, 20_000, PLENTY):
         shared = engine(supernet, memory_bytes)
-        for order in (1, -1, 1):
+        for order in (1, -1):
             together = shared.evaluate(architectures[::order])[::order]
             assert all(map(same, together, alone))
 
@@ -103,8 +105,8 @@ def test_neither_company_nor_what_is_kept_changes_a_bit(name: str) -> None:
 def test_memory_stays_within_its_bound(memory_bytes: int) -> None:
     supernet = small_supernet()
     shared = engine(supernet, memory_bytes)
-    for seed in range(3):
-        shared.evaluate(random_architectures(supernet.space, 6, seed))
+    for seed in range(2):
+        shared.evaluate(random_architectures(supernet.space, 5, seed))
         assert shared.report.peak_bytes <= memory_bytes
         assert shared.report.kept_bytes <= shared.report.peak_bytes
     if memory_bytes >= 50_000:

@@ -97,9 +97,17 @@ def test_networks_share_a_path_as_far_as_their_layers_agree() -> None:
         assert [node.step for node in leaf.path()] == path
 
 
-def test_pruning_keeps_what_is_wanted_and_what_comes_before() -> None:
+def test_pruning_keeps_what_is_needed_and_what_is_not_yet_forgotten() -> None:
     tree, leaves = tree_of("vit")
     kept = leaves[2].path()[-4]
-    tree.prune(lambda node: node is kept)
+    everything = tree.nodes()
+    tree.prune([kept], remembers=True)
+    assert tree.nodes() == everything
+    tree.prune([kept], remembers=False)
     assert tree.nodes() == kept.path()
     assert list(kept.children) == []
+    other = EXAMPLES["vit"].build().largest()
+    for _ in range(400):
+        leaf = tree.insert(EXAMPLES["vit"].lower(other), 2)
+    tree.prune([], remembers=True)
+    assert tree.nodes() == leaf.path()
