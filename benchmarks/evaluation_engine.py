@@ -58,6 +58,9 @@ ONE_BY_ONE = ACCURACY.model_copy(
     update={"calibration_images": 2000, "batch_size": 200, "channels_last": False}
 )
 SAMPLED_EVERY = 5
+EPOCHS = 6
+"""Of the training: half of what the benchmarks of trainings take, as little hangs on it here."""
+
 Way = Callable[[Sequence[Architecture]], Sequence[Accuracy]]
 
 
@@ -148,7 +151,7 @@ def trained(*, quick: bool) -> Ways:
     data = FASHION.load(quick=quick).to("cpu")
     supernet = Supernet(FASHION.family, generator=torch.Generator().manual_seed(0))
     schedule = DelayedShrinkingSettings(ramp_epochs=1)
-    train(supernet, data, FASHION.settings_of(schedule, 4 if quick else FASHION.epochs), seed=0)
+    train(supernet, data, FASHION.settings_of(schedule, 4 if quick else EPOCHS), seed=0)
     (resolution,) = FASHION.family.resolutions
     small = replace(data, train=_small(data.train, resolution))
     return Ways(supernet.eval(), replace(small, validation=_small(data.validation, resolution)))
