@@ -2,7 +2,8 @@
 
 Trains a supernet on Fashion-MNIST (see _image_tasks.py) with delayed shrinking. Then the same
 networks are evaluated in several ways: (a) 200 uniform ones at once; (b) the populations of a real
-search by NSGA-II, generations of 50, one call each. The ways:
+search by NSGA-II, generations of 50, one call each; (c) all stitches of three vision transformers
+(one way, small to large), and all of two (both ways), of random weights, at once. The ways:
 
 - plain: extract, calibrate, fold, evaluate, one after another; the engine computes the same.
 - engine, anew: an engine for each call, so that nothing is kept from one to the next.
@@ -28,6 +29,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,6 +40,7 @@ from search_space.cnn import MobileNetV3Settings
 from search_space.layers import Layer
 from search_space.outcomes import Measured
 from search_space.space import Architecture, Option
+from search_space.stitching import StitchSettings
 from searchers.nsga2 import NSGA2Settings
 from searchers.protocol import Objective, Observation, Problem
 from supernet.base import Supernet
@@ -58,6 +61,9 @@ ONE_BY_ONE = ACCURACY.model_copy(
     update={"calibration_images": 2000, "batch_size": 200, "channels_last": False}
 )
 SAMPLED_EVERY = 5
+EPOCHS = 6
+"""Of the training: half of what the benchmarks of trainings take, as little hangs on it here."""
+
 Way = Callable[[Sequence[Architecture]], Sequence[Accuracy]]
 
 
@@ -148,7 +154,7 @@ def trained(*, quick: bool) -> Ways:
     data = FASHION.load(quick=quick).to("cpu")
     supernet = Supernet(FASHION.family, generator=torch.Generator().manual_seed(0))
     schedule = DelayedShrinkingSettings(ramp_epochs=1)
-    train(supernet, data, FASHION.settings_of(schedule, 4 if quick else FASHION.epochs), seed=0)
+    train(supernet, data, FASHION.settings_of(schedule, 4 if quick else EPOCHS), seed=0)
     (resolution,) = FASHION.family.resolutions
     small = replace(data, train=_small(data.train, resolution))
     return Ways(supernet.eval(), replace(small, validation=_small(data.validation, resolution)))
@@ -260,6 +266,45 @@ def counts(name: str, reports: Sequence[EngineReport]) -> Iterator[Figure]:
     yield Figure(f"{name}: memory at most", peak / 2**20, "MiB", f"<= {MEMORY / 2**20:g}")
 
 
+def stitches(*, quick: bool) -> Iterator[Figure]:
+    """Gives the figures of (c)."""
+    data = FASHION.load(quick=quick).to("cpu")
+    few = 64 if quick else 512
+    split = TensorSplit(data.validation.images[:few], data.validation.labels[:few])
+    data = replace(data, validation=split)
+    anchors = [transformer(width, 4 if quick else 12) for width in (32, 48, 64)]
+    for name, values in (
+        ("3 anchors, one way", {"anchors": anchors}),
+        ("2 anchors, two ways", {"anchors": anchors[1:], "scheme": {"kind": "two_way"}}),
+    ):
+        settings = StitchSettings.model_validate(values)
+        stitched = Ways(Supernet(settings).eval(), data)
+        space, clock = stitched.supernet.space, Clock()
+        networks = [space.validate({"route": route}) for route in space.choices[0].options]
+        half = len(networks) // 2
+        first = clock.timed("plain", stitched.plain, networks[:half])
+        together = clock.timed("engine", stitched.engine(name), networks)
+        check([*first, *clock.timed("plain", stitched.plain, networks[half:])], together)
+        ratio = clock.seconds["plain"] / clock.seconds["engine"]
+        title = f"(c) {name}, {len(networks)} stitches"
+        yield Figure(f"{title}: plain / engine", ratio, "x of time", ">= 1.8")
+        yield from counts(f"(c) {name}", stitched.reports[name])
+
+
+def transformer(width: int, num_blocks: int) -> dict[str, Any]:
+    """Returns an anchor: a plain vision transformer for 7 x 7 patches, of heads of 16 channels."""
+    stage = {
+        "widths": [width],
+        "heads": [width // 16],
+        "head_widths": [16],
+        "hidden_widths": [4 * width],
+        "num_blocks": num_blocks,
+        "skippable": [],
+    }
+    image = {"input_channels": 1, "num_classes": 10, "resolutions": [28], "patch_size": 4}
+    return {"network": {"kind": "vit", "stem_width": 0, "stages": [stage], **image}}
+
+
 def half_precision(ways: Ways, count: int) -> Iterator[Figure]:
     """Gives what bfloat16 is worth on this machine."""
     space, clock = FASHION.space, Clock()
@@ -330,6 +375,7 @@ def main() -> None:
     figures = [
         *uniform(ways, 40 if quick else 200),
         *search(ways, *((3, 16) if quick else (10, 50))),
+        *stitches(quick=quick),
         *half_precision(ways, 8 if quick else 32),
         *recorded(),
     ]

@@ -1,7 +1,8 @@
 """The spaces that a user may choose, as one discriminated union: the one place that names them.
 
 A new family is one file with its settings class (`search_space.family.NetworkSettings`) and one
-more name in the union here.
+more name in the union of `search_space.plain_families`, or in the one here if it is no network that
+stands alone.
 """
 
 from collections.abc import Mapping
@@ -9,20 +10,12 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field, TypeAdapter
 
-from search_space.cnn import MobileNetV3Settings
 from search_space.custom import CustomSettings
-from search_space.deepmad import DeepMADSettings
 from search_space.family import NetworkSettings
-from search_space.resnet import ResNetSettings
-from search_space.vit import VisionTransformerSettings
+from search_space.plain_families import PlainFamily
+from search_space.stitching import StitchSettings
 
-AnySpace = (
-    MobileNetV3Settings
-    | ResNetSettings
-    | VisionTransformerSettings
-    | DeepMADSettings
-    | CustomSettings
-)
+AnySpace = PlainFamily | StitchSettings | CustomSettings
 """Everything that has `build() -> SearchSpace`; the `NetworkSettings` among them have networks."""
 
 SpaceSettings = Annotated[AnySpace, Field(discriminator="kind")]

@@ -49,7 +49,12 @@ class NetworkSettings(BaseModel, ABC):
 
     @model_validator(mode="before")
     @classmethod
-    def _expand_preset(cls, values: Any) -> Any:
+    def _fill(cls, values: Any) -> Any:
+        return cls.filled(values)
+
+    @classmethod
+    def filled(cls, values: Any) -> Any:
+        """Returns settings as given, with fields filled in that the preset, if any, has."""
         name = values.get("preset") if isinstance(values, Mapping) else None
         if not isinstance(name, str) or name not in cls.presets:
             return values  # the field's own type says what is wrong with it
@@ -77,6 +82,25 @@ class NetworkSettings(BaseModel, ABC):
     @abstractmethod
     def lower(self, architecture: Mapping[str, Option]) -> tuple[Layer, ...]:
         """Returns the layers of a valid architecture of the space, in execution order."""
+
+    def supernet_layers(self, space: SearchSpace) -> tuple[Layer, ...]:
+        """Returns every layer that any network of the space has, at its full size.
+
+        By default those of the largest network, which then must have all. Where networks take
+        different ways, a layer's inputs are all that any of them reads there, so the layers are the
+        graph of all ways together; the last layer is the output of the largest network.
+
+        Args:
+            space: of `build()`, or what is left of it.
+        """
+        return self.lower(space.largest())
+
+    def low_rank(self, layer_name: str) -> int:  # noqa: ARG002 (most families have none)
+        """Returns the rank of the update by which a convolution learns while its weight is frozen.
+
+        0, the default, means that it has none and its weight learns.
+        """
+        return 0
 
     @property
     def computed_metrics(self) -> tuple[str, ...]:

@@ -74,6 +74,11 @@ class Choice(BaseModel):
         min_length=1, max_length=10_000
     )
     when: Condition | None = None
+    is_ordered: bool = Field(
+        default=False,
+        description="Whether options that are names are listed by size, so that neighbours are "
+        "alike, as numbers are anyway.",
+    )
 
     @model_validator(mode="after")
     def _check_options(self) -> Self:
@@ -122,6 +127,11 @@ class Architecture(Mapping[str, Option]):
         if self._digest is None:
             self._digest = digest_of(self._values)
         return self._digest
+
+
+def _identity(choice: Choice) -> dict[str, Any]:
+    """Returns what a choice adds to its space's digest: nothing new where names have no order."""
+    return choice.model_dump(mode="json", exclude=None if choice.is_ordered else {"is_ordered"})
 
 
 def digest_of(value: object) -> str:
@@ -194,6 +204,16 @@ class SearchSpace:
     def __repr__(self) -> str:
         return f"SearchSpace({self.name!r}, {len(self.choices)} choices, size {self.size:.3g})"
 
+    @cached_property
+    def ordered(self) -> list[int]:
+        """Positions of the choices whose options have an order, and a middle between two ends."""
+        return [
+            position
+            for position, choice in enumerate(self.choices)
+            if len(choice.options) > 2
+            and (choice.is_ordered or not any(isinstance(o, str) for o in choice.options))
+        ]
+
     @property
     def num_choices(self) -> int:
         """Number of choices, active or not: the width of a gene matrix."""
@@ -205,7 +225,7 @@ class SearchSpace:
         return digest_of(
             {
                 "name": self.name,
-                "choices": [choice.model_dump(mode="json") for choice in self.choices],
+                "choices": [_identity(choice) for choice in self.choices],
                 "fixed": self.fixed,
             }
         )
@@ -362,5 +382,5 @@ class SearchSpace:
             options = tuple(
                 o for o in choice.options if o in allowed.get(choice.name, choice.options)
             )
-            kept[choice.name] = Choice(name=choice.name, options=options, when=when)
+            kept[choice.name] = choice.model_copy(update={"options": options, "when": when})
         return SearchSpace(self.name, tuple(kept.values()), self.fixed)

@@ -15,6 +15,8 @@ Shape = tuple[int, ...]
 
 TRANSFORM_PREFIX = "transform_"
 """How the kernel transforms of a supernet's convolutions begin; extracted networks have none."""
+LOW_RANK_DOWN, LOW_RANK_UP = "low_rank_down", "low_rank_up"
+"""The two factors of the update of a convolution whose own weight is frozen; likewise."""
 
 
 def layer_tensors(layer: Layer) -> dict[str, Shape]:
@@ -50,7 +52,9 @@ def network_tensors(layers: Sequence[Layer]) -> dict[str, Shape]:
 
 
 def supernet_tensors(settings: NetworkSettings, space: SearchSpace) -> dict[str, Shape]:
-    """Returns the shapes of a supernet's tensors: the largest network's, and kernel transforms.
+    """Returns the shapes of a supernet's tensors.
+
+    Those of all layers, and what only supernets have: kernel transforms and low-rank updates.
 
     Args:
         settings: of the family.
@@ -61,7 +65,19 @@ def supernet_tensors(settings: NetworkSettings, space: SearchSpace) -> dict[str,
         for layer, sizes in kernel_sizes(settings, space).items()
         for small, large in itertools.pairwise(sizes)
     }
-    return network_tensors(settings.lower(space.largest())) | transforms
+    layers = settings.supernet_layers(space)
+    updates = {
+        f"{layer.name}.{kind}": shape
+        for layer in layers
+        if (rank := settings.low_rank(layer.name))
+        for kind, shape in low_rank_tensors(layer.in_channels, layer.out_channels, rank).items()
+    }
+    return network_tensors(layers) | transforms | updates
+
+
+def low_rank_tensors(in_channels: int, out_channels: int, rank: int) -> dict[str, Shape]:
+    """Returns the shapes of the factors of a convolution's low-rank update, by kind."""
+    return {LOW_RANK_DOWN: (rank, in_channels), LOW_RANK_UP: (out_channels, rank)}
 
 
 def transform_name(small: int, large: int) -> str:
@@ -72,6 +88,11 @@ def transform_name(small: int, large: int) -> str:
 def is_transform(name: str) -> bool:
     """Whether a tensor's name is that of a kernel transform."""
     return name.rpartition(".")[2].startswith(TRANSFORM_PREFIX)
+
+
+def is_low_rank(name: str) -> bool:
+    """Whether a tensor's name is that of a factor of a low-rank update."""
+    return name.rpartition(".")[2] in (LOW_RANK_DOWN, LOW_RANK_UP)
 
 
 def kernel_sizes(settings: NetworkSettings, space: SearchSpace) -> dict[str, tuple[int, ...]]:

@@ -3,7 +3,7 @@
 Beside the one-hot encoding of each choice there are, for any space:
 
 - the place of an option among its choice's options, from -1 to 1, where these are more than two
-  numbers: kernel sizes, widths and depths have an order;
+  numbers or ordered names: kernel sizes, widths and depths have an order, and routes of stitches;
 - how often each option is taken, over all choices that have the same options: the number of 5 x 5
   kernels of a network says much about its accuracy and its latency before anything is known about
   the single layers.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search_space.features import features
+from search_space.features import one_hot, places
 from search_space.space import Genes, SearchSpace
 from searchers.predictors.base import Matrix, Vector
 
@@ -60,25 +60,17 @@ class SpaceColumns:
         for position, choice in enumerate(space.choices):
             groups.setdefault(choice.options, []).append(position)
         self._groups = list(groups.values())
-        self._ordered = [
-            position
-            for position, choice in enumerate(space.choices)
-            if len(choice.options) > 2 and not any(isinstance(o, str) for o in choice.options)
-        ]
+        self._ordered = space.ordered
         self._starts = np.concatenate([[0], np.cumsum(space.num_options)]).astype(np.int64)
         self.scales = self._scales()
 
     def matrix(self, genes: Genes) -> Matrix:
         """Returns the columns of canonical genes, shape (count, num_columns)."""
-        one_hot = features(self._space, genes).astype(np.float64)
-        parts = [one_hot]
-        if self._ordered:
-            last = self._space.num_options[self._ordered] - 1
-            places = 2 * genes[:, self._ordered] / last - 1
-            parts.append(np.where(self._space.active(genes)[:, self._ordered], places, 0.0))
+        options = one_hot(self._space, genes).astype(np.float64)
+        parts = [options, places(self._space, genes, self._ordered)]
         if self._counts:
             for group in self._counted():
-                blocks = [one_hot[:, self._starts[j] : self._starts[j + 1]] for j in group]
+                blocks = [options[:, self._starts[j] : self._starts[j + 1]] for j in group]
                 parts.append(np.sum(blocks, axis=0) / np.sqrt(len(group)))
         return np.concatenate(parts, axis=1)
 

@@ -28,8 +28,7 @@ class Supernet(nn.Module):
     exactly zero outside the slice that `a` uses.
 
     Args:
-        settings: the family's settings. Its largest architecture must have every layer that any
-            other has, at its full size.
+        settings: the family's settings.
         allowed: restricts the space (`SearchSpace.restrict`); the weights are as large as what is
             left needs. With one option everywhere the supernet is one network trained alone.
         generator: draws the initial weights; by default one of seed 0.
@@ -38,6 +37,7 @@ class Supernet(nn.Module):
         settings: as given.
         allowed: as given.
         space: the space of `settings`, restricted.
+        layers: every layer of its networks (`NetworkSettings.supernet_layers`).
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Supernet(nn.Module):
         self.settings = settings
         self.allowed = {name: tuple(options) for name, options in (allowed or {}).items()}
         self.space: SearchSpace = settings.build().restrict(self.allowed)
-        self.layers = settings.lower(self.space.largest())
+        self.layers = settings.supernet_layers(self.space)
         kernels = kernel_sizes(settings, self.space)
         for layer in self.layers:
             if layer.op in PARAMETRIC:
-                add_at(self, layer.name, _elastic(layer, kernels))
+                add_at(self, layer.name, _elastic(layer, kernels, settings.low_rank(layer.name)))
         self._plans: OrderedDict[str, tuple[Plan, tuple[int, ...]]] = OrderedDict()
         initialize(self, generator or torch.Generator().manual_seed(0))
 
@@ -192,7 +192,7 @@ class Supernet(nn.Module):
         return dict(zip(layer_tensors(layer), owned, strict=True))
 
 
-def _elastic(layer: Layer, kernels: Mapping[str, Sequence[int]]) -> nn.Module:
+def _elastic(layer: Layer, kernels: Mapping[str, Sequence[int]], rank: int) -> nn.Module:
     if layer.op == "batch_norm":
         return ElasticBatchNorm2d(layer.in_channels)
     if layer.op == "linear":
@@ -207,4 +207,5 @@ def _elastic(layer: Layer, kernels: Mapping[str, Sequence[int]]) -> nn.Module:
         bias=layer.bias,
         in_heads=layer.in_heads,
         out_heads=layer.out_heads,
+        rank=rank,
     )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from search_space.layers import PARAMETRIC, Layer
+from search_space.tensors import LOW_RANK_DOWN, LOW_RANK_UP, TRANSFORM_PREFIX
 
 
 @dataclass
@@ -31,14 +32,22 @@ class ChannelGroup:
 
 
 def channel_groups(layers: Sequence[Layer]) -> list[ChannelGroup]:
-    """Returns the groups of a network whose channels may be sorted, found by walking its layers."""
+    """Returns the groups of a network whose channels may be sorted, found by walking its layers.
+
+    Args:
+        layers: in execution order; where they are those of several networks, a layer's inputs are
+            what any of them reads there (`NetworkSettings.supernet_layers`), and sorting keeps the
+            functions of all.
+    """
     groups: dict[str, ChannelGroup] = {}  # by layer: the group of its output channels
+    read = {name for layer in layers for name in layer.inputs}
     shapes = {layer.name: layer.out_shape for layer in layers}
     for layer in layers:
         sources = [groups[name] for name in layer.inputs]
         if layer.op in ("conv", "linear") and not is_depthwise(layer):
-            sources[0].members.append((layer.name, 1))
-            sources[0].reader = layer.name
+            source = _merged(sources, groups)
+            source.members.append((layer.name, 1))
+            source.reader = layer.name
             group = ChannelGroup()
         else:
             group = _merged(sources, groups)
@@ -51,8 +60,9 @@ def channel_groups(layers: Sequence[Layer]) -> list[ChannelGroup]:
             group.run = layer.out_channels // layer.in_heads
         if layer.op == "flatten" and shapes[layer.inputs[0]][1:] != (1, 1):
             group.is_fixed = True  # a channel becomes several features
+        if layer.name not in read:
+            group.is_fixed = True  # an output
         groups[layer.name] = group
-    groups[layers[-1].name].is_fixed = True
     unique = {id(group): group for group in groups.values()}
     return [group for group in unique.values() if not group.is_fixed]
 
@@ -145,9 +155,12 @@ def _descending(importance: Tensor, ends: Sequence[int]) -> Tensor:
 def _has_channels(kind: str, dim: int) -> bool:
     """Whether a tensor of a layer has a dimension of the layer's output (0) or input (1) channels.
 
-    A kernel transform is shared by all channels.
+    A kernel transform is shared by all channels; the factors of a low-rank update have one of the
+    two.
     """
-    return kind == "weight" or (dim == 0 and not kind.startswith("transform"))
+    if kind in (LOW_RANK_DOWN, LOW_RANK_UP):
+        return dim == (1 if kind == LOW_RANK_DOWN else 0)
+    return kind == "weight" or (dim == 0 and not kind.startswith(TRANSFORM_PREFIX))
 
 
 def by_layer(named: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

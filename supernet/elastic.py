@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from search_space.tensors import transform_name
+from search_space.tensors import LOW_RANK_DOWN, LOW_RANK_UP, low_rank_tensors, transform_name
 from supernet.depthwise import depthwise_conv2d
 from supernet.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM
 
@@ -59,11 +59,16 @@ class ElasticConv2d(nn.Module):
         bias: whether there is one.
         in_heads: attention heads at most that the input's channels are divided into; 1 for none.
         out_heads: likewise of the output's channels, where the input's are not divided.
+        rank: of an update of a frozen weight; 0 for none, and a weight that learns.
 
     The weight is that of the largest kernel. From each kernel size to the next smaller one leads a
     matrix `transform_7to5` (kernel^2 x kernel^2 of the smaller one, shared by all channels,
     initially the identity); size 3 of (3, 5, 7) is cropped and transformed twice. The once-for-all
     code has them for depthwise convolutions only.
+
+    With a rank r the weight is a frozen one plus (1 / r) `low_rank_up` `low_rank_down`, which learn
+    (low-rank adaptation, Hu et al. 2021, arXiv 2106.09685, with alpha = 1), as in the stitching
+    layers of SN-Netv2 (arXiv 2307.00154). `low_rank_up` begins with zeros, so the update does, too.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class ElasticConv2d(nn.Module):
         bias: bool = False,
         in_heads: int = 1,
         out_heads: int = 1,
+        rank: int = 0,
     ) -> None:
         super().__init__()
         assert in_heads == 1 or out_heads == 1, "heads are read or written"
@@ -90,6 +96,12 @@ class ElasticConv2d(nn.Module):
         self.register_parameter("bias", nn.Parameter(torch.empty(out_channels)) if bias else None)
         for small, large in itertools.pairwise(self.kernel_sizes):
             self.register_parameter(transform_name(small, large), nn.Parameter(torch.eye(small**2)))
+        self.rank = rank
+        if rank:
+            assert self.kernel_sizes == (1,), "low-rank updates are those of 1 x 1 convolutions"
+            self.weight.requires_grad = False
+            for kind, shape in low_rank_tensors(in_channels, out_channels, rank).items():
+                self.register_parameter(kind, nn.Parameter(torch.zeros(shape)))
 
     def forward(
         self,
@@ -118,12 +130,15 @@ class ElasticConv2d(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Returns weight and bias of the given sizes.
 
-        They are views where no kernel transform takes part and no head is narrower than stored.
+        They are views where no kernel transform or low-rank update takes part and no head is
+        narrower than stored.
         """
         own = self._parameters  # attribute access of modules is slow, and this runs every call
         full: Tensor | None = own["weight"]
         bias: Tensor | None = own["bias"]
         assert full is not None
+        if self.rank:
+            full = full + self._update().view_as(full)
         if bias is not None:
             bias = leading_of_heads(bias, 0, self.out_heads, out_heads, out_channels)
         # Heads last: narrower ones are copied, and what is not needed is gone by then.
@@ -138,6 +153,11 @@ class ElasticConv2d(nn.Module):
         if kernel != self.kernel_sizes[-1]:
             weight = self._transformed(weight, kernel)
         return weight, bias
+
+    def _update(self) -> Tensor:
+        """Returns what the frozen weight is changed by, (out_channels, in_channels)."""
+        up, down = self.get_parameter(LOW_RANK_UP), self.get_parameter(LOW_RANK_DOWN)
+        return up @ down / self.rank
 
     def _transformed(self, weight: Tensor, kernel: int) -> Tensor:
         for small, large in reversed(list(itertools.pairwise(self.kernel_sizes))):

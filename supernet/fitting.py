@@ -8,7 +8,7 @@ from pathlib import Path
 
 import safetensors
 
-from search_space.tensors import Shape, is_transform
+from search_space.tensors import Shape, is_low_rank, is_transform
 
 NUM_NAMED = 3
 """So many tensors of each kind of fault are named."""
@@ -32,7 +32,8 @@ def misfits(
 ) -> str:
     """Returns what is wrong with a file's tensors: "2 missing (stem.conv.weight, ...)", or "".
 
-    Kernel transforms may be missing, and the head may be one of another number of classes.
+    What only supernets have may be missing (kernel transforms, low-rank updates), and the head may
+    be one of another number of classes.
 
     Args:
         own: shapes of the supernet's tensors by name.
@@ -46,7 +47,11 @@ def misfits(
         name: shape for name, shape in given.items() if name not in ignored and not is_counter(name)
     }
     faults = {
-        "missing": [name for name in own if name not in given and not is_transform(name)],
+        "missing": [
+            name
+            for name in own
+            if name not in given and not is_transform(name) and not is_low_rank(name)
+        ],
         "unexpected": [name for name in given if name not in own],
         "of another shape": [
             f"{name} {given[name]} instead of {shape}"

@@ -5,12 +5,12 @@ from torch import Tensor, nn
 
 
 class GradientBuffer:
-    """One flat tensor of which every parameter's `.grad` is a view, with some scalars behind.
+    """One flat tensor of which every learned parameter's `.grad` is a view, with scalars behind.
 
     Backward passes add into it; what no sub-network of a step uses stays exactly 0.
 
     Args:
-        module: whose parameters' gradients are replaced by views.
+        module: whose parameters' gradients are replaced by views; frozen parameters have none.
         num_scalars: further numbers to sum over processes in the same all-reduce.
 
     Attributes:
@@ -19,7 +19,7 @@ class GradientBuffer:
     """
 
     def __init__(self, module: nn.Module, num_scalars: int) -> None:
-        parameters = list(module.parameters())
+        parameters = [each for each in module.parameters() if each.requires_grad]
         size = sum(parameter.numel() for parameter in parameters)
         self.flat = torch.zeros(size + num_scalars, device=parameters[0].device)
         self._gradients = self.flat[:size]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from search_space.layers import PARAMETRIC, Layer
+from search_space.tensors import LOW_RANK_DOWN, LOW_RANK_UP
 from supernet.plans import Operation, Plan
 from supernet.tokens import LayerNorm, token_module
 
@@ -119,7 +120,8 @@ def initialize(module: nn.Module, generator: torch.Generator) -> None:
     2 / (kernel^2 * out_channels / groups) (He et al. 2015, arXiv 1502.01852, eq. 14). Linear
     layers: uniform within 1 / sqrt(in_features) of zero. Biases zero; scales of norms one, shifts
     zero. Position embeddings: normal with standard deviation 0.02 (arXiv 2109.00642, released
-    code). Kernel transforms are left at the identity.
+    code). Kernel transforms are left at the identity. Of a low-rank update the factor that reads
+    is uniform within 1 / sqrt(in_channels) (arXiv 2106.09685, released code), the other zero.
 
     In transformers (where there are layer norms) convolutions with biases do what linear layers do
     elsewhere, and are drawn like them, uniform within 1 / sqrt(fan_in): at the published widths
@@ -129,7 +131,7 @@ def initialize(module: nn.Module, generator: torch.Generator) -> None:
     is_transformer = any(isinstance(child, LayerNorm) for child in module.modules())
     for name, parameter in module.named_parameters():
         owner, _, kind = name.rpartition(".")
-        if kind == "bias":
+        if kind in ("bias", LOW_RANK_UP):
             parameter.zero_()
         elif kind == "embedding":
             parameter.normal_(0.0, 0.02, generator=generator)
@@ -139,7 +141,7 @@ def initialize(module: nn.Module, generator: torch.Generator) -> None:
             groups = getattr(module.get_submodule(owner), "groups", 1)
             fan_out = parameter[0, 0].numel() * parameter.shape[0] / groups
             parameter.normal_(0.0, math.sqrt(2.0 / fan_out), generator=generator)
-        elif kind == "weight":
+        elif kind in ("weight", LOW_RANK_DOWN):
             bound = 1 / math.sqrt(parameter[0].numel())
             parameter.uniform_(-bound, bound, generator=generator)
 

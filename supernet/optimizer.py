@@ -5,20 +5,24 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from search_space.tensors import is_low_rank
 from supernet.settings import TrainingSettings
 
 
 def build_optimizer(module: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Returns the optimizer over all parameters; only weights decay.
+    """Returns the optimizer over all parameters that are not frozen; only weights decay.
 
     SGD has Nesterov momentum. AdamW has betas 0.9 and 0.999.
     """
     decays: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, parameter in module.named_parameters():
+        if not parameter.requires_grad:
+            continue
         # Biases and norms have one dimension. A kernel transform starts at the identity, so pulling
-        # it towards 0 would be no regularization (the once-for-all code does decay it).
-        is_weight = parameter.dim() > 1 and name.endswith(".weight")
+        # it towards 0 would be no regularization (the once-for-all code does decay it). The factors
+        # of a low-rank update stand for a weight, and pull it towards where it was frozen.
+        is_weight = parameter.dim() > 1 and (name.endswith(".weight") or is_low_rank(name))
         (decays if is_weight else others).append(parameter)
     groups = [
         {"params": decays, "weight_decay": settings.weight_decay},

@@ -54,10 +54,13 @@ def test_a_preset_that_is_not_there_is_refused(kind: str, preset: object) -> Non
 
 
 @pytest.mark.parametrize(("kind", "preset"), PRESETS)
-def test_every_architecture_is_a_part_of_the_largest(kind: str, preset: str) -> None:
+def test_every_architecture_is_a_part_of_the_supernet(kind: str, preset: str) -> None:
     settings = NETWORK_FAMILIES[kind].from_preset(preset)
     space = settings.build()
-    largest = {layer.name: layer for layer in settings.lower(space.largest())}
+    every = settings.supernet_layers(space)
+    largest = {layer.name: layer for layer in every}
+    assert len(largest) == len(every)
+    assert every[-1].name == settings.lower(space.largest())[-1].name
     rows = space.sample(20, np.random.default_rng(0))
     for architecture in (space.smallest(), *map(space.decode, rows)):
         layers = settings.lower(architecture)

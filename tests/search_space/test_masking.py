@@ -3,12 +3,19 @@ import pytest
 from search_space.cnn import MobileNetV3Settings
 from search_space.layers import Layer, LayerGraph
 from search_space.masking import MaskError, can_mask, kept
+from search_space.stitching import StitchSettings
 from search_space.vit import VisionTransformerSettings
 
 
 def test_vision_transformers_of_one_resolution_can_share_a_pass() -> None:
     for preset in ("tiny", "imagenet"):
         can_mask(VisionTransformerSettings.from_preset(preset))
+
+
+def test_stitches_cannot_share_a_pass() -> None:
+    message = r"differ in route .* must have every layer, got anchor1\.\S+ missing"
+    with pytest.raises(MaskError, match=message):
+        can_mask(StitchSettings.from_preset("tiny"))
 
 
 def test_what_a_network_lacks_is_zeros_and_its_sum_is_the_shortcut() -> None:

@@ -112,6 +112,15 @@ def test_columns_are_options_places_and_counts() -> None:
     assert SpaceColumns(space).scales.design.shape[0] == len(expected[0])
 
 
+def test_columns_have_the_place_of_ordered_names() -> None:
+    names = ("1:1-2", "1:1-1,2:2-2", "2:1-2")
+    choice = Choice(name="route", options=names, is_ordered=True)
+    columns = SpaceColumns(SearchSpace("s", [choice]))
+    expected = [[1, 0, 0, -1], [0, 1, 0, 0], [0, 0, 1, 1]]
+    assert columns.matrix(np.array([[0], [1], [2]])) == pytest.approx(np.array(expected))
+    assert columns.scales.design.shape[0] == 4
+
+
 def test_columns_of_a_large_space_have_few_parameters() -> None:
     scales = SpaceColumns(MobileNetV3Settings().build()).scales
     num_columns, num_parameters = scales.design.shape

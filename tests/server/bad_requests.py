@@ -12,6 +12,7 @@ from search_space.outcomes import METRIC_GOALS
 from searchers.settings import SearcherSettings
 
 DIGITS = {"kind": "mobilenetv3", "preset": "digits"}
+VIT = {"kind": "vit", "preset": "tiny"}
 DISTILLED = {
     "kind": "single",
     "architecture": dict(MobileNetV3Settings.from_preset("digits").build().smallest()),
@@ -44,6 +45,10 @@ def campaign_body(**changes: Any) -> dict[str, Any]:
 
 def template(**changes: Any) -> dict[str, Any]:
     return {"search": search_body()} | changes
+
+
+def stitch(*changes: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"kind": "stitch", "anchors": [{"network": VIT | each} for each in changes]} | fields
 
 
 SUCCESSIVE = "/evaluator/accuracy/successive"
@@ -752,6 +757,38 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "",
         "resolutions must be multiples of 4 = patch_size * 2^(number of stages - 1)",
         9,
+    ),
+    "anchors of other classes": (
+        "/v1/spaces",
+        stitch({}, {"num_classes": 9}),
+        "",
+        "anchors.1.network.num_classes must be 10, as in the whole and in all anchors",
+        9,
+    ),
+    "anchors of other grids": (
+        "/v1/spaces",
+        stitch({}, {"resolutions": [8], "patch_size": 4}, stages=[1]),
+        "",
+        (
+            "anchors.1 must have the grid of anchors.0 where they are stitched: block 1 there "
+            "gives height and width (4, 4), block 2 here reads others"
+        ),
+        [2, 2],
+    ),
+    "one anchor": ("/v1/spaces", stitch({}), "/anchors", "must have at least 2 items", ...),
+    "windows longer than stages": (
+        "/v1/spaces",
+        stitch({}, {}, scheme={"kind": "one_way", "kernel": 4}),
+        "",
+        "scheme.kernel must be at most 3, the blocks of the longest stage that it moves over",
+        4,
+    ),
+    "an anchor that is no network of its space": (
+        "/v1/spaces",
+        {"kind": "stitch", "anchors": [{"network": VIT, "architecture": {"wings": 2}}] * 2},
+        "/anchors/0/architecture",
+        "wings is not a choice of space 'vit'",
+        2,
     ),
     "zero evaluations": (
         "/v1/searches",

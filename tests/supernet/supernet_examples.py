@@ -10,6 +10,8 @@ from search_space.deepmad import DeepMADSettings
 from search_space.family import NetworkSettings
 from search_space.resnet import ResNetSettings
 from search_space.space import Architecture, SearchSpace
+from search_space.stitching import StitchSettings
+from search_space.tensors import is_low_rank, is_transform
 from search_space.vit import VisionTransformerSettings
 from supernet.base import Supernet
 from supernet.data import TensorData
@@ -122,13 +124,59 @@ DEEPMAD = DeepMADSettings.model_validate(
         ],
     }
 )
+_MOBILE_STAGES = [
+    {"widths": [6], "depths": [2], "kernel_sizes": [3], "expand_ratios": [2], "stride": 1},
+    {"widths": [8], "depths": [3], "kernel_sizes": [5], "expand_ratios": [2], "stride": 2},
+]
+_RESIDUAL_STAGES = [
+    {"widths": [8], "depths": [2], "expand_ratios": [0.5], "stride": 1},
+    {"widths": [12], "depths": [4], "expand_ratios": [0.5], "stride": 2},
+]
+_PLAIN_TRANSFORMERS = [
+    {
+        "widths": [heads * 4],
+        "heads": [heads],
+        "head_widths": [4],
+        "hidden_widths": [16],
+        "num_blocks": depth,
+        "skippable": [],
+    }
+    for heads, depth in ((2, 3), (3, 5))
+]
+STITCH = StitchSettings.model_validate(
+    {
+        "anchors": [
+            {"network": anchor.model_dump() | {"resolutions": [8], "stages": stages}}
+            for anchor, stages in ((PLAIN, _MOBILE_STAGES), (RESNET, _RESIDUAL_STAGES))
+        ],
+        "stages": [1, 2],
+    }
+)
+TWO_WAY = StitchSettings.model_validate(
+    {
+        "anchors": [
+            {
+                "network": VIT.model_dump() | {"stages": [stage]},
+                "architecture": {"resolution": 16},
+            }
+            for stage in _PLAIN_TRANSFORMERS
+        ],
+        "resolutions": [16, 24],
+        "scheme": {"kind": "two_way"},
+        "rank": 2,
+    }
+)
 EXAMPLES: dict[str, NetworkSettings] = {
     "mobilenetv3": SETTINGS,
     "mobilenetv2": PLAIN,
     "resnet": RESNET,
     "vit": VIT,
     "deepmad": DEEPMAD,
+    "stitch": STITCH,
+    "two-way stitch": TWO_WAY,
 }
+STITCHED = frozenset(["stitch", "two-way stitch"])
+"""The examples whose networks take layers whole or not at all."""
 """A small space of every family, for digits; the contract's tests run over all of them."""
 
 
@@ -139,10 +187,16 @@ def lively(supernet: Supernet, seed: int = 0) -> Supernet:
         for name, tensor in supernet.state_dict().items():
             if name.endswith("running_var"):
                 tensor.uniform_(0.5, 1.5, generator=generator)
-            elif tensor.dim() == 1 or "transform" in name or name.endswith("embedding"):
+            elif tensor.dim() == 1 or name.endswith("embedding") or _only_in_supernets(name):
                 tensor.add_(torch.randn(tensor.shape, generator=generator), alpha=0.3)
-        supernet.get_submodule(supernet.layers[-1].name).weight.normal_(generator=generator)
+        for layer in supernet.layers:
+            if layer.op == "linear":
+                supernet.get_submodule(layer.name).weight.normal_(generator=generator)
     return supernet.eval()
+
+
+def _only_in_supernets(name: str) -> bool:
+    return is_transform(name) or is_low_rank(name)
 
 
 def small_supernet(seed: int = 0, settings: NetworkSettings = SETTINGS) -> Supernet:
