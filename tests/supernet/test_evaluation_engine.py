@@ -1,8 +1,10 @@
 """The engine against the plain path, which evaluates one network after another."""
 
 import gc
+import re
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,7 +22,7 @@ from supernet.evaluation_engine import Evaluated, EvaluationEngine
 from supernet.settings import AccuracySettings
 
 FAMILIES: dict[str, NetworkSettings] = {
-    name: EXAMPLES[name] for name in ("mobilenetv3", "deepmad")
+    name: EXAMPLES[name] for name in ("mobilenetv3", "stitch")
 } | {
     f"{family.model_fields['kind'].default}-tiny": family.from_preset("tiny")
     for family in (MobileNetV3Settings, ResNetSettings, VisionTransformerSettings)
@@ -28,6 +30,7 @@ FAMILIES: dict[str, NetworkSettings] = {
 SETTINGS = AccuracySettings(calibration_images=40, batch_size=32)
 NUM_IMAGES, BATCHES, CALIBRATION_BATCHES = 100, 4, 2
 PLENTY = 10**9
+PAGE = Path(__file__).parents[2] / "docs" / "evaluation-engine.md"
 
 
 @cache
@@ -244,6 +247,13 @@ def test_of_equal_architectures_the_lowest_floor_counts() -> None:
     for lower in (None, 0.0):
         found = engine(supernet).evaluate([plain((3, 1))] * 2, floors=[101.0, lower])
         assert not found[0].is_dropped
+
+
+def test_the_example_on_the_page_runs() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    names = {"data": data()}
+    exec(code, names)
+    assert len(names["results"]) == 2
 
 
 def test_bad_input_is_refused() -> None:
