@@ -186,7 +186,12 @@ def _stitch_layer(
                 f"stitched: block {before} there gives height and width {written[1:]}, block "
                 f"{behind} here reads others, got {read[1:]}"
             )
-        assert (written[0], read[0]) == widths, f"{name} must have one shape, got {stitches}"
+        if read[0] != widths[1]:
+            raise ValueError(
+                f"scheme.forward_only must not be false where blocks of a stage read different "
+                f"widths ({widths[1]} and {read[0]} in anchors.{pair[1] - 1}), got False"
+            )
+        assert written[0] == widths[0], "all blocks of a stage must have one width"
     pairs = ((front.blocks[i - 1].output, back.blocks[k - 1].reads) for i, k in stitches)
     return StitchLayer(name, *widths, *pair, tuple(pairs))
 

@@ -118,7 +118,7 @@ def routes(
         if position == len(chain) - 1:
             yield (Part(anchor, first, depths[anchor - 1]),)
             return
-        for front, back in stitches[anchor, chain[position + 1]]:
+        for front, back in stitches.get((anchor, chain[position + 1]), ()):
             if front >= first:
                 for rest in continued(position + 1, back):
                     yield (Part(anchor, first, front), *rest)

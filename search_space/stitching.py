@@ -53,11 +53,13 @@ from search_space.stitch_graph import (
 from search_space.stitch_routes import Part, Route, route_name, routes
 from search_space.stitch_schemes import OneWaySettings, SchemeSettings
 
+MAX_ANCHORS = 8
 MAX_ROUTES = 10_000
 """Networks of one space at most: the options of a choice."""
 
 Values = Annotated[
     Mapping[str, StrictInt | StrictFloat | StrictStr],
+    Field(max_length=10_000),
     BeforeValidator(lambda value: dict(value) if isinstance(value, Architecture) else value),
     AfterValidator(Architecture),
     PlainSerializer(dict, return_type=dict[str, StrictInt | StrictFloat | StrictStr]),
@@ -153,7 +155,7 @@ class StitchSettings(NetworkSettings):
     anchors: tuple[AnchorSettings, ...] = Field(
         default=tuple(AnchorSettings.model_validate(anchor) for anchor in DEIT["anchors"]),
         min_length=2,
-        max_length=8,
+        max_length=MAX_ANCHORS,
         description="From small to large.",
     )
     scheme: SchemeSettings = Field(
@@ -302,7 +304,7 @@ class StitchSettings(NetworkSettings):
         return self.stages
 
 
-_ANCHORS = TypeAdapter(tuple[AnchorSettings, ...])
+_ANCHORS = TypeAdapter(Annotated[tuple[AnchorSettings, ...], Field(max_length=MAX_ANCHORS)])
 
 
 @lru_cache(maxsize=128)

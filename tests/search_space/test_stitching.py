@@ -186,6 +186,13 @@ def test_windows_are_cut_off_where_a_stage_ends() -> None:
     }
 
 
+def test_neighbours_without_a_place_to_stitch_have_no_stitches() -> None:
+    anchors = [
+        transformer(*depths, width=8 + 4 * n) for n, depths in enumerate(((1, 2), (1, 2), (2, 2)))
+    ]
+    assert stitched(*anchors, stages=[1], scheme={"kind": "one_way", "kernel": 1}).build().size == 4
+
+
 def test_two_way_routes_can_be_chosen() -> None:
     anchors = transformer(4), transformer(8, width=12)
     scheme = {"kind": "two_way", "routes": ["large_small", "large_small_large"]}
@@ -249,6 +256,7 @@ def test_the_readme_has_an_example() -> None:
     assert options == ("1:1-2", "1:1-1,2:3-6", "1:1-1,2:2-6", "2:1-6")
 
 
+WIDE = {"widths": [8], "depths": [2], "expand_ratios": [0.5], "stride": 1}
 SMALL, LARGE = transformer(3), transformer(3, width=12)
 
 
@@ -309,6 +317,11 @@ SMALL, LARGE = transformer(3), transformer(3, width=12)
             [transformer(1, 1), transformer(1, 1, width=12)],
             {"scheme": {"kind": "one_way", "kernel": 1}},
             r"stages must have blocks to stitch, got \(1,\)",
+        ),
+        (
+            [resnet(2, 2, ratio=ratio, stages=[WIDE, WIDE | {"widths": [12]}]) for ratio in (1, 2)],
+            {"scheme": {"kind": "one_way", "forward_only": False}, "stages": [2]},
+            r"scheme.forward_only must not be false where .*\(8 and 12 in anchors.1\), got False",
         ),
         (
             [SMALL | {"architecture": {"stage1.width": 5}}, LARGE],

@@ -15,6 +15,7 @@ from supernet_examples import (
     small_supernet,
 )
 
+from search_space.families import NETWORK_FAMILIES
 from search_space.stitching import StitchSettings
 from supernet.base import Supernet
 from supernet.elastic import ElasticConv2d
@@ -40,6 +41,26 @@ def one_block_before_two() -> StitchSettings:
             "stages": [1],
         }
     )
+
+
+@pytest.mark.parametrize("kind", sorted(NETWORK_FAMILIES.keys() - {"stitch"}))
+def test_networks_of_every_family_can_be_anchors(kind: str) -> None:
+    network = NETWORK_FAMILIES[kind].from_preset("tiny")
+    space = network.build()
+    anchors = [
+        {"network": network.model_dump(), "architecture": dict(each)}
+        for each in (space.smallest(), space.largest())
+    ]
+    settings = StitchSettings.model_validate({"anchors": anchors, "stages": [1, 2]})
+    supernet = small_supernet(settings=settings)
+    options = supernet.space.choices[0].options
+    assert len(options) > 2
+    for option in options:
+        architecture = supernet.space.validate({"route": option})
+        images = random_images(architecture, 3, settings)
+        expected = supernet.extract(architecture)(images).detach()
+        assert float(expected.std()) > 0.05
+        torch.testing.assert_close(supernet(images, architecture), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("settings", [STITCH, TWO_WAY, one_block_before_two()])
