@@ -2,11 +2,11 @@
 
 On Fashion-MNIST (see _image_tasks.py): three transformers of 16, 32 and 64 channels, the anchors,
 are trained separately, stitched as SN-Net does by default, and looked at right after the stitching
-layers were solved for by least squares; then all is trained for a third of the anchors' epochs,
-with networks drawn uniformly (SN-Net) and evenly over costs (SN-Netv2), the latter also with
-distillation from the largest anchor. The claim to check (Pan et al. 2023, arXiv 2302.06586): the
-accuracies of stitches interpolate between those of the anchors. The measure is the straight line
-between neighbouring anchors, and networks of 24 and 48 channels that were trained separately, by
+layers were solved for by least squares; then all is trained for a third of the anchors' epochs (or
+--epochs N), with networks drawn uniformly (SN-Net) and evenly over costs (SN-Netv2), the latter
+also with distillation from the largest anchor. The claim to check (Pan et al. 2023, arXiv
+2302.06586): the accuracies of stitches interpolate between those of the anchors. The measure is the
+straight line between neighbouring anchors, and networks of 24 and 48 channels that were trained separately, by
 the anchors' recipe: the best network of at most their cost is chosen on validation images and
 compared on others. Then a stitch is exported: its ONNX graph's logits against torch's, and its
 latency beside the anchors'.
@@ -19,7 +19,7 @@ what is reached.
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -249,10 +249,13 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep what is trained alone")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves there")
     parser.add_argument("--seeds", type=int, default=1, help="how many; 1 by default")
+    parser.add_argument("--epochs", type=int, help="of each training of all stitches")
     given = parser.parse_args()
     torch.set_num_threads(1)
     data = TASK.load(quick=given.quick)
     effort = QUICK if given.quick else FULL
+    if given.epochs is not None:
+        effort = replace(effort, stitched=given.epochs)
     runs: list[Run] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.cache or Path(temporary)
