@@ -300,6 +300,8 @@ def _pointer(path: Sequence[str | int], body: Any, *, is_missing: bool) -> str:
     parts = []
     here = body
     for position, part in enumerate(path):
+        if _is_tag(part, here, path[position + 1 :], is_missing=is_missing):
+            continue
         try:
             here = here[part]
         except (LookupError, TypeError):
@@ -307,6 +309,16 @@ def _pointer(path: Sequence[str | int], body: Any, *, is_missing: bool) -> str:
                 continue
         parts.append(str(part).replace("~", "~0").replace("/", "~1"))
     return "".join(f"/{part}" for part in parts)
+
+
+def _is_tag(part: str | int, here: Any, rest: Sequence[str | int], *, is_missing: bool) -> bool:
+    """Whether a part names a member of a union that has a field of the same name, too.
+
+    Then what follows is found beside that field and not below it.
+    """
+    if not rest or not isinstance(here, dict) or here.get("kind") != part:
+        return False
+    return rest[0] in here or (is_missing and len(rest) == 1)
 
 
 def _shown(value: Any) -> Any:

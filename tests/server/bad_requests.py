@@ -51,6 +51,7 @@ def stitch(*changes: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {"kind": "stitch", "anchors": [{"network": VIT | each} for each in changes]} | fields
 
 
+ANCHOR_SOURCES = [{"kind": "supernet", "supernet": "SUPERNET"}] * 2
 SUCCESSIVE = "/evaluator/accuracy/successive"
 ASSESSMENTS = "/v1/supernets/SUPERNET/assessments"
 
@@ -684,7 +685,7 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/v1/supernets",
         supernet_body(start={"kind": "warm"}),
         "/start/kind",
-        "must be one of 'scratch', 'supernet', 'weights', 'once_for_all'",
+        "must be one of 'scratch', 'supernet', 'weights', 'once_for_all', 'anchors'",
         "warm",
     ),
     "weights without a path": (
@@ -789,6 +790,29 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/anchors/0/architecture",
         "wings is not a choice of space 'vit'",
         2,
+    ),
+    "a field beside one that is called as its member of a union": (
+        "/v1/supernets",
+        supernet_body(start={"kind": "anchors", "anchors": ANCHOR_SOURCES, "ridge": -1}),
+        "/start/ridge",
+        "must be greater than or equal to 0",
+        -1,
+    ),
+    "an anchor without its supernet": (
+        "/v1/supernets",
+        supernet_body(
+            start={"kind": "anchors", "anchors": [*ANCHOR_SOURCES, {"kind": "supernet"}]}
+        ),
+        "/start/anchors/2/supernet",
+        "must be given",
+        None,
+    ),
+    "anchors without sources": (
+        "/v1/supernets",
+        supernet_body(start={"kind": "anchors"}),
+        "/start/anchors",
+        "must be given",
+        None,
     ),
     "zero evaluations": (
         "/v1/searches",
