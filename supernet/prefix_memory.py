@@ -1,10 +1,10 @@
 """What an evaluation engine keeps from one call to the next, within a bound.
 
-Kept are the values of nodes at which blocks end, for all batches of one phase (calibration or
+Kept are the values of nodes at which blocks end, for the batches of one phase (calibration or
 evaluation), and the batch-norm statistics of every node before them. The first is what costs
-memory: for each of them it is decided whether all of it is kept, never a part, since what goes
-round in a circle that is a little too long for the memory would always be dropped just before it is
-needed.
+memory. Whether it is worth that is decided for each node and all its batches at once, before the
+call runs: batch by batch, what goes round in a circle that is a little too long for the memory
+would always be dropped just before it is needed.
 """
 
 import heapq
