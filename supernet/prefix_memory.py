@@ -1,10 +1,10 @@
 """What an evaluation engine keeps from one call to the next, within a bound.
 
-Kept are the values of nodes at which blocks end, for all batches of one phase (calibration or
+Kept are the values of nodes at which blocks end, for the batches of one phase (calibration or
 evaluation), and the batch-norm statistics of every node before them. The first is what costs
-memory: for each of them it is decided whether all of it is kept, never a part, since what goes
-round in a circle that is a little too long for the memory would always be dropped just before it is
-needed.
+memory. Whether it is worth that is decided for each node and all its batches at once, before the
+call runs: batch by batch, what goes round in a circle that is a little too long for the memory
+would always be dropped just before it is needed.
 """
 
 import heapq
@@ -50,6 +50,7 @@ class PrefixMemory:
     def __init__(self, bound: int) -> None:
         self.bound = bound
         self._kept: dict[Key, Kept] = {}
+        self._statistics_bytes = 0
 
     def available(self, phase: Phase, batch: int, call: int) -> set[Node]:
         """Returns the nodes of a call that have a value for the batch of that number."""
@@ -115,18 +116,19 @@ class PrefixMemory:
             else:
                 counted = before
         self._kept = {key: self._kept.get(key) or Kept() for key in chosen}
+        counted.clear()
+        self._statistics_bytes = sum(_count_statistics(node, counted) for _, node in chosen)
         return total - room
 
     def clear(self) -> None:
         """Drops everything."""
         self._kept.clear()
+        self._statistics_bytes = 0
 
     @property
     def num_bytes(self) -> int:
         """Bytes of values and statistics that are kept."""
-        counted: set[Node] = set()
-        statistics = sum(_count_statistics(node, counted) for _, node in self._kept)
-        return statistics + sum(kept.num_bytes for kept in self._kept.values())
+        return self._statistics_bytes + sum(kept.num_bytes for kept in self._kept.values())
 
 
 def _by_worth(keys: Sequence[Key], worth: Mapping[Phase, Worth]) -> Iterator[Key]:
