@@ -6,10 +6,10 @@ layers were solved for by least squares; then all is trained for a third of the 
 --epochs N), with networks drawn uniformly (SN-Net) and evenly over costs (SN-Netv2), the latter
 also with distillation from the largest anchor. The claim to check (Pan et al. 2023, arXiv
 2302.06586): the accuracies of stitches interpolate between those of the anchors. The measure is the
-straight line between neighbouring anchors, and networks of 24 and 48 channels that were trained separately, by
-the anchors' recipe: the best network of at most their cost is chosen on validation images and
-compared on others. Then a stitch is exported: its ONNX graph's logits against torch's, and its
-latency beside the anchors'.
+straight line between neighbouring anchors, and networks of 24 and 48 channels that were trained
+separately, by the anchors' recipe: the best network of at most their cost is chosen on validation
+images and compared on others. Then a stitch is exported: its ONNX graph's logits against torch's,
+and its latency beside the anchors'.
 
 With --cache FOLDER what is trained separately is kept there for the next run. With --plot FILE the
 curves are drawn. With --quick: 1,000 images and few epochs, which shows that everything runs, not
