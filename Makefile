@@ -27,6 +27,8 @@ serve: $(STAMP)  ## run the service on 127.0.0.1:8000
 # One thread for each process, and none that spins while it waits: they share the cores.
 test: export OMP_NUM_THREADS = 1
 test: export OMP_WAIT_POLICY = passive
+# Tests start many processes: none of them shall compile what another has compiled.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(STAMP)  ## run all tests, whole files in three processes
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 

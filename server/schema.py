@@ -1,6 +1,7 @@
 """The database's schema: which version it has, which this program needs, and how to get there."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -59,9 +60,7 @@ def check(engine: Engine) -> SchemaStatus:
     Raises:
         DatabaseUnavailableError: it cannot be reached.
     """
-    script = ScriptDirectory.from_config(_config())
-    needed = script.get_current_head()
-    assert needed is not None
+    needed, known = _revisions()
     file = _sqlite_file(engine)
     if file is not None and not file.exists():  # to connect would make it
         return SchemaStatus("missing", None, needed)
@@ -74,7 +73,6 @@ def check(engine: Engine) -> SchemaStatus:
         return SchemaStatus("missing", None, needed)
     if found == needed:
         return SchemaStatus("current", found, needed)
-    known = {revision.revision for revision in script.walk_revisions()}
     return SchemaStatus("stale" if found in known else "unknown", found, needed)
 
 
@@ -131,6 +129,15 @@ def require_current(engine: Engine) -> None:
     status = check(engine)
     if status.state != "current":
         raise SchemaError(status.message)
+
+
+@cache  # to find out, every migration is run
+def _revisions() -> tuple[str, frozenset[str]]:
+    """Returns the revision of this program, and all that it knows."""
+    script = ScriptDirectory.from_config(_config())
+    needed = script.get_current_head()
+    assert needed is not None
+    return needed, frozenset(revision.revision for revision in script.walk_revisions())
 
 
 def _sqlite_file(engine: Engine) -> Path | None:

@@ -76,9 +76,10 @@ class PostgresServer:
 
     def start(self) -> None:
         """Starts the server and waits until it answers."""
+        # Autovacuum visits every database once a minute, and a run of the tests makes hundreds.
         options = (
             f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
-            " -c fsync=off -c max_connections=60"
+            " -c fsync=off -c autovacuum=off -c max_connections=60"
         )
         log = self._folder / "server.log"
         self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(log), "-o", options, "start")

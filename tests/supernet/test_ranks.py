@@ -4,7 +4,6 @@ import ast
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from supernet_examples import SETTINGS, VIT, few_digits
-from train_rank import RANKS_TRAINING
+from train_rank import RANKS_TRAINING, train_as_rank
 
 from search_space.family import NetworkSettings
 from supernet.base import Supernet
@@ -44,23 +43,18 @@ PHASES = ProgressiveShrinkingSettings(
 
 
 def run_ranks(folder: Path) -> tuple[list[Supernet], list[Any]]:
-    """Trains in two processes, as `train_rank.py` says."""
+    """Trains in two processes, of which this is one, as `train_rank.py` says."""
     script = Path(__file__).with_name("train_rank.py")
-    results = [folder / f"result{rank}" for rank in range(2)]
-    commands: Sequence[Sequence[str]] = [
-        [sys.executable, *map(str, (script, rank, 2, folder / "rendezvous", result))]
-        for rank, result in enumerate(results)
-    ]
-    processes = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for command in commands
-    ]
-    reports = []
-    for process in processes:
+    rendezvous, result = folder / "rendezvous", folder / "result"
+    command = [sys.executable, *map(str, (script, 1, rendezvous, result))]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        supernet, reports = train_as_rank(0, rendezvous)
         printed, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
-        reports.append(ast.literal_eval(printed.splitlines()[-1]))
-    return [load_supernet(result) for result in results], reports
+    assert process.returncode == 0, errors
+    others = ast.literal_eval(printed.splitlines()[-1])
+    return [supernet, load_supernet(result)], [list(map(astuple, reports)), others]
 
 
 @pytest.mark.slow

@@ -233,8 +233,19 @@ def test_a_step_that_overflows_half_precision_is_left_out() -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # inside torch.compile
 def test_a_compiled_training_is_the_same_training() -> None:
-    one_block = SETTINGS.stages[1].model_dump() | {"depths": [1], "kernel_sizes": [3]}
-    network = SETTINGS.model_dump(mode="json") | {"resolutions": [8], "stages": [one_block]}
+    # All as wide as the next and of the same activation: equal kernels are compiled once.
+    width, relu = 8, "relu"
+    block = {"widths": [width], "depths": [1], "kernel_sizes": [3], "expand_ratios": [1]}
+    network = SETTINGS.model_dump(mode="json") | {
+        "resolutions": [8],
+        "stem_width": width,
+        "stem_activation": relu,
+        "first_block_width": width,
+        "first_block_activation": relu,
+        "stages": [block | {"stride": 1, "activation": relu}],
+        "final_expand_width": width,
+        "head_activation": relu,
+    }
     supernets = []
     for is_compiled in (True, False):
         supernet = Supernet(MobileNetV3Settings.model_validate(network))

@@ -1,7 +1,8 @@
-"""One rank of a training in two processes: rank, world size, rendezvous file, result file."""
+"""One rank of a training in two processes: rank, rendezvous file, result file."""
 
 import sys
 from dataclasses import astuple
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -20,25 +21,36 @@ RANKS_TRAINING = TrainingSettings(
 )
 
 
-def main(rank: int, world_size: int, rendezvous: Path, result: Path) -> None:
-    torch.set_num_threads(1)
+def train_as_rank(rank: int, rendezvous: Path) -> tuple[Supernet, list[EpochReport]]:
+    """Trains as one of two ranks that meet at a file; returns what this one has then."""
     torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=world_size
+        "gloo",
+        init_method=f"file://{rendezvous}",
+        rank=rank,
+        world_size=2,
+        timeout=timedelta(seconds=120),
     )
-    supernet = Supernet(SETTINGS)
-    reports: list[EpochReport] = []
-    train(
-        supernet,
-        few_digits(24),
-        RANKS_TRAINING,
-        seed=0,
-        group=Distributed(),
-        report=reports.append,
-    )
+    supernet, reports = Supernet(SETTINGS), list[EpochReport]()
+    try:
+        train(
+            supernet,
+            few_digits(24),
+            RANKS_TRAINING,
+            seed=0,
+            group=Distributed(),
+            report=reports.append,
+        )
+    finally:
+        torch.distributed.destroy_process_group()
+    return supernet, reports
+
+
+def main(rank: int, rendezvous: Path, result: Path) -> None:
+    torch.set_num_threads(1)
+    supernet, reports = train_as_rank(rank, rendezvous)
     save_supernet(result, supernet)
     sys.stdout.write(f"{[astuple(report) for report in reports]}\n")
-    torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]))
+    main(int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))
