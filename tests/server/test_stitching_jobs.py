@@ -1,10 +1,6 @@
-"""A stitched training as a runner does it: stitched once on a real Ray, reported there, trained.
+"""A stitched training as a runner does it, on a real Ray: stitched once, reported, trained."""
 
-The training itself and the last evaluation are done in this process: tests of the workers have Ray
-Train do it, from whatever a training starts from.
-"""
-
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,28 +10,28 @@ from examples import claim
 
 from search_space.stitching import StitchSettings
 from server.artifacts import ArtifactStore
-from server.execution import evaluation, train
 from server.execution.context import JobContext, JobFailedError, StopFlag
 from server.execution.stitching import stitched
+from server.execution.train import run_train
 from server.main import open_store
 from server.settings import Settings
 from server.store import Store
 from server.tables import SupernetRow
 from supernet.base import Supernet
-from supernet.checkpoints import load_supernet, save_supernet
+from supernet.checkpoints import load_supernet
 from supernet.data import TensorData
 from supernet.datasets import DigitsSource, load_source, write_data_set
 from supernet.evaluate import evaluate_architecture
-from supernet.reports import EpochReport
 from supernet.settings import AccuracySettings, TrainingSettings
-from supernet.training import train as train_here
 from workers import cluster
-from workers.pools import LocalPool
 from workers.settings import ClusterSettings
-from workers.train_worker import new_supernet
-from workers.training_job import TrainingJob, TrainingResult
 
-pytestmark = [pytest.mark.slow, pytest.mark.ray]
+# Ray Data, which Ray Train starts, warns of its own defaults.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context"),
+]
 
 SPACE = StitchSettings.from_preset("tiny", rank=2)
 TRAINING = TrainingSettings(epochs=1, batch_size=100, learning_rate=0.001, warmup_epochs=0)
@@ -93,24 +89,8 @@ def context(store: Store, settings: Settings) -> JobContext:
     return JobContext(claim(store), store, artifacts, settings, StopFlag())
 
 
-def run_training(
-    job: TrainingJob, *, on_report: Callable[[EpochReport], None], should_cancel: Callable[[], bool]
-) -> TrainingResult:
-    """Trains as a single worker does, in this process."""
-    supernet, data = new_supernet(job), TensorData.from_file(job.data_path)
-    assert train_here(
-        supernet, data, job.training, seed=job.seed, report=on_report, should_stop=should_cancel
-    )
-    job.folder.mkdir(parents=True, exist_ok=True)
-    return TrainingResult(job.supernet_path, save_supernet(job.supernet_path, supernet), {})
-
-
 def test_a_stitched_supernet_is_stitched_once_reported_and_trained(
-    ray_cluster: None,
-    store: Store,
-    settings: Settings,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    ray_cluster: None, store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     row = submitted(store, settings, tmp_path)
     job = context(store, settings)
@@ -129,9 +109,7 @@ def test_a_stitched_supernet_is_stitched_once_reported_and_trained(
         layer.name for layer in SPACE.stitch_layers()
     ]
 
-    monkeypatch.setattr(train, "run_training", run_training)
-    monkeypatch.setattr(evaluation, "start_pool", lambda _, spec, resources: LocalPool(spec))
-    train.run_train(job)  # as a later attempt would: nothing of the above is done again
+    run_train(job)  # as a later attempt would: nothing of the above is done again
     trained = store.get_supernet(row.id)
     assert trained.version is not None
     kinds = [event.type for event in store.job_events(row.job_id, 0, 1000)]
