@@ -122,6 +122,11 @@ class Pass(ABC):
         """In all batches."""
         return sum(map(len, self._batches))
 
+    def num_missing(self, node: Node) -> int:
+        """Returns how many images there are of which a node's value is not kept."""
+        kept = self._memory.num_batches(self.phase, node)
+        return sum(map(len, self._batches[kept:]))
+
     @property
     def batch_bytes(self) -> int:
         """Of one element of each image of the largest batch."""

@@ -116,6 +116,20 @@ def test_memory_stays_within_its_bound(memory_bytes: int) -> None:
         assert shared.report.kept_bytes > memory_bytes / 4  # it is used, too
 
 
+@pytest.mark.parametrize("memory_bytes", [100_000, 400_000])
+def test_memory_stays_within_its_bound_when_what_was_cut_short_goes_on(memory_bytes: int) -> None:
+    supernet = small_supernet()
+    settings = SETTINGS.model_copy(update={"batch_size": 10})
+    architectures = random_architectures(supernet.space, 20)
+    shared = engine(supernet, memory_bytes, settings)
+    for each in architectures:  # of each network the first batch is kept, until there are many
+        shared.evaluate([each], floors=[101.0])
+        assert shared.report.peak_bytes <= memory_bytes
+    together = shared.evaluate(architectures)
+    assert shared.report.peak_bytes <= memory_bytes
+    assert all(map(same, together, engine(supernet, 0, settings).evaluate(architectures)))
+
+
 def test_what_is_said_to_be_kept_is_all_that_stays_in_memory() -> None:
     supernet = small_supernet()
     shared = engine(supernet, 1_000_000)
