@@ -45,6 +45,7 @@ class Weights:
 
     def __init__(self, supernet: Supernet) -> None:
         self._supernet = supernet
+        self._device_type = next(supernet.parameters()).device.type
         self._raw: dict[Layer, nn.Module] = {}
         self._folded: dict[Node, nn.Module] = {}
 
@@ -52,7 +53,9 @@ class Weights:
         """Returns the module of a layer as it was lowered."""
         module = self._raw.get(layer)
         if module is None:
-            module = self._supernet.extract_layer(layer).eval()
+            # Extracting multiplies matrices, too, which would be rounded in a pass in bfloat16.
+            with torch.autocast(self._device_type, enabled=False):
+                module = self._supernet.extract_layer(layer).eval()
             self._raw[layer] = module
         return module
 

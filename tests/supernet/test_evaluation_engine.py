@@ -225,6 +225,20 @@ def test_precision_is_that_of_the_plain_path() -> None:
     assert [each.accuracy.loss for each in half] != [each.accuracy.loss for each in full]
 
 
+@pytest.mark.parametrize("name", ["mobilenetv3", "two-way stitch"])
+def test_weights_are_not_rounded_where_networks_run_in_half_precision(name: str) -> None:
+    supernet = small_supernet(settings=EXAMPLES[name])  # kernel transforms, low-rank updates
+    settings = SETTINGS.model_copy(update={"precision": "bfloat16"})
+    architectures = random_architectures(supernet.space, 3)
+    shared = engine(supernet, PLENTY, settings)
+    for _ in range(2):  # the second call calibrates nothing
+        for architecture, found in zip(architectures, shared.evaluate(architectures), strict=True):
+            network, _ = evaluate_architecture(supernet, architecture, data(), settings)
+            torch.testing.assert_close(
+                found.network.state_dict(), network.state_dict(), atol=1e-5, rtol=1e-4
+            )
+
+
 def test_the_split_is_the_settings() -> None:
     supernet = small_supernet(settings=PLAIN)
     settings = SETTINGS.model_copy(update={"split": "train", "batch_size": 256})
