@@ -241,10 +241,10 @@ class EvaluationEngine:
         for each in passes:
             computed, loaded = each.reached()
             in_use += [(each.phase, node) for node in loaded]
-            for node in computed:
-                if node.ends_block and node.children:
-                    size = ITEM_BYTES * node.num_elements * each.num_images
-                    candidates[each.phase, node] = size
+            for node in computed | loaded:  # of dropped networks only some batches are kept
+                num_images = each.num_missing(node)
+                if node.ends_block and node.children and num_images:
+                    candidates[each.phase, node] = ITEM_BYTES * node.num_elements * num_images
         ends = [node for node in self._tree.nodes() if node.ends_block]
         return self._memory.make_room(candidates, in_use, ends, self._tree.num_inserted)
 

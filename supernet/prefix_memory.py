@@ -34,10 +34,12 @@ class Kept:
     Attributes:
         batches: may end before the last batch of the phase.
         num_bytes: that they take.
+        grows: whether there is room for the batches that are missing.
     """
 
     batches: list[Tensor] = field(default_factory=list)
     num_bytes: int = 0
+    grows: bool = False
 
 
 class PrefixMemory:
@@ -69,7 +71,7 @@ class PrefixMemory:
         return {
             node
             for (of, node), kept in self._kept.items()
-            if of == phase and len(kept.batches) == batch
+            if of == phase and kept.grows and len(kept.batches) == batch
         }
 
     def add(self, phase: Phase, node: Node, value: Tensor) -> None:
@@ -77,6 +79,11 @@ class PrefixMemory:
         kept = self._kept[phase, node]
         kept.batches.append(value)
         kept.num_bytes += value.nbytes
+
+    def num_batches(self, phase: Phase, node: Node) -> int:
+        """Returns of how many batches, from the first, a node's values are kept."""
+        kept = self._kept.get((phase, node))
+        return 0 if kept is None else len(kept.batches)
 
     def nodes(self) -> set[Node]:
         """Returns the nodes of which something is kept."""
@@ -92,32 +99,40 @@ class PrefixMemory:
         """Decides what is kept from now on, drops the rest and returns the bytes of all of it.
 
         Args:
-            candidates: values that the call will compute, and the bytes of all their batches.
-            in_use: values that the call will read; they stay.
+            candidates: values that the call may compute, and the bytes of the batches that are
+                missing, which is all of them or what was not computed for dropped networks.
+            in_use: values that the call will read; what is there of them stays.
             ends: all nodes at which blocks end, parents first.
             now: how many networks there have been.
         """
-        sizes = {key: kept.num_bytes for key, kept in self._kept.items()} | dict(candidates)
+        there = {key: kept.num_bytes for key, kept in self._kept.items()}
         worth: dict[Phase, Worth] = {phase: Worth(ends, now) for phase in PHASES}
         counted: set[Node] = set()
         total = room = int(KEPT_SHARE * self.bound)
-        chosen: dict[Key, None] = {}
+        chosen: dict[Key, bool] = {}  # whether they may grow
         for phase, node in in_use:
-            room -= sizes[phase, node] + _count_statistics(node, counted)
+            room -= there[phase, node] + _count_statistics(node, counted)
             worth[phase].keep(node)
-            chosen[phase, node] = None
-        for phase, node in _by_worth([key for key in sizes if key not in chosen], worth):
+            chosen[phase, node] = False
+        others = [key for key in there | dict(candidates) if key not in chosen or key in candidates]
+        for key in _by_worth(others, worth):
+            phase, node = key
             before = set(counted)
-            size = sizes[phase, node] + _count_statistics(node, counted)
-            if size <= room:
-                room -= size
-                worth[phase].keep(node)
-                chosen[phase, node] = None
-            else:
+            size = candidates.get(key, 0)
+            if key not in chosen:
+                size += there.get(key, 0) + _count_statistics(node, counted)
+            if size > room:
                 counted = before
+                continue
+            room -= size
+            if key not in chosen:
+                worth[phase].keep(node)
+            chosen[key] = key in candidates
         self._kept = {key: self._kept.get(key) or Kept() for key in chosen}
         counted.clear()
         self._statistics_bytes = sum(_count_statistics(node, counted) for _, node in chosen)
+        for key, grows in chosen.items():
+            self._kept[key].grows = grows
         return total - room
 
     def clear(self) -> None:

@@ -45,6 +45,7 @@ class Weights:
 
     def __init__(self, supernet: Supernet) -> None:
         self._supernet = supernet
+        self._device_type = next(supernet.parameters()).device.type
         self._raw: dict[Layer, nn.Module] = {}
         self._folded: dict[Node, nn.Module] = {}
 
@@ -52,7 +53,9 @@ class Weights:
         """Returns the module of a layer as it was lowered."""
         module = self._raw.get(layer)
         if module is None:
-            module = self._supernet.extract_layer(layer).eval()
+            # Extracting multiplies matrices, too, which would be rounded in a pass in bfloat16.
+            with torch.autocast(self._device_type, enabled=False):
+                module = self._supernet.extract_layer(layer).eval()
             self._raw[layer] = module
         return module
 
@@ -121,6 +124,11 @@ class Pass(ABC):
     def num_images(self) -> int:
         """In all batches."""
         return sum(map(len, self._batches))
+
+    def num_missing(self, node: Node) -> int:
+        """Returns how many images there are of which a node's value is not kept."""
+        kept = self._memory.num_batches(self.phase, node)
+        return sum(map(len, self._batches[kept:]))
 
     @property
     def batch_bytes(self) -> int:

@@ -116,6 +116,20 @@ def test_memory_stays_within_its_bound(memory_bytes: int) -> None:
         assert shared.report.kept_bytes > memory_bytes / 4  # it is used, too
 
 
+@pytest.mark.parametrize("memory_bytes", [100_000, 400_000])
+def test_memory_stays_within_its_bound_when_what_was_cut_short_goes_on(memory_bytes: int) -> None:
+    supernet = small_supernet()
+    settings = SETTINGS.model_copy(update={"batch_size": 10})
+    architectures = random_architectures(supernet.space, 20)
+    shared = engine(supernet, memory_bytes, settings)
+    for each in architectures:  # of each network the first batch is kept, until there are many
+        shared.evaluate([each], floors=[101.0])
+        assert shared.report.peak_bytes <= memory_bytes
+    together = shared.evaluate(architectures)
+    assert shared.report.peak_bytes <= memory_bytes
+    assert all(map(same, together, engine(supernet, 0, settings).evaluate(architectures)))
+
+
 def test_what_is_said_to_be_kept_is_all_that_stays_in_memory() -> None:
     supernet = small_supernet()
     shared = engine(supernet, 1_000_000)
@@ -209,6 +223,20 @@ def test_precision_is_that_of_the_plain_path() -> None:
         assert found.accuracy.num_correct == expected.num_correct
         assert found.accuracy.loss == pytest.approx(expected.loss, rel=1e-4)
     assert [each.accuracy.loss for each in half] != [each.accuracy.loss for each in full]
+
+
+@pytest.mark.parametrize("name", ["mobilenetv3", "two-way stitch"])
+def test_weights_are_not_rounded_where_networks_run_in_half_precision(name: str) -> None:
+    supernet = small_supernet(settings=EXAMPLES[name])  # kernel transforms, low-rank updates
+    settings = SETTINGS.model_copy(update={"precision": "bfloat16"})
+    architectures = random_architectures(supernet.space, 3)
+    shared = engine(supernet, 30_000, settings)
+    for _ in range(2):  # the second call classifies where it need not calibrate
+        for architecture, found in zip(architectures, shared.evaluate(architectures), strict=True):
+            network, _ = evaluate_architecture(supernet, architecture, data(), settings)
+            torch.testing.assert_close(
+                found.network.state_dict(), network.state_dict(), atol=1e-5, rtol=1e-4
+            )
 
 
 def test_the_split_is_the_settings() -> None:
