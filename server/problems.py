@@ -56,6 +56,9 @@ _MAX_VALUE_LENGTH = 500
 _NO_TAG = "union_tag_not_found"
 """Pydantic's error where a member of a union does not say which it is."""
 
+_TAG = "kind"
+"""The field that says which member of a union is given."""
+
 _SHOULD = re.compile(r"^\w+ should\b")
 _FOUND = re.compile(r"( after validation)?, not \S+$")
 """What pydantic adds to its rules on lengths."""
@@ -298,8 +301,12 @@ def _pointer(path: Sequence[str | int], body: Any, *, is_missing: bool) -> str:
         is_missing: whether the last part is a field that is not in the body, as it should be.
     """
     parts = []
-    here = body
+    here, member = body, None
     for position, part in enumerate(path):
+        # A member's name comes first, and may be that of one of its own fields as well.
+        if here is not member and isinstance(here, dict) and here.get(_TAG) == part:
+            member = here
+            continue
         try:
             here = here[part]
         except (LookupError, TypeError):

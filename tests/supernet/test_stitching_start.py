@@ -262,7 +262,7 @@ def test_an_anchor_that_overflows_is_named() -> None:
         supernet.get_parameter("anchor2.stage1.block2.feed_forward.project.bias").fill_(3e38)
     with pytest.raises(
         InvalidStartError,
-        match=r"^anchors\.1 must compute finite numbers, which stage1\.block2\..* does not, got nan",
+        match=r"^anchors\.1 must compute finite numbers, which stage1\.block2\..* not, got nan",
     ):
         fit_stitches(supernet, DATA, images=4)
 
