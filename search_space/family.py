@@ -1,7 +1,7 @@
 """What every family of networks offers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any, ClassVar, Self
@@ -94,6 +94,23 @@ class NetworkSettings(BaseModel, ABC):
             space: of `build()`, or what is left of it.
         """
         return self.lower(space.largest())
+
+    def networks_of_all_kernels(self, space: SearchSpace) -> Iterator[tuple[Layer, ...]]:
+        """Gives layers among which every convolution of the space has each of its kernel sizes.
+
+        By default those of the largest network, and of it with one choice changed at a time, which
+        shows every size as long as no layer's kernel depends on two choices at once.
+
+        Args:
+            space: of `build()`, or what is left of it.
+        """
+        yield self.lower(space.largest())  # a space without choices has no other
+        largest = space.num_options - 1
+        for position, num_options in enumerate(space.num_options):
+            for option in range(num_options - 1):
+                row = largest.copy()
+                row[position] = option
+                yield self.lower(space.decode(row))
 
     def low_rank(self, layer_name: str) -> int:  # noqa: ARG002 (most families have none)
         """Returns the rank of the update by which a convolution learns while its weight is frozen.

@@ -12,7 +12,7 @@ layer and the second anchor from block 5 on. Options ascend in multiply-accumula
 first and the last anchor.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, islice, pairwise
@@ -56,6 +56,8 @@ from search_space.stitch_schemes import OneWaySettings, SchemeSettings
 MAX_ANCHORS = 8
 MAX_ROUTES = 10_000
 """Networks of one space at most: the options of a choice."""
+MAX_LAYERS = 20_000
+"""Of all anchors at all resolutions: they are lowered, about 0.1 ms a layer, to see what fits."""
 
 Values = Annotated[
     Mapping[str, StrictInt | StrictFloat | StrictStr],
@@ -213,7 +215,14 @@ class StitchSettings(NetworkSettings):
                         f"{anchor.network.resolutions}, got {resolution}"
                     )
         self.scheme.orders(len(self.anchors))
-        for resolution in self.resolutions:
+        largest = _graph(self, self.resolutions[-1])
+        most = max(1, MAX_LAYERS // sum(len(chain.layers) for chain in largest.chains))
+        if len(self.resolutions) > most:
+            raise ValueError(
+                f"resolutions must be at most {most} where anchors have as many layers, "
+                f"got {len(self.resolutions)}"
+            )
+        for resolution in self.resolutions[:-1]:
             _graph(self, resolution)
         _routes(self)
         return self
@@ -248,6 +257,15 @@ class StitchSettings(NetworkSettings):
         (options,) = (choice.options for choice in space.choices if choice.name == "route")
         graph = _graph(self, self.resolution(space.largest()))
         return graph.union(known[str(option)] for option in options)
+
+    def networks_of_all_kernels(self, space: SearchSpace) -> Iterator[tuple[Layer, ...]]:
+        """Gives all layers: every anchor is one network, whose kernels have one size."""
+        yield self.supernet_layers(space)
+
+    def macs(self, architecture: Mapping[str, Option]) -> int:
+        """Returns a network's multiply-accumulates, from sums that all routes share."""
+        route = _routes(self)[str(architecture["route"])]
+        return _graph(self, self.resolution(architecture)).macs(route)
 
     def low_rank(self, layer_name: str) -> int:
         """Returns the rank of a layer's update; see `NetworkSettings.low_rank`."""
@@ -307,7 +325,7 @@ class StitchSettings(NetworkSettings):
 _ANCHORS = TypeAdapter(Annotated[tuple[AnchorSettings, ...], Field(max_length=MAX_ANCHORS)])
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=64)  # each of some MiB at most; trainings draw from all resolutions
 def _graph(settings: StitchSettings, resolution: int) -> StitchGraph:
     """Returns the networks of a space at one resolution.
 
@@ -337,7 +355,7 @@ def _costs(settings: StitchSettings, architecture: Architecture) -> Costs:
     return costs(settings.lower(architecture))
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=16)
 def _routes(settings: StitchSettings) -> dict[str, Route]:
     """Returns the routes of a space by option, in the options' order.
 

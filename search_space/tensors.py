@@ -5,11 +5,11 @@ Said without torch, so that a file of weights can be checked where no network is
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from search_space.family import NetworkSettings
 from search_space.layers import Layer
-from search_space.space import Architecture, SearchSpace
+from search_space.space import SearchSpace
 
 Shape = tuple[int, ...]
 
@@ -96,25 +96,10 @@ def is_low_rank(name: str) -> bool:
 
 
 def kernel_sizes(settings: NetworkSettings, space: SearchSpace) -> dict[str, tuple[int, ...]]:
-    """Returns every convolution's kernel sizes, ascending.
-
-    Found by lowering the largest architecture with one choice changed at a time, which sees every
-    size as long as no layer's kernel depends on two choices at once.
-    """
+    """Returns every convolution's kernel sizes, ascending."""
     sizes: dict[str, set[int]] = {}
-    for architecture in _neighbours_of_largest(space):
-        for layer in settings.lower(architecture):
+    for layers in settings.networks_of_all_kernels(space):
+        for layer in layers:
             if layer.op == "conv":
                 sizes.setdefault(layer.name, set()).add(layer.kernel)
     return {name: tuple(sorted(found)) for name, found in sizes.items()}
-
-
-def _neighbours_of_largest(space: SearchSpace) -> Iterator[Architecture]:
-    """Gives the largest architecture, and it with one choice changed."""
-    yield space.largest()  # a space without choices has no other
-    largest = space.num_options - 1
-    for position, num_options in enumerate(space.num_options):
-        for option in range(num_options - 1):
-            row = largest.copy()
-            row[position] = option
-            yield space.decode(row)

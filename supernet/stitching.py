@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from search_space.space import Option
-from search_space.stitch_graph import StitchLayer
+from search_space.stitch_graph import ANCHOR_PREFIX, StitchLayer
 from search_space.stitching import StitchSettings
 from search_space.tensors import LOW_RANK_UP
 from supernet.anchors import AnchorFile, anchor_tensors
@@ -87,7 +87,7 @@ class FromAnchors:
 
         Raises:
             InvalidStartError: the supernet is of another family or has another number of anchors,
-                or a file does not fit; says which, and which of its tensors.
+                a file does not fit (says which, and which of its tensors), or an anchor overflows.
         """
         settings = stitch_settings(supernet)
         if len(self.anchors) != len(settings.anchors):
@@ -146,7 +146,7 @@ def fit_stitches(
         ridge: see `supernet.least_squares.LeastSquares.solve`.
 
     Raises:
-        InvalidStartError: the supernet is of another family.
+        InvalidStartError: the supernet is of another family, or an anchor overflows.
     """
     settings = stitch_settings(supernet)
     layers = settings.stitch_layers()
@@ -155,6 +155,7 @@ def fit_stitches(
     was_training = supernet.training
     supernet.eval()
     for values in _activations(supernet, _names(layers), _chosen(data, images, seed), data):
+        _check_finite(values)
         for layer, system in zip(layers, systems, strict=True):
             for front, back in layer.pairs:
                 system.add(_rows(values[front]), _rows(values[back]))
@@ -211,6 +212,21 @@ def _activations(
         for plan, wanted in plans:
             values |= plan.outputs(inputs, wanted)
         yield values
+
+
+def _check_finite(values: Mapping[str, Tensor]) -> None:
+    """Returns if anchors' layers give numbers: of others no layer could be fitted.
+
+    Raises:
+        InvalidStartError: names the anchor and the layer.
+    """
+    for name, tensor in values.items():
+        if not bool(tensor.isfinite().all()):
+            anchor, _, layer = name.partition(".")
+            place = int(anchor.removeprefix(ANCHOR_PREFIX)) - 1
+            rule = f"must compute finite numbers, which {layer} does not"
+            found = tensor[~tensor.isfinite()][0].item()
+            raise InvalidStartError(f"anchors.{place}", rule, found)
 
 
 def _at(architecture: Mapping[str, Option], resolution: int) -> dict[str, Option]:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from search_space.costs import costs
 from search_space.space import Architecture, SearchSpace
 from search_space.stitching import StitchSettings
 from supernet.schedules.base import Action, Horizon, Loss, Schedule, Step, Subnet
@@ -111,7 +110,7 @@ class Stitching(Schedule):
         rows = np.indices(counts).reshape(len(counts), -1).T
         networks = [self.space.decode(row) for row in rows]
         macs: npt.NDArray[np.int64] = np.array(
-            [costs(self._network.lower(architecture)).macs for architecture in networks]
+            [self._network.macs(architecture) for architecture in networks]
         )
         gap = self._settings.group_gap_macs
         groups = cost_groups(macs, default_gap(macs) if gap is None else gap)

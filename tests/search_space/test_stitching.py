@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from search_space.costs import costs
 from search_space.stitching import StitchSettings
+from search_space.tensors import kernel_sizes
 
 
 def transformer(*depths: int, width: int = 8, **fields: Any) -> dict[str, Any]:
@@ -245,7 +246,32 @@ def test_costs_are_those_of_every_route() -> None:
     found = settings.compute(genes)
     lowered = [costs(settings.lower(space.decode(row))) for row in genes]
     assert found["macs"].tolist() == [each.macs for each in lowered]
+    assert [settings.macs(space.decode(row)) for row in genes] == found["macs"].tolist()
     assert found["peak_activations"].tolist() == [each.peak_activations for each in lowered]
+
+
+def test_all_kernels_are_seen_without_looking_at_every_route() -> None:
+    """Of thousands of routes that takes seconds, and requests wait for it."""
+    anchors = [resnet(2, 2, ratio=ratio, stem_pool=True) for ratio in (1, 2)]
+    settings = stitched(*anchors, scheme={"kind": "two_way"}, stages=[1, 2])
+    space = settings.build()
+    assert len(list(settings.networks_of_all_kernels(space))) == 1 < space.size
+    found: dict[str, set[int]] = {}
+    for row in space.sample(100, np.random.default_rng(0)):
+        for layer in settings.lower(space.decode(row)):
+            if layer.op == "conv":
+                found.setdefault(layer.name, set()).add(layer.kernel)
+    assert {(1,), (3,)} <= {tuple(sizes) for sizes in found.values()}
+    assert kernel_sizes(settings, space) == {name: (*sizes,) for name, sizes in found.items()}
+
+
+def test_resolutions_of_many_layers_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    anchors = [transformer(3, width=width, resolutions=[8, 12, 16]) for width in (8, 12)]
+    layers = sum(len(stitched(*anchors).anchor_layers(number)) for number in (1, 2))
+    monkeypatch.setattr("search_space.stitching.MAX_LAYERS", 3 * layers - 1)
+    stitched(*anchors, resolutions=[8, 16])
+    with pytest.raises(ValidationError, match=r"resolutions must be at most 2 where .* got 3"):
+        stitched(*anchors, resolutions=[8, 12, 16])
 
 
 def test_the_readme_has_an_example() -> None:

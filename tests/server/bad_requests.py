@@ -13,6 +13,7 @@ from searchers.settings import SearcherSettings
 
 DIGITS = {"kind": "mobilenetv3", "preset": "digits"}
 VIT = {"kind": "vit", "preset": "tiny"}
+ANCHORS = {"kind": "anchors", "anchors": [{"kind": "weights", "path": "anchor"}] * 2}
 DISTILLED = {
     "kind": "single",
     "architecture": dict(MobileNetV3Settings.from_preset("digits").build().smallest()),
@@ -539,6 +540,20 @@ CASES: dict[str, tuple[str, Any, str, Any, Any]] = {
         "/training/epochs",
         "must be greater than or equal to 1",
         0,
+    ),
+    "no images for a start whose kind is also a field of it": (
+        "/v1/supernets",
+        supernet_body(start=ANCHORS | {"images": 0}),
+        "/start/images",
+        "must be greater than or equal to 1",
+        0,
+    ),
+    "an anchor of no kind that there is": (
+        "/v1/supernets",
+        supernet_body(start=ANCHORS | {"anchors": [{"kind": "zip"}] * 2}),
+        "/start/anchors/0/kind",
+        "must be one of 'supernet', 'refinement', 'weights', 'timm', 'hugging_face'",
+        "zip",
     ),
     "images of other channels": (
         "/v1/supernets",

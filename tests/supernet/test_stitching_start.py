@@ -254,6 +254,19 @@ def test_what_does_not_fit_says_which_anchor(tmp_path: Path) -> None:
         start.apply(Supernet(RESNET), DATA)
 
 
+def test_an_anchor_that_overflows_is_named() -> None:
+    """Its layers would be no numbers, and neither would what is reported of them."""
+    supernet = filled(TRANSFORMERS, trained(TRANSFORMERS))
+    with torch.no_grad():
+        supernet.get_parameter("anchor2.stage1.block1.feed_forward.project.bias").fill_(3e38)
+        supernet.get_parameter("anchor2.stage1.block2.feed_forward.project.bias").fill_(3e38)
+    with pytest.raises(
+        InvalidStartError,
+        match=r"^anchors\.1 must compute finite numbers, which stage1\.block2\..* not, got nan",
+    ):
+        fit_stitches(supernet, DATA, images=4)
+
+
 LOW_RANK = CONVOLUTIONS.model_copy(update={"rank": 2})
 TRAINING = TrainingSettings(
     epochs=2,
