@@ -1,6 +1,6 @@
 """Which tasks a worker is given together: neighbours, in groups that keep all workers busy."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 
 from workers.protocol import EvaluationTask
@@ -45,8 +45,8 @@ class TaskQueue:
         Raises:
             ValueError: a number is that of a task that is not done, or occurs twice.
         """
-        new = [task.number for task in tasks]
-        doubled = sorted({n for n in new if n in self._numbers or new.count(n) > 1})
+        new = Counter(task.number for task in tasks)
+        doubled = sorted(n for n, times in new.items() if times > 1 or n in self._numbers)
         if doubled:
             raise ValueError(f"number of a task must be unique in its pool, got {doubled} again")
         self._numbers.update(new)
