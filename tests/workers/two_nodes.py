@@ -7,8 +7,10 @@ is at work; what it was doing is done again on the first. The file gets what hap
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
+import ray
 import ray.cloudpickle
 import sleepy_models
 from ray.cluster_utils import Cluster
@@ -41,6 +43,9 @@ def main() -> None:
         while len(results) < NUM_TASKS // 3:
             results += pool.collect(5)
         nodes.remove_node(second, allow_graceful=False)
+        # Its processes may outlive it for a moment, and could finish all that is left meanwhile.
+        while sum(node["Alive"] for node in ray.nodes()) > 1:
+            time.sleep(0.1)
         while pool.num_pending:
             results += pool.collect(5)
     nodes_at_work = {result.outcome.metrics["node"] for result in results}
