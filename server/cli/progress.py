@@ -256,7 +256,8 @@ def work_text(data: Mapping[str, Any], done: int, saved: int) -> str:
         saved: those that one network after the other would have taken beyond.
     """
     share = 100 * saved / max(1, done + saved)
-    text = f"evaluated {data['networks']} networks in {data['wall_s']:.1f} s"
+    networks = "1 network" if data["networks"] == 1 else f"{data['networks']} networks"
+    text = f"evaluated {networks} in {data['wall_s']:.1f} s"
     dropped = f", {data['dropped']} dropped" if data["dropped"] else ""
     return f"{text}, {share:.0f} % of the work shared{dropped}"
 
